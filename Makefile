@@ -1,0 +1,63 @@
+# make results   the default study: tables, plots, gallery and report under results/mini/ (sets itself up)
+# make test      formatting, lint, types and tests
+# make report    results/STUDY/report.zip of what is there
+# make pretrain  the shipped start weights from nothing (hours)
+# Another study: make results STUDY=tiny
+
+SHELL := /bin/bash
+STUDY := mini
+PYTHON := python3
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+CONFIG := --configfile config/$(STUDY).yaml
+INSTALLED := .venv/.installed
+PIP := .venv/bin/python -m pip --quiet --disable-pip-version-check install
+
+.PHONY: results report test format pretrain clean-study
+
+results: $(INSTALLED) unlock
+	snakemake $(CONFIG)
+	@$(MAKE) --no-print-directory results/$(STUDY)/report.zip
+
+# Built again only when a table, a plot or the gallery is newer.
+results/%/report.zip: $(INSTALLED) $(wildcard results/$(STUDY)/tables/* results/$(STUDY)/plots/* results/$(STUDY)/gallery/*)
+	snakemake --configfile config/$*.yaml --report $@
+
+report: $(INSTALLED)
+	snakemake $(CONFIG) --report results/$(STUDY)/report.zip
+
+# A run that was killed leaves its lock behind; it is lifted only if no Snakemake works in this folder any more.
+.PHONY: unlock
+unlock: $(INSTALLED)
+	@if [ -n "$$(ls -A .snakemake/locks 2>/dev/null)" ] && ! workflow/scripts/snakemake_runs_here; then \
+		echo "lifting the lock of a run that has ended"; snakemake $(CONFIG) --unlock; fi
+
+test: $(INSTALLED)
+	ruff check .
+	ruff format --check .
+	snakefmt --check workflow
+	snakemake --lint
+	mypy
+	pytest
+
+format: $(INSTALLED)
+	ruff check --fix .
+	ruff format .
+	snakefmt workflow
+
+pretrain: $(INSTALLED) unlock
+	snakemake $(CONFIG) pretrain
+	@echo "The new weights lie in results/pretrain/. Copy them to weights/ to use them."
+
+clean-study:
+	rm -rf results/$(STUDY)
+
+# The environment is made again when a lock file changes. torch comes first: with a CPU build at hand pip takes that.
+$(INSTALLED): requirements.lock requirements-nodeps.lock pyproject.toml
+	rm -rf .venv
+	$(PYTHON) -m venv .venv
+	$(PIP) "$$(grep '^torch==' requirements.lock)"
+	$(PIP) -r requirements.lock
+	$(PIP) --no-deps -r requirements-nodeps.lock
+	$(PIP) --no-deps -e .
+	touch $@

@@ -1,0 +1,129 @@
+"""Forced alignment: when is each phone of a known sequence spoken?
+
+A Viterbi search over the phone sequence, with optional silence at its ends and between words, against log probabilities
+of phones per frame. Numpy only; any recogniser that gives phones per frame will do.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+SILENCE = "_"
+
+
+@dataclass(frozen=True)
+class AlignedPhone:
+    """A phone with its times in seconds."""
+
+    symbol: str
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True)
+class _States:
+    """A left-to-right chain: class of every state, whether it may be skipped, index of its phone (-1: silence)."""
+
+    classes: np.ndarray
+    optional: np.ndarray
+    phone: np.ndarray
+
+
+def viterbi(log_probs: np.ndarray, classes: np.ndarray, optional: np.ndarray) -> np.ndarray:
+    """Best monotone assignment of frames to a chain of states.
+
+    Args:
+        log_probs: (frames, classes) log probabilities.
+        classes: (states,) class of every state, in order.
+        optional: (states,) bool, True where a state may take no frame; two optional states never stand side by side.
+
+    Returns:
+        (frames,) int state of every frame: starts in the first state, ends in the last (or the one beside it if that is
+        optional), never goes back.
+
+    Raises:
+        ValueError: fewer frames than states that must take one.
+    """
+    needed = int((~optional).sum())
+    frames, states = len(log_probs), len(classes)
+    if frames < needed:
+        raise ValueError(f"{frames} frames cannot hold {needed} phones; the sound is too short for its script")
+    emission = log_probs[:, classes]  # (frames, states)
+    score = np.full(states, -np.inf)
+    score[0] = emission[0, 0]
+    if optional[0] and states > 1:
+        score[1] = emission[0, 1]
+    skippable = np.append(False, optional[:-1])[:states]  # the state before this one may be skipped
+    origin = np.zeros((frames, states), np.int64)
+    everyone = np.arange(states)
+    for frame in range(1, frames):
+        step = np.append(-np.inf, score[:-1])
+        jump = np.append([-np.inf, -np.inf], score[:-2])[:states]
+        choices = np.stack([score, step, np.where(skippable, jump, -np.inf)])
+        back = choices.argmax(0)  # 0 stay, 1 next, 2 skip
+        origin[frame] = back
+        score = choices[back, everyone] + emission[frame]
+    return _trace(origin, score, bool(optional[-1]))
+
+
+def _trace(origin: np.ndarray, score: np.ndarray, last_optional: bool) -> np.ndarray:
+    """Follow the back pointers (frames, states) from the better final state."""
+    frames, states = origin.shape
+    state = states - 1
+    if last_optional and states > 1 and score[-2] > score[-1]:
+        state = states - 2
+    path = np.empty(frames, np.int64)
+    for frame in range(frames - 1, -1, -1):
+        path[frame] = state
+        state -= origin[frame, state]
+    return path
+
+
+def align(
+    log_probs: np.ndarray,
+    frames_per_second: float,
+    symbols: Sequence[str],
+    inventory: Sequence[str],
+    word_starts: Sequence[int] | None = None,
+) -> list[AlignedPhone]:
+    """Align a phone sequence to a sound.
+
+    Args:
+        log_probs: (frames, classes); frame i covers i / fps to (i + 1) / fps.
+        frames_per_second: of `log_probs`.
+        symbols: phones in order, without silences.
+        inventory: symbol of every class; must hold "_" for silence.
+        word_starts: indices of phones before which there may be a pause; None allows one before every phone.
+
+    Returns:
+        One entry per phone, in order.
+
+    Raises:
+        ValueError: no phone, an unknown symbol, or a sound that is too short.
+    """
+    index = {symbol: number for number, symbol in enumerate(inventory)}
+    unknown = sorted({symbol for symbol in (*symbols, SILENCE) if symbol not in index})
+    if unknown or not symbols:
+        raise ValueError(f"cannot align {len(symbols)} phones; symbols that the recogniser does not know: {unknown}")
+    chain = _chain([index[symbol] for symbol in symbols], index[SILENCE], word_starts)
+    path = viterbi(np.asarray(log_probs, np.float64), chain.classes, chain.optional)
+    phone_of_frame = chain.phone[path]
+    aligned = []
+    for number, symbol in enumerate(symbols):
+        frames = np.flatnonzero(phone_of_frame == number)
+        aligned.append(AlignedPhone(symbol, frames[0] / frames_per_second, (frames[-1] + 1) / frames_per_second))
+    return aligned
+
+
+def _chain(classes: Sequence[int], silence: int, word_starts: Sequence[int] | None) -> _States:
+    """States of a phone sequence with optional silence at the ends and before the phones in `word_starts`."""
+    pauses = set(range(len(classes))) if word_starts is None else {0, *word_starts}
+    states: list[tuple[int, bool, int]] = []
+    for number, phone in enumerate(classes):
+        if number in pauses:
+            states.append((silence, True, -1))
+        states.append((phone, False, number))
+    states.append((silence, True, -1))
+    columns = zip(*states, strict=True)
+    return _States(*(np.array(column) for column in columns))

@@ -1,0 +1,45 @@
+"""Reading, writing and resampling sound: mono float32 arrays in [-1, 1]."""
+
+from math import gcd
+from pathlib import Path
+
+import numpy as np
+
+from syncvoice.errors import UserError
+from syncvoice.files import atomic_path
+
+
+def read_wav(path: Path | str, sample_rate: int | None = None) -> tuple[np.ndarray, int]:
+    """Read a sound file as mono float32 (channels averaged), resampled to `sample_rate` when given.
+
+    Raises:
+        UserError: the file cannot be read as sound.
+    """
+    import soundfile
+
+    try:
+        audio, found = soundfile.read(str(path), dtype="float32", always_2d=True)
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise UserError(f"{path} cannot be read as sound ({error}); expected WAV or FLAC") from error
+    mono = audio.mean(axis=1, dtype=np.float32) if audio.shape[1] != 1 else audio[:, 0]
+    if sample_rate is None or sample_rate == found:
+        return mono, found
+    return resample(mono, found, sample_rate), sample_rate
+
+
+def write_wav(path: Path | str, audio: np.ndarray, sample_rate: int) -> None:
+    """Write mono float audio as 16-bit PCM, atomically; values outside [-1, 1] are clipped."""
+    import soundfile
+
+    with atomic_path(path) as temporary:
+        soundfile.write(str(temporary), np.clip(audio, -1.0, 1.0), sample_rate, subtype="PCM_16")
+
+
+def resample(audio: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
+    """Resample (samples,) by polyphase filtering; length is ceil(n * to / from)."""
+    from scipy.signal import resample_poly
+
+    if from_hz == to_hz:
+        return audio.astype(np.float32, copy=False)
+    common = gcd(from_hz, to_hz)
+    return resample_poly(audio, to_hz // common, from_hz // common).astype(np.float32)

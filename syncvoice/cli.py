@@ -1,0 +1,51 @@
+"""The command line: `syncvoice COMMAND ...`. Each command is one module in `syncvoice.commands`."""
+
+import argparse
+import importlib
+import logging
+import sys
+
+from syncvoice.errors import UserError
+
+COMMANDS = {
+    "corpus": "make one split of the embedded corpus MiniDub",
+    "prepare": "decode, track and crop the clips of one shard, write its manifest",
+    "merge-manifests": "join the manifests of all shards of a split",
+    "features": "compute one cached feature for one shard",
+    "tasks": "write the list of utterances of a dubbing task",
+    "resolve-recipe": "write the resolved settings of a recipe",
+    "pretrain": "make one of the shipped start weights from nothing",
+    "train": "fine-tune a recipe",
+    "generate": "generate the speech of an experiment",
+    "mux": "put generated speech on its video",
+    "score": "score generated speech with one metric",
+    "tabulate": "make a table from score files",
+    "plot": "draw a plot",
+    "gallery": "make the page that plays all rows side by side",
+    "dub": "dub one clip",
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit status (0 done, 2 a problem that the user can mend)."""
+    argv = sys.argv[1:] if arguments is None else arguments
+    parser = argparse.ArgumentParser(prog="syncvoice", description=__doc__)
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, text in COMMANDS.items():
+        subparser = subparsers.add_parser(name, help=text, description=text)
+        if argv[:1] == [name]:  # only the chosen command's module is imported
+            module = importlib.import_module("syncvoice.commands." + name.replace("-", "_"))
+            module.configure(subparser)
+            subparser.set_defaults(run=module.run)
+    args = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", stream=sys.stderr)
+    try:
+        args.run(args)
+    except UserError as error:
+        sys.stderr.write(f"syncvoice: {error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

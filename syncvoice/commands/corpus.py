@@ -1,0 +1,46 @@
+"""`syncvoice corpus`: make one shard of a split of the embedded corpus MiniDub, or its data card."""
+
+import argparse
+import logging
+from pathlib import Path
+
+from syncvoice.errors import UserError
+from syncvoice.files import atomic_path, read_json
+
+__all__ = ["configure", "run"]
+log = logging.getLogger(__name__)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--settings", type=Path, required=True, help="JSON file with seed, image_size and splits")
+    parser.add_argument("--split", help="split to make")
+    parser.add_argument("--shard", type=int, default=0, help="number of the shard, from 0")
+    parser.add_argument("--out", type=Path, help="folder of the shard: clips/, clips.csv and phones.jsonl go there")
+    parser.add_argument("--card", type=Path, help="write the data card of these settings to this file")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Make a shard, a data card, or both."""
+    settings = read_json(args.settings)
+    if args.split is None and args.card is None:
+        raise UserError("nothing to do: give --split with --out to make clips, or --card to write the data card")
+    if args.split is not None:
+        _make(settings, args.split, args.shard, args.out)
+    if args.card is not None:
+        from syncvoice.corpus.minidub import data_card
+
+        with atomic_path(args.card) as temporary:
+            temporary.write_text(data_card(settings), encoding="utf-8")
+
+
+def _make(settings: dict, split: str, shard: int, out: Path | None) -> None:
+    """Make one shard with one thread: threads change no byte, but jobs run side by side."""
+    if out is None:
+        raise UserError(f"--out is missing: name the folder for the clips of split {split!r}")
+    import cv2
+
+    from syncvoice.corpus.minidub import make_shard
+
+    cv2.setNumThreads(1)
+    log.info("%s: %d clips", out, make_shard(settings, split, shard, out))

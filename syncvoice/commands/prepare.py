@@ -1,0 +1,142 @@
+"""`syncvoice prepare`: decode, track and crop the clips of one shard; write its manifest and the list of excluded clips."""
+
+import argparse
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from syncvoice.audio import write_wav
+from syncvoice.datasets.base import Selection, SourceClip, in_shard, read_dataset
+from syncvoice.errors import UserError
+from syncvoice.files import atomic_path, read_json, sha256_of
+from syncvoice.manifest import Clip, Excluded, write_excluded, write_manifest
+from syncvoice.video.decode import ClipProblem, decode_sound
+from syncvoice.video.detect import FaceDetector
+from syncvoice.video.prepare import PrepareSettings, mouth_and_audio, prepare_clip
+from syncvoice.video.store import TrackWriter
+
+__all__ = ["configure", "mouth_and_audio", "prepare_shard", "run"]
+log = logging.getLogger(__name__)
+STUDY_KEYS = ("dataset", "kind", "split", "shards", "path")  # the settings file names what it belongs to
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("--corpus", type=Path, required=True, help="folder of the clips (for minidub: one shard)")
+    parser.add_argument("--dataset", required=True, help="name of the dataset")
+    parser.add_argument("--layout", help="minidub or folder; default: kind in the settings, else the dataset")
+    parser.add_argument("--split", required=True)
+    parser.add_argument("--settings", type=Path, help="JSON file: the study's prepare section and the split's selection")
+    parser.add_argument("--shard", type=int, default=0, help="number of this shard, with --shards")
+    parser.add_argument(
+        "--shards", type=int, help="split the folder's clips into this many shards by id (default: from the settings)"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder for audio/ and tracks.h5")
+    parser.add_argument("--manifest", type=Path, required=True, help="manifest to write (.cuts.jsonl.gz)")
+    parser.add_argument("--excluded", type=Path, required=True, help="list of excluded clips to write (.csv)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Prepare one shard."""
+    import cv2
+
+    cv2.setNumThreads(1)  # jobs run side by side
+    values = read_json(args.settings) if args.settings else {}
+    layout = args.layout or values.get("kind") or args.dataset
+    shards = args.shards or (1 if layout == "minidub" else values.get("shards", 1))  # MiniDub comes as shards
+    selection = Selection.of({name: value for name, value in values.items() if name in Selection.names()})
+    limits = {name: value for name, value in values.items() if name not in (*STUDY_KEYS, *Selection.names())}
+    sources = selection.pick(read_dataset(layout, args.corpus, args.split, args.dataset))
+    sources = [clip for clip in sources if in_shard(clip.id, args.shard, shards)]
+    clips, excluded = prepare_shard(sources, args.corpus, args.out, PrepareSettings.of(limits))
+    write_manifest(args.manifest, clips)
+    write_excluded(args.excluded, excluded)
+    log.info("%s: %d clips accepted, %d excluded", args.manifest, len(clips), len(excluded))
+
+
+def prepare_shard(
+    sources: Sequence[SourceClip], corpus: Path, out: Path, settings: PrepareSettings
+) -> tuple[list[Clip], list[Excluded]]:
+    """Prepare clips and store audio/{clip}.wav and tracks.h5 in `out`.
+
+    Returns:
+        accepted clips, and a row with reason and message for every other one.
+
+    Raises:
+        UserError: two clips have one id.
+    """
+    from tqdm import tqdm
+
+    sources = sorted(sources, key=lambda clip: clip.id)
+    for first, second in zip(sources, sources[1:], strict=False):
+        if first.id == second.id:
+            raise UserError(f"clip '{first.id}' occurs twice in {corpus} ({first.media}, {second.media}); rename one")
+    detector = settings.make_detector() if any(clip.has_video for clip in sources) else None
+    clips: list[Clip] = []
+    excluded: list[Excluded] = []
+    with atomic_path(out / "tracks.h5") as temporary:
+        with TrackWriter(temporary) as writer:
+            for source in tqdm(sources, desc="prepare", unit="clip", mininterval=5):
+                try:
+                    clips.append(_prepare_one(source, out, writer, detector, settings))
+                except ClipProblem as problem:
+                    log.warning("%s excluded: %s", source.id, problem)
+                    media = os.path.relpath(source.media, corpus)
+                    excluded.append(Excluded(source.id, media, problem.reason, problem.message))
+    _drop_stale(out / "audio", {clip.audio.name for clip in clips})
+    return clips, excluded
+
+
+def _prepare_one(
+    source: SourceClip, out: Path, writer: TrackWriter, detector: FaceDetector | None, settings: PrepareSettings
+) -> Clip:
+    """Prepare and store one clip.
+
+    Raises:
+        ClipProblem: the clip cannot be used.
+    """
+    if not source.text.strip():
+        raise ClipProblem("no_text", f"no text for {source.media.name}; add it to clips.csv or a .txt beside the video")
+    track_path, track_sha256 = None, ""
+    if source.has_video and detector is not None:
+        prepared = prepare_clip(source.media, detector, settings)
+        writer.add(source.id, prepared.track, prepared.mouth, prepared.face)
+        sound, n_frames = prepared.audio, prepared.n_frames
+        track_path, track_sha256 = out / "tracks.h5", prepared.track_sha256()
+    else:
+        sound, n_frames = decode_sound(source.media, settings.min_frames)
+    wav = out / "audio" / f"{source.id}.wav"
+    write_wav(wav, sound, 24_000)
+    return Clip(
+        id=source.id,
+        split=source.split,
+        dataset=source.dataset,
+        speaker=source.speaker,
+        sex=source.sex,
+        voice_seen=source.voice_seen,
+        language=source.language,
+        source=source.source,
+        text=source.text,
+        video=_relative(source.media) if source.has_video else None,
+        audio=_relative(wav),
+        n_frames=n_frames,
+        phones=source.phones,
+        words=source.words,
+        translation_text=source.translation_text,
+        track=None if track_path is None else _relative(track_path),
+        audio_sha256=sha256_of(wav),
+        track_sha256=track_sha256,
+    )
+
+
+def _relative(path: Path) -> Path:
+    """Return the path relative to the working directory when it lies below it, else unchanged."""
+    return path.relative_to(Path.cwd()) if path.is_absolute() and path.is_relative_to(Path.cwd()) else path
+
+
+def _drop_stale(folder: Path, names: set[str]) -> None:
+    """Remove WAV files of an earlier run that no clip of this one owns."""
+    for path in sorted(folder.glob("*.wav")):
+        if path.name not in names:
+            path.unlink()

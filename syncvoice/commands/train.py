@@ -1,0 +1,20 @@
+"""`syncvoice train`: fine-tune a recipe."""
+
+import argparse
+from pathlib import Path
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--recipe", type=Path, required=True, help="resolved recipe (JSON, from resolve-recipe)")
+    parser.add_argument("--manifest", type=Path, required=True, help="training manifest (.cuts.jsonl.gz)")
+    parser.add_argument("--features-root", type=Path, required=True, help="folder that holds FEATURE/shard-*.h5")
+    parser.add_argument("--out", type=Path, required=True, help="folder for model.safetensors, metadata.json, curve.csv")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Train."""
+    from syncvoice.files import read_json
+    from syncvoice.training.run import train
+
+    train(read_json(args.recipe), args.manifest, args.features_root, args.out)

@@ -1,0 +1,165 @@
+"""A study: data sets, features, tasks, recipes, experiments, metrics, tables and plots under one name."""
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from syncvoice.config.base import Name, Section
+from syncvoice.config.experiment import Experiment
+from syncvoice.config.recipe import Recipe
+
+
+class Split(Section):
+    """A split of a data set; `settings` belong to the command that makes or reads the data set."""
+
+    shards: int = Field(ge=1)
+    settings: dict[str, Any] = {}
+
+
+class Dataset(Section):
+    """Where clips come from: `minidub` is made by the workflow, a `folder` of videos and texts is read from `path`."""
+
+    kind: Literal["minidub", "folder"]
+    path: str | None = None
+    settings: dict[str, Any] = {}
+    splits: dict[Name, Split]
+
+    @model_validator(mode="after")
+    def _path_fits_kind(self) -> "Dataset":
+        """A corpus that is made has no path, one that is read needs it."""
+        if (self.kind == "minidub") != (self.path is None):
+            raise ValueError("kind minidub takes no path, kind folder needs one")
+        return self
+
+
+class Feature(Section):
+    """A cached feature; `network` names the weights that compute it ("" = none)."""
+
+    extractor: str
+    network: str
+    video: bool  # computed from the tracked video; otherwise from sound or text
+    settings: dict[str, Any] = {}
+
+
+class Task(Section):
+    """A list of utterances to dub: clips of a split, each with a reference recording of the wanted voice."""
+
+    dataset: Name
+    split: Name
+    reference_split: Name
+    language: Literal["en", "zh"]  # of the speech to generate
+    text: Literal["own", "translation"]
+    clips: int | None = None  # None = all
+    metrics: list[str]  # scoring jobs (metric files)
+
+
+class Table(Section):
+    """A table: rows (experiments) of one task; the baseline of the paired differences is one of the rows."""
+
+    task: Name
+    rows: list[Name] = Field(min_length=1)
+    metrics: list[str] = Field(min_length=1)  # metric ids, in the order of the columns
+    baseline: Name | None = None
+    caption: str
+    notes: list[str] = []
+
+
+class Plot(Section):
+    """A plot; which of the optional keys a kind takes stands in syncvoice/reporting/settings.py."""
+
+    kind: Literal["metrics", "differences", "guidance_pareto", "temporal_ablation", "spectrogram", "training_curves"]
+    caption: str
+    table: Name | None = None
+    task: Name | None = None
+    rows: list[Name] | None = None
+    recipes: list[Name] | None = None
+    metrics: list[str] | None = None
+    x: list[str] | None = None
+    y: str | None = None
+    group: str | None = None
+    utterance: str | None = None
+
+
+class GalleryTask(Section):
+    """Clips of one task, all rows side by side."""
+
+    caption: str
+    rows: list[Name] = Field(min_length=1)
+    metrics: list[str] = []  # metric ids under each video
+    clips: int = Field(ge=1)
+
+
+class Gallery(Section):
+    """The page that plays rows side by side."""
+
+    caption: str
+    max_megabytes: float = Field(gt=0)
+    tasks: dict[Name, GalleryTask]
+
+
+class Bootstrap(Section):
+    """Intervals of the tables: bootstrap over clips."""
+
+    resamples: int = Field(ge=1)
+    confidence: float = Field(gt=0.5, lt=1.0)
+    seed: int = Field(ge=0)
+
+
+class Weights(Section):
+    """Weights that a study starts from; a recipe may name others."""
+
+    backbone: str
+    vocoder: str
+    speaker_encoder: str
+
+
+class Study(Section):
+    """Everything under results/{name}/."""
+
+    name: Name
+    seed: int = Field(ge=0)
+    threads: dict[str, int]  # per rule; results depend on these numbers, never on --cores
+    weights: Weights
+    pretrain_from: str | None
+    pretrain_minutes: float | None = Field(gt=0)
+    prepare: dict[str, Any]
+    bootstrap: Bootstrap
+    datasets: dict[Name, Dataset]
+    features: dict[Name, Feature]
+    tasks: dict[Name, Task]
+    recipes: dict[Name, Recipe]
+    experiments: dict[Name, Experiment]
+    tables: dict[Name, Table]
+    plots: dict[Name, Plot]
+    gallery: Gallery | None
+
+    def metrics_of(self, experiment: str, task: str) -> list[str]:
+        """Return the scoring jobs of a row: the task's metrics, cut to the experiment's own list if it has one."""
+        chosen = self.experiments[experiment].metrics
+        return [metric for metric in self.tasks[task].metrics if chosen is None or metric in chosen]
+
+    def models_used(self) -> list[str]:
+        """Return the recipes that experiments ask for, in the order of `recipes`."""
+        asked = {experiment.recipe for experiment in self.experiments.values()}
+        return [recipe for recipe in self.recipes if recipe in asked]
+
+    def rows(self) -> Iterable[tuple[str, str]]:
+        """Yield every (experiment, task) pair of the study."""
+        for name, experiment in self.experiments.items():
+            for task in experiment.tasks:
+                yield name, task
+
+    def weights_of(self, experiment: str) -> dict[str, str]:
+        """Return the shipped weights that a row's speech depends on: its recipe's, or the study's."""
+        recipe = self.recipes.get(self.experiments[experiment].recipe or "")
+        if recipe is None:
+            return self.weights.model_dump()
+        return {"backbone": recipe.start, "vocoder": recipe.vocoder, "speaker_encoder": recipe.speaker_encoder}
+
+    def conditioning_networks(self) -> set[str]:
+        """Return the networks that a model hears or sees through, by name or weight file."""
+        networks = {feature.network for feature in self.features.values()} | set(self.weights.model_dump().values())
+        for recipe in self.recipes.values():
+            networks |= {recipe.start, recipe.vocoder, recipe.speaker_encoder}
+        return networks - {""}

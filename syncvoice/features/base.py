@@ -1,0 +1,94 @@
+"""What every feature extractor offers, and the table of extractors."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+
+from syncvoice.errors import UserError
+from syncvoice.manifest import Clip
+
+Key = dict[str, Any]
+DEFAULT_EXTRACTORS = {
+    "mel": "zipvoice_mel",
+    "lip": "mesh_lip",
+    "face": "mesh_face",
+    "speaker": "kaldi_fbank",
+    "text": "emilia_tokens",
+}
+
+
+class Extractor(Protocol):
+    """A feature of a clip.
+
+    Attributes:
+        name, version: identity; a change of the numbers must change the version.
+        settings: what the numbers depend on besides the clip.
+        fps: rows per second, None if rows are no time axis.
+        dim: values per row, None for a row of single numbers.
+        weights_sha256: digest of the network's weights, None without a network.
+        source_fields: fields of `Clip` that the feature is computed from.
+    """
+
+    name: str
+    version: str
+    settings: dict[str, Any]
+    fps: float | None
+    dim: int | None
+    weights_sha256: str | None
+    source_fields: tuple[str, ...]
+
+    def extract(self, clip: Clip) -> np.ndarray:
+        """Return the feature of one clip, (rows, dim) float32 or (rows,) int32."""
+        ...
+
+
+def make_extractor(name: str, settings: dict[str, Any] | None = None) -> Extractor:
+    """Return an extractor by name.
+
+    Args:
+        name: of the extractor ("mesh_lip") or of a feature ("lip": its default extractor).
+        settings: keyword arguments of the extractor.
+
+    Raises:
+        UserError: unknown name or settings.
+    """
+    makers = _makers()
+    name = DEFAULT_EXTRACTORS.get(name, name)
+    if name not in makers:
+        raise UserError(f"extractor '{name}' is unknown; choose one of {', '.join(makers)}")
+    try:
+        return makers[name](**(settings or {}))
+    except TypeError as error:
+        raise UserError(f"extractor '{name}' does not take the settings {settings} ({error}); remove them") from error
+
+
+def key_of(extractor: Extractor) -> Key:
+    """Return the part of the cache key that is the same for every clip."""
+    return {
+        "extractor": extractor.name,
+        "version": extractor.version,
+        "settings": extractor.settings,
+        "weights_sha256": extractor.weights_sha256,
+        "fps": extractor.fps,
+        "dim": extractor.dim,
+        "source_fields": list(extractor.source_fields),
+    }
+
+
+def _makers() -> dict[str, Callable[..., Extractor]]:
+    """Return extractors by name; each module is imported only when its extractor is made."""
+
+    def lazy(module: str, kind: str) -> Callable[..., Extractor]:
+        """Return a maker that imports the module when called."""
+        import importlib
+
+        return lambda **settings: getattr(importlib.import_module(f"syncvoice.features.{module}"), kind)(**settings)
+
+    return {
+        "zipvoice_mel": lazy("mel", "ZipVoiceMel"),
+        "mesh_lip": lazy("lip", "MeshLip"),
+        "mesh_face": lazy("face", "MeshFace"),
+        "kaldi_fbank": lazy("speaker", "KaldiFbank"),
+        "emilia_tokens": lazy("text", "EmiliaTokens"),
+    }

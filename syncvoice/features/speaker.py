@@ -1,0 +1,31 @@
+"""Input of the speaker encoder CAM++: Kaldi filter bank of 16 kHz sound, mean-normalised."""
+
+from typing import Any
+
+import numpy as np
+
+from syncvoice import clocks
+from syncvoice.audio import read_wav
+from syncvoice.manifest import Clip
+
+
+class KaldiFbank:
+    """Feature `speaker`: (frames, 80) float32 at 100 frames per second, mean over time removed."""
+
+    name = "kaldi_fbank"
+    version = "1"
+    fps = 100.0
+    dim = 80
+    weights_sha256 = None
+    source_fields = ("audio_sha256",)
+
+    def __init__(self) -> None:
+        """No settings."""
+        self.settings: dict[str, Any] = {}
+
+    def extract(self, clip: Clip) -> np.ndarray:
+        """Return the feature of a clip."""
+        from syncvoice.model.camplus import fbank
+
+        audio, _ = read_wav(clip.audio, clocks.SCORER_SAMPLE_RATE)
+        return np.asarray(fbank(audio), np.float32)

@@ -1,0 +1,29 @@
+"""Text as token ids of the Emilia vocabulary."""
+
+from typing import Any
+
+import numpy as np
+
+from syncvoice.manifest import Clip
+
+
+class EmiliaTokens:
+    """Feature `text`: (tokens,) int32 ids of the clip's own text, without the pad that the model appends."""
+
+    name = "emilia_tokens"
+    fps = None
+    dim = None
+    weights_sha256 = None
+    source_fields = ("text", "language")
+
+    def __init__(self) -> None:
+        """Load the tokenizer."""
+        from syncvoice.text import tokenizer
+
+        self.version = str(getattr(tokenizer, "VERSION", "1"))
+        self.settings: dict[str, Any] = {}
+        self._tokenizer = tokenizer.EmiliaTokenizer()
+
+    def extract(self, clip: Clip) -> np.ndarray:
+        """Return the feature of a clip."""
+        return np.asarray(self._tokenizer.encode(clip.text, clip.language), np.int32)

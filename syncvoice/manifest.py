@@ -1,0 +1,241 @@
+"""Manifests: Lhotse CutSets on disk, plain `Clip` objects for everybody else.
+
+Files are written through Lhotse, so that its samplers and tools read them. Reading needs no Lhotse (its import takes a
+second): a manifest is JSON lines, and only this module knows its fields.
+"""
+
+import csv
+import gzip
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from syncvoice import clocks
+from syncvoice.errors import UserError
+from syncvoice.files import atomic_path
+
+Interval = tuple[str, float, float]  # symbol, start in seconds, end in seconds
+EXCLUDED_COLUMNS = ("clip", "media", "reason", "message")
+LHOTSE_GENDERS = {"female": "F", "male": "M", "f": "F", "m": "M"}
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One accepted recording.
+
+    Attributes:
+        id: name, unique in its dataset; the name of the clip's dataset in every shard.
+        split, dataset, speaker, sex, language, source: what the dataset says ("" if unknown).
+        voice_seen: "yes" if the voice occurs in training, else "no" ("" if unknown).
+        text: what is said.
+        video: original video file, relative to the working directory; None for audio only.
+        audio: prepared mono 24 kHz WAV of exactly 960 * n_frames samples.
+        n_frames: length in video frames at 25 fps.
+        phones, words: (symbol, start_s, end_s), empty if unknown.
+        translation_text: the text to dub in the other language, "" if there is none.
+        track: HDF5 track shard, None for audio only.
+        audio_sha256, track_sha256: digests of the prepared sound and of the landmarks.
+    """
+
+    id: str
+    split: str
+    dataset: str
+    speaker: str
+    sex: str
+    voice_seen: str
+    language: str
+    source: str
+    text: str
+    video: Path | None
+    audio: Path
+    n_frames: int
+    phones: tuple[Interval, ...] = ()
+    words: tuple[Interval, ...] = ()
+    translation_text: str = ""
+    track: Path | None = None
+    audio_sha256: str = ""
+    track_sha256: str = ""
+
+    def digest(self, *fields: str) -> str:
+        """Return a SHA-256 of the named fields: the identity of what a feature was computed from."""
+        values = {name: str(getattr(self, name)) for name in ("id", "n_frames", *fields)}
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Excluded:
+    """One clip that was left out, and why."""
+
+    clip: str
+    media: str
+    reason: str
+    message: str
+
+
+def write_manifest(path: Path | str, clips: Iterable[Clip]) -> None:
+    """Write clips as a Lhotse CutSet (.jsonl.gz), atomically, sorted by id, without time stamps.
+
+    Raises:
+        UserError: an id occurs twice.
+    """
+    lines = [json.dumps(_cut_of(clip).to_dict(), ensure_ascii=False) for clip in _sorted_unique(clips, path)]
+    with atomic_path(path) as temporary, open(temporary, "wb") as raw:
+        with gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0) as packed:
+            packed.write("".join(line + "\n" for line in lines).encode())
+
+
+def clips_of(path: Path | str) -> list[Clip]:
+    """Read a manifest.
+
+    Raises:
+        UserError: the file is missing or no manifest of this project.
+    """
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") as file:
+            return [_clip_of(json.loads(line)) for line in file]
+    except FileNotFoundError as error:
+        raise UserError(f"manifest {path} does not exist; run the prepare step first") from error
+    except (OSError, EOFError, ValueError, KeyError, IndexError) as error:
+        raise UserError(
+            f"{path} is no SyncVoice manifest ({type(error).__name__}: {error}); expected a Lhotse CutSet written by "
+            "'syncvoice prepare', delete it and run that step again"
+        ) from error
+
+
+def merge_manifests(paths: Sequence[Path | str], out: Path | str) -> None:
+    """Join manifests of shards into one, sorted by id."""
+    write_manifest(out, [clip for path in paths for clip in clips_of(path)])
+
+
+def write_excluded(path: Path | str, rows: Iterable[Excluded]) -> None:
+    """Write excluded.csv, sorted by clip and media, atomically; no row leaves a file with a header."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(EXCLUDED_COLUMNS)
+    ordered = sorted(rows, key=lambda row: (row.clip, row.media))
+    writer.writerows((row.clip, row.media, row.reason, row.message) for row in ordered)
+    with atomic_path(path) as temporary:
+        temporary.write_text(text.getvalue(), encoding="utf-8")
+
+
+def read_excluded(path: Path | str) -> list[Excluded]:
+    """Read excluded.csv.
+
+    Raises:
+        UserError: the file is missing or has other columns.
+    """
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file)
+            if tuple(reader.fieldnames or ()) != EXCLUDED_COLUMNS:
+                raise UserError(f"{path} has columns {reader.fieldnames}, expected {list(EXCLUDED_COLUMNS)}; make it again")
+            return [Excluded(**row) for row in reader]
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist; run the prepare step first") from error
+
+
+def _sorted_unique(clips: Iterable[Clip], path: Path | str) -> list[Clip]:
+    """Return clips sorted by id.
+
+    Raises:
+        UserError: an id occurs twice.
+    """
+    ordered = sorted(clips, key=lambda clip: clip.id)
+    for first, second in zip(ordered, ordered[1:], strict=False):
+        if first.id == second.id:
+            raise UserError(f"clip '{first.id}' occurs twice in {path}; ids must differ, rename one of the clips")
+    return ordered
+
+
+def _cut_of(clip: Clip) -> Any:
+    """Return the clip as a Lhotse MonoCut."""
+    from lhotse import AudioSource, MonoCut, Recording, SupervisionSegment
+    from lhotse.supervision import AlignmentItem
+
+    n_samples = clocks.samples(clip.n_frames)
+    duration = n_samples / clocks.SAMPLE_RATE
+    alignment = {
+        kind: [AlignmentItem(symbol, start, round(end - start, 6)) for symbol, start, end in items]
+        for kind, items in (("phone", clip.phones), ("word", clip.words))
+        if items
+    }
+    return MonoCut(
+        id=clip.id,
+        start=0.0,
+        duration=duration,
+        channel=0,
+        recording=Recording(
+            id=clip.id,
+            sources=[AudioSource(type="file", channels=[0], source=clip.audio.as_posix())],
+            sampling_rate=clocks.SAMPLE_RATE,
+            num_samples=n_samples,
+            duration=duration,
+        ),
+        supervisions=[
+            SupervisionSegment(
+                id=clip.id,
+                recording_id=clip.id,
+                start=0.0,
+                duration=duration,
+                text=clip.text,
+                language=clip.language,
+                speaker=clip.speaker,
+                gender=LHOTSE_GENDERS.get(clip.sex.lower(), clip.sex),
+                alignment=alignment or None,
+            )
+        ],
+        custom=_custom_of(clip),
+    )
+
+
+def _custom_of(clip: Clip) -> dict[str, Any]:
+    """Return the fields that Lhotse has no place for."""
+    return {
+        "dataset": clip.dataset,
+        "split": clip.split,
+        "video": None if clip.video is None else clip.video.as_posix(),
+        "n_frames": clip.n_frames,
+        "source": clip.source,
+        "sex": clip.sex,
+        "voice_seen": clip.voice_seen,
+        "translation_text": clip.translation_text,
+        "track": None if clip.track is None else clip.track.as_posix(),
+        "audio_sha256": clip.audio_sha256,
+        "track_sha256": clip.track_sha256,
+    }
+
+
+def _clip_of(cut: dict[str, Any]) -> Clip:
+    """Return the clip of one JSON line of a CutSet."""
+    (supervision,) = cut["supervisions"]
+    custom = cut["custom"]
+    alignment = supervision.get("alignment") or {}
+    return Clip(
+        id=cut["id"],
+        split=custom["split"],
+        dataset=custom["dataset"],
+        speaker=supervision.get("speaker") or "",
+        sex=custom["sex"],
+        voice_seen=custom["voice_seen"],
+        language=supervision.get("language") or "",
+        source=custom["source"],
+        text=supervision.get("text") or "",
+        video=None if custom["video"] is None else Path(custom["video"]),
+        audio=Path(cut["recording"]["sources"][0]["source"]),
+        n_frames=custom["n_frames"],
+        phones=_intervals(alignment.get("phone", ())),
+        words=_intervals(alignment.get("word", ())),
+        translation_text=custom["translation_text"],
+        track=None if custom["track"] is None else Path(custom["track"]),
+        audio_sha256=custom["audio_sha256"],
+        track_sha256=custom["track_sha256"],
+    )
+
+
+def _intervals(items: Iterable[Sequence[Any]]) -> tuple[Interval, ...]:
+    """Return alignment items [symbol, start, duration, score] as (symbol, start, end)."""
+    return tuple((str(item[0]), float(item[1]), round(item[1] + item[2], 6)) for item in items)

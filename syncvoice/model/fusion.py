@@ -1,0 +1,97 @@
+"""Text-Visual Fusion: lip and face features enter the text condition.
+
+Paper: per-modality bottleneck adapters (LayerNorm, GELU, residual) map the visual features into the text latent space;
+a residual linear layer fuses them with the text condition: z_tv = z_t + Linear([z_t; a_lip; a_face]).
+Our choices: the residual of an adapter is a linear map, because widths differ; features are interpolated linearly from
+25 fps to the mel rate after the adapters; the fusion layer starts at zero, so that at step 0 the backbone's output is
+unchanged; frames without video (the reference voice, a dropped modality) hold a learned null vector.
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from syncvoice.clocks import FPS, HOP, SAMPLE_RATE
+
+MODALITIES = ("lip", "face")  # order of the fusion layer's input
+
+
+class BottleneckAdapter(nn.Module):
+    """LayerNorm, Linear, GELU, Linear, plus a linear residual."""
+
+    def __init__(self, in_dim: int, bottleneck_dim: int, out_dim: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(in_dim)
+        self.down, self.up = nn.Linear(in_dim, bottleneck_dim), nn.Linear(bottleneck_dim, out_dim)
+        self.residual = nn.Linear(in_dim, out_dim)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(..., in_dim) -> (..., out_dim)."""
+        return self.residual(features) + self.up(nn.functional.gelu(self.down(self.norm(features))))
+
+
+class TextVisualFusion(nn.Module):
+    """Fuse adapted lip and face features into the text condition.
+
+    Args:
+        visual_dims: features per modality, e.g. {"lip": 24, "face": 16}; an absent modality has no parameters.
+        bottleneck_dim: width inside the adapters.
+        text_dim: channels of z_t.
+    """
+
+    def __init__(self, visual_dims: Mapping[str, int], bottleneck_dim: int = 64, text_dim: int = 100) -> None:
+        super().__init__()
+        self.modalities = tuple(m for m in MODALITIES if m in visual_dims)
+        self.adapters = nn.ModuleDict(
+            {m: BottleneckAdapter(visual_dims[m], bottleneck_dim, text_dim) for m in self.modalities}
+        )
+        self.null = nn.ParameterDict({m: nn.Parameter(torch.zeros(text_dim)) for m in self.modalities})
+        self.linear = nn.Linear(text_dim * (1 + len(self.modalities)), text_dim)
+        nn.init.zeros_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
+
+    def adapt(self, features: Mapping[str, Tensor], n_frames: int) -> dict[str, Tensor]:
+        """Adapted features at mel rate.
+
+        Args:
+            features: per modality (B, N, dim) at 25 fps.
+            n_frames: mel frames T of the result.
+
+        Returns:
+            per modality a: (B, T, text_dim).
+        """
+        return {m: to_mel_rate(self.adapters[m](features[m]), n_frames) for m in self.modalities if m in features}
+
+    def forward(self, z_t: Tensor, adapted: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
+        """Fuse.
+
+        Args:
+            z_t: text condition (B, T, text_dim).
+            adapted: a_lip, a_face (B, T, text_dim); a missing modality is null everywhere.
+            present: per modality a bool mask (B, T) of frames that have video and are not dropped.
+
+        Returns:
+            z_tv: (B, T, text_dim).
+        """
+        parts = [z_t]
+        for m in self.modalities:
+            null = self.null[m].to(z_t.dtype).expand_as(z_t)
+            parts.append(torch.where(present[m][..., None], adapted[m], null) if m in adapted else null)
+        return z_t + self.linear(torch.cat(parts, dim=-1))
+
+
+def to_mel_rate(x: Tensor, n_frames: int) -> Tensor:
+    """Interpolate (B, N, C) from video frames, centred at (k + 1/2) / 25 s, to mel frames at f * 256 / 24000 s.
+
+    Frames before the first and after the last centre hold the nearest value.
+
+    Returns:
+        (B, n_frames, C).
+    """
+    times = torch.arange(n_frames, device=x.device, dtype=torch.float32) * (HOP / SAMPLE_RATE)
+    position = (times * FPS - 0.5).clamp(0, x.shape[1] - 1)
+    left = position.floor().long()
+    right = (left + 1).clamp(max=x.shape[1] - 1)
+    weight = (position - left)[None, :, None].to(x.dtype)
+    return torch.lerp(x[:, left], x[:, right], weight)

@@ -1,0 +1,193 @@
+"""The SyncVoice model: ZipVoice backbone, Text-Visual Fusion and Dual Speaker Encoder.
+
+A clip is a sequence of segments: the context (reference voice with its text, no video), when there is one, and the
+target (the video's length). Axes: B clips, T mel frames, N video frames.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from syncvoice.model.fusion import TextVisualFusion
+from syncvoice.model.guidance import Scales
+from syncvoice.model.speaker import DualSpeakerEncoder
+from syncvoice.model.zipformer import padding_mask
+from syncvoice.model.zipvoice import ZipVoice, ZipVoiceConfig, expand_text, token_index_average, token_index_segments
+
+
+@dataclass(frozen=True)
+class SyncVoiceConfig:
+    """Sizes of a SyncVoice model.
+
+    Attributes:
+        backbone: ZipVoice sizes.
+        visual_dims: features per modality; empty for a model without visual branch.
+        adapter_dim: bottleneck of the adapters.
+        speaker_branches: subset of ("pretrained", "learnable"); empty for a model without speaker encoder.
+        pretrained_speaker_dim: width of the CAM++ embedding.
+        speaker_dim: width of the learnable encoder.
+    """
+
+    backbone: ZipVoiceConfig = field(default_factory=ZipVoiceConfig)
+    visual_dims: Mapping[str, int] = field(default_factory=dict)
+    adapter_dim: int = 64
+    speaker_branches: tuple[str, ...] = ()
+    pretrained_speaker_dim: int = 192
+    speaker_dim: int = 128
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "SyncVoiceConfig":
+        """Build from plain JSON values."""
+        values = dict(values)
+        values["backbone"] = ZipVoiceConfig.of(values["backbone"])
+        values["speaker_branches"] = tuple(values.get("speaker_branches", ()))
+        return cls(**values)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {
+            "backbone": self.backbone.as_dict(),
+            "visual_dims": dict(self.visual_dims),
+            "adapter_dim": self.adapter_dim,
+            "speaker_branches": list(self.speaker_branches),
+            "pretrained_speaker_dim": self.pretrained_speaker_dim,
+            "speaker_dim": self.speaker_dim,
+        }
+
+
+@dataclass
+class Script:
+    """What is said, by whom, over which frames, for a batch of clips.
+
+    Attributes:
+        tokens: token ids of context and target joined.
+        segments: per clip (tokens, frames) of context (may be (0, 0)) and target.
+        visual: per modality features of the targets (B, N max, dim) at 25 fps, zero-padded.
+        reference: mel features of the reference voice (B, R, feat_dim) and their lengths, for the speaker encoder.
+        reference_lengths: (B,).
+        reference_embedding: CAM++ embedding of the reference voice (B, pretrained_speaker_dim).
+        keep_branches: see `DualSpeakerEncoder.forward`.
+    """
+
+    tokens: list[list[int]]
+    segments: list[tuple[tuple[int, int], tuple[int, int]]]
+    visual: Mapping[str, Tensor]
+    reference: Tensor | None = None
+    reference_lengths: Tensor | None = None
+    reference_embedding: Tensor | None = None
+    keep_branches: Mapping[str, Tensor] | None = None
+
+    def lengths(self) -> list[int]:
+        """Mel frames per clip, context included."""
+        return [context[1] + target[1] for context, target in self.segments]
+
+    def context_lengths(self) -> list[int]:
+        """Mel frames of the context per clip."""
+        return [context[1] for context, _ in self.segments]
+
+
+class SyncVoice(nn.Module):
+    """ZipVoice with visual and speaker conditions."""
+
+    def __init__(self, config: SyncVoiceConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.backbone = ZipVoice(config.backbone)
+        width = config.backbone.feat_dim
+        self.fusion = (
+            TextVisualFusion(config.visual_dims, config.adapter_dim, width) if config.visual_dims else None
+        )
+        self.speaker = (
+            DualSpeakerEncoder(config.speaker_branches, config.pretrained_speaker_dim, width,
+                               config.backbone.time_embed_dim, config.speaker_dim)
+            if config.speaker_branches else None
+        )  # fmt: skip
+
+    def text_condition(self, script: Script, expansion: str = "segments") -> Tensor:
+        """z_t (B, T, feat_dim); `expansion` is "segments" (own frames) or "average" (ZipVoice's rule)."""
+        if expansion == "average":
+            index = token_index_average([len(t) for t in script.tokens], script.lengths())
+        else:
+            index = token_index_segments(script.segments)
+        return expand_text(self.backbone.encode_text(script.tokens), index)
+
+    def adapt_visual(self, script: Script) -> dict[str, Tensor]:
+        """Adapted visual features placed on the target's frames, per modality (B, T, feat_dim)."""
+        if self.fusion is None or not script.visual:
+            return {}
+        device = self.backbone.embed.weight.device
+        longest = max(target[1] for _, target in script.segments)
+        adapted = self.fusion.adapt(script.visual, longest)
+        start = torch.tensor(script.context_lengths(), device=device)[:, None]
+        index = torch.arange(max(script.lengths()), device=device)[None] - start
+        index = index.clamp(0, longest - 1)[..., None]
+        return {m: a.gather(1, index.expand(-1, -1, a.shape[-1])) for m, a in adapted.items()}
+
+    def fuse(self, z_t: Tensor, adapted: Mapping[str, Tensor], script: Script, use: Mapping[str, Tensor]) -> Tensor:
+        """z_tv.
+
+        Args:
+            z_t: (B, T, feat_dim).
+            adapted: from `adapt_visual`.
+            script: the clips.
+            use: per modality, whether each clip uses it, bool (B,).
+
+        Returns:
+            z_tv (B, T, feat_dim).
+        """
+        if self.fusion is None:
+            return z_t
+        in_target = self.target_mask(script)
+        return self.fusion(z_t, adapted, {m: in_target & use[m][:, None] for m in adapted})
+
+    def target_mask(self, script: Script) -> Tensor:
+        """True on frames of the target segment, bool (B, T)."""
+        device = self.backbone.embed.weight.device
+        frames = torch.arange(max(script.lengths()), device=device)[None]
+        start = torch.tensor(script.context_lengths(), device=device)[:, None]
+        end = torch.tensor(script.lengths(), device=device)[:, None]
+        return (frames >= start) & (frames < end)
+
+    def embed_speaker(self, script: Script) -> Tensor | None:
+        """e_g (B, time_embed_dim), or None without speaker encoder or reference."""
+        if self.speaker is None or script.reference is None:
+            return None
+        assert script.reference_embedding is not None and script.reference_lengths is not None
+        return self.speaker(
+            script.reference_embedding, script.reference, script.reference_lengths, script.keep_branches
+        )
+
+    def condition_subsets(self, script: Script, scales: Scales, expansion: str) -> dict[tuple[str, ...], Tensor]:
+        """z_tv of every condition subset that guidance needs; text encoder and adapters run once.
+
+        Returns:
+            {subset: (B, T, feat_dim)}.
+        """
+        z_t = self.text_condition(script, expansion)
+        wanted = {c for subset in scales.subsets() for c in subset}
+        visual = {m: f for m, f in script.visual.items() if m in wanted}
+        adapted = self.adapt_visual(Script(script.tokens, script.segments, visual))
+        fused: dict[tuple[str, ...], Tensor] = {}
+        for subset in scales.subsets():
+            if not subset:
+                fused[subset] = torch.zeros_like(z_t)
+                continue
+            base = z_t if "text" in subset else torch.zeros_like(z_t)
+            use = {m: torch.full((len(z_t),), m in subset, device=z_t.device) for m in adapted}
+            fused[subset] = self.fuse(base, adapted, script, use)
+        return fused
+
+    def padding(self, script: Script) -> Tensor | None:
+        """Padding mask (B, T), or None when all clips are equally long."""
+        lengths = script.lengths()
+        if min(lengths) == max(lengths):
+            return None
+        return padding_mask(torch.tensor(lengths, device=self.backbone.embed.weight.device), max(lengths))
+
+
+def pad_stack(arrays: Sequence[Tensor]) -> Tensor:
+    """Stack (T_i, C) tensors to (B, max T, C), zero-padded."""
+    return nn.utils.rnn.pad_sequence(list(arrays), batch_first=True)

@@ -1,0 +1,143 @@
+"""ZipVoice: flow-matching text-to-speech with Zipformer text encoder and vector-field estimator.
+
+Symbols: x_0 noise, x_1 speech features, x_t = t x_1 + (1 - t) x_0, v the velocity, z_t the text condition at frame rate.
+Features are 0.1 times the natural log mel spectrogram (100 bins, 93.75 frames per second).
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from syncvoice.model.zipformer import TTSZipformer, padding_mask
+
+
+@dataclass(frozen=True)
+class ZipVoiceConfig:
+    """Sizes of a ZipVoice model; the defaults are the released base configuration (122.7 million parameters)."""
+
+    vocab_size: int = 360
+    pad_id: int = 0
+    feat_dim: int = 100
+    fm_decoder_downsampling_factor: tuple[int, ...] = (1, 2, 4, 2, 1)
+    fm_decoder_num_layers: tuple[int, ...] = (2, 2, 4, 4, 4)
+    fm_decoder_cnn_module_kernel: tuple[int, ...] = (31, 15, 7, 15, 31)
+    fm_decoder_dim: int = 512
+    fm_decoder_feedforward_dim: int = 1536
+    fm_decoder_num_heads: int = 4
+    text_encoder_num_layers: int = 4
+    text_encoder_dim: int = 192
+    text_encoder_feedforward_dim: int = 512
+    text_encoder_cnn_module_kernel: int = 9
+    text_encoder_num_heads: int = 4
+    text_embed_dim: int = 192
+    time_embed_dim: int = 192
+    query_head_dim: int = 32
+    value_head_dim: int = 12
+    pos_head_dim: int = 4
+    pos_dim: int = 48
+    guidance_scale_embed: bool = False
+    padding_mode: str = field(default="invariant", metadata={"choices": ("invariant", "reference")})
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> "ZipVoiceConfig":
+        """Build from plain JSON or YAML values (lists become tuples)."""
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+
+class ZipVoice(nn.Module):
+    """The backbone. State-dict layout of the public checkpoints: `embed`, `text_encoder`, `fm_decoder`."""
+
+    def __init__(self, config: ZipVoiceConfig) -> None:
+        super().__init__()
+        self.config = config
+        heads = {k: getattr(config, k) for k in ("query_head_dim", "value_head_dim", "pos_head_dim", "pos_dim")}
+        self.embed = nn.Embedding(config.vocab_size, config.text_embed_dim)
+        self.text_encoder = TTSZipformer(
+            config.text_embed_dim, config.feat_dim, (1,), (config.text_encoder_num_layers,),
+            (config.text_encoder_cnn_module_kernel,), config.text_encoder_dim, config.text_encoder_feedforward_dim,
+            config.text_encoder_num_heads, heads,
+        )  # fmt: skip
+        self.fm_decoder = TTSZipformer(
+            3 * config.feat_dim, config.feat_dim, config.fm_decoder_downsampling_factor, config.fm_decoder_num_layers,
+            config.fm_decoder_cnn_module_kernel, config.fm_decoder_dim, config.fm_decoder_feedforward_dim,
+            config.fm_decoder_num_heads, heads, config.time_embed_dim, config.guidance_scale_embed, config.padding_mode,
+        )  # fmt: skip
+
+    def encode_text(self, tokens: Sequence[Sequence[int]]) -> Tensor:
+        """Encode token ids.
+
+        Every list gets one pad id appended, whose output row stands for frames beyond the text.
+
+        Returns:
+            (B, S, feat_dim) with S = longest list + 1.
+        """
+        device = self.embed.weight.device
+        lengths = torch.tensor([len(ids) for ids in tokens], device=device)
+        width = int(lengths.max()) + 1
+        pad = self.config.pad_id
+        padded = torch.tensor([list(ids) + [pad] * (width - len(ids)) for ids in tokens], device=device)
+        return self.text_encoder(self.embed(padded), padding=padding_mask(lengths, width)).float()
+
+    def velocity(self, x_t: Tensor, text_condition: Tensor, speech_condition: Tensor, time_emb: Tensor,
+                 padding: Tensor | None = None, keep: list[Tensor] | None = None) -> Tensor:  # fmt: skip
+        """Estimate the velocity field.
+
+        Args:
+            x_t, text_condition, speech_condition: (B, T, feat_dim).
+            time_emb: (B, time_embed_dim), see `TTSZipformer.embed_time`.
+            padding: (B, T), True on padded frames.
+            keep: collects the output of every stack.
+
+        Returns:
+            v: (B, T, feat_dim).
+        """
+        dtype = self.fm_decoder.in_proj.weight.dtype  # a bfloat16 backbone takes and returns float32 here
+        x = torch.cat([x_t, text_condition, speech_condition], dim=-1).to(dtype)
+        return self.fm_decoder(x, time_emb.to(dtype), padding, keep).to(x_t.dtype)
+
+
+def token_index_average(n_tokens: Sequence[int], n_frames: Sequence[int]) -> Tensor:
+    """ZipVoice's average upsampling: which token row each frame uses.
+
+    Frames per token d = floor(T / n); frames from d n on use row n, the appended pad.
+
+    Returns:
+        (B, max frames) int64.
+    """
+    width = max(n_frames)
+    rows = torch.empty(len(n_tokens), width, dtype=torch.int64)
+    for row, n, frames in zip(rows, n_tokens, n_frames, strict=True):
+        row.copy_((torch.arange(width) // max(frames // max(n, 1), 1)).clamp(max=n))
+    return rows
+
+
+def token_index_segments(segments: Sequence[Sequence[tuple[int, int]]]) -> Tensor:
+    """Spread the tokens of every segment evenly over that segment's own frames (our choice for fine-tuned models).
+
+    Args:
+        segments: per clip, (number of tokens, number of frames) of context and target in order.
+
+    Returns:
+        (B, max frames) int64; frames after the last segment use the appended pad's row.
+    """
+    width = max(sum(frames for _, frames in clip) for clip in segments)
+    rows = torch.empty(len(segments), width, dtype=torch.int64)
+    for row, clip in zip(rows, segments, strict=True):
+        row.fill_(sum(n for n, _ in clip))
+        token = frame = 0
+        for n, frames in clip:
+            row[frame : frame + frames] = token + torch.arange(frames) * n // max(frames, 1)
+            token, frame = token + n, frame + frames
+    return rows
+
+
+def expand_text(encoded: Tensor, index: Tensor) -> Tensor:
+    """Gather token rows to frames: (B, S, C), (B, T) -> z_t (B, T, C)."""
+    return encoded.gather(1, index.to(encoded.device)[..., None].expand(-1, -1, encoded.shape[-1]))

@@ -1,0 +1,89 @@
+"""Sounds of the pre-training runs: the pool of synthetic speech, and unseen utterances for their checks."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from syncvoice.audio import resample
+from syncvoice.clocks import SAMPLE_RATE, SCORER_SAMPLE_RATE
+from syncvoice.corpus import phrases, voices
+from syncvoice.corpus.phones import phone_class
+from syncvoice.corpus.speech import Phone, random_delivery, synthesise
+from syncvoice.corpus.voices import Voice
+from syncvoice.files import sha256_of
+from syncvoice.pretraining.speech_data import SpeechPool, build
+from syncvoice.seeding import rng
+
+PHONE_FPS = 100.0  # frames per second of the phone labels
+POOL_SEED = 2
+CHECK_KINDS = (("en", "grid"), ("en", "phrases"), ("zh", "phrases"))
+
+
+@dataclass(frozen=True)
+class CheckUtterance:
+    """A test sentence spoken by a voice that no weight heard; audio (samples,) at 24 kHz."""
+
+    audio: np.ndarray
+    text: str
+    language: str
+    source: str
+    voice: str
+    phones: tuple[Phone, ...]
+
+
+def open_pool(settings: Mapping[str, Any]) -> SpeechPool:
+    """Open the pool of the settings, building it first when the file is absent.
+
+    Args:
+        settings: "pool" (path); "pool_size" utterances and "pool_seed" when it has to be built.
+    """
+    path = Path(settings["pool"])
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        build(path, int(settings.get("pool_size", 9_000)), int(settings.get("pool_seed", POOL_SEED)))
+    return SpeechPool(path)
+
+
+def pool_provenance(pool: SpeechPool, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the provenance file says about the data of a run."""
+    return {
+        "voices": sorted(set(pool.voice)),
+        "unseen_voices": sorted(voice.name for voice in voices.UNSEEN_VOICES),
+        "sentence_split": "train: crc32 of the English content modulo 10 is not 0; test sentences unseen",
+        "phrases_version": phrases.VERSION,
+        "voices_version": voices.VERSION,
+        "pool": {
+            "utterances": len(pool),
+            "hours": round(float(pool.n_samples.sum()) / SAMPLE_RATE / 3600, 3),
+            "sha256": sha256_of(pool.path),
+        },
+    }
+
+
+def unseen_utterances(
+    per_kind: int, seed: int, unseen: tuple[Voice, ...] = voices.UNSEEN_VOICES
+) -> Iterator[CheckUtterance]:
+    """Speak test sentences with the unseen voices: `per_kind` of each voice and kind (GRID, phrases, Mandarin)."""
+    for voice in unseen:
+        for language, source in CHECK_KINDS:
+            sentences = phrases.sample_sentences(language, source, "test", per_kind * len(unseen), seed)
+            own = sentences[unseen.index(voice) :: len(unseen)]
+            for index, sentence in enumerate(own):
+                delivery = random_delivery(rng(seed, "check", voice.name, sentence.sentence_id, index), sentence)
+                speech = synthesise(sentence, voice, delivery)
+                yield CheckUtterance(speech.audio, sentence.text, language, source, voice.name, speech.phones)
+
+
+def at_16k(audio: np.ndarray, speed: float = 1.0) -> np.ndarray:
+    """Resample 24 kHz sound to 16 kHz; `speed` above 1 makes it shorter and higher (a multiple of 0.05)."""
+    return resample(audio, round(SAMPLE_RATE * speed), SCORER_SAMPLE_RATE)
+
+
+def phone_labels(phones: tuple[Phone, ...], n_frames: int, speed: float = 1.0) -> np.ndarray:
+    """Return the phone class at the centre of each frame of 10 ms, int64 (n_frames,); silence after the end."""
+    times = (np.arange(n_frames) + 0.5) / PHONE_FPS * speed
+    classes = np.array([phone_class(phone.symbol) for phone in phones] + [0])
+    return classes[np.searchsorted([phone.end_s for phone in phones], times, side="right")]

@@ -1,0 +1,184 @@
+"""What the pre-training runs share: step and time limits, learning rate, loss curve, saving, provenance.
+
+A run ends after `steps` steps or `minutes` minutes, whichever comes first. Without a time limit the result depends on
+the settings only (same machine, same thread count). Weights are written as often as `save_minutes` says, so that other
+parts can use an under-trained file while the run goes on.
+"""
+
+import csv
+import logging
+import math
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from syncvoice import checkpoints
+from syncvoice.errors import UserError
+from syncvoice.files import atomic_path, sha256_of
+from syncvoice.provenance import code_digest
+from syncvoice.seeding import seed_everything, seed_of
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+log = logging.getLogger(__name__)
+
+WARM_UP_STEPS = 50
+LOG_EVERY = 50
+FINAL_RATE = 0.02  # of the highest learning rate
+NON_FINITE_LIMIT = 10  # steps in a row
+
+
+class PretrainingRun:
+    """Bookkeeping of one run that makes or continues the weights `out`."""
+
+    def __init__(
+        self, name: str, settings: Mapping[str, Any], out: Path, start: Path | None, minutes: float | None
+    ) -> None:
+        """Prepare a run: seeds, thread count and the history of earlier runs.
+
+        Args:
+            name: of the weights, e.g. "vocoder"; the module is syncvoice.pretraining.NAME.
+            settings: needs "seed", "steps", "learning_rate", "config"; may hold "threads", "save_minutes".
+            out: weight file to write.
+            start: weight file to continue from, None to start from nothing.
+            minutes: time limit, None for none.
+
+        Raises:
+            UserError: a setting is missing.
+        """
+        import torch
+
+        missing = [key for key in ("seed", "steps", "learning_rate", "config") if key not in settings]
+        if missing:
+            raise UserError(f"settings of pretrain {name} lack {', '.join(missing)}; see config/pretrain/{name}.yaml")
+        self.name, self.settings, self.out, self.start, self.minutes = name, dict(settings), Path(out), start, minutes
+        self.earlier = checkpoints.read_metadata(start, missing_ok=True).get("chain", []) if start else []
+        self.start_digest = sha256_of(start) if start else None  # before `out`, maybe the same file, is replaced
+        self.curve = _read_curve(start) if start else []
+        self.seed = seed_of(settings["seed"], name, len(self.earlier)) % 2**31
+        self.step = 0
+        self.metadata: dict[str, Any] = {}
+        self._began = self._saved = time.monotonic()
+        self._sums: dict[str, float] = {}
+        self._counted = self._non_finite = 0
+        torch.set_num_threads(int(settings.get("threads", 1)))
+        seed_everything(self.seed)
+
+    def steps(self) -> Iterator[int]:
+        """Yield step numbers until a limit is reached, with a progress bar."""
+        from tqdm import tqdm
+
+        total = int(self.settings["steps"])
+        with tqdm(total=total, desc=self.name, mininterval=5.0, disable=None) as bar:
+            while self.step < total and self.progress() < 1.0:
+                yield self.step
+                self.step += 1
+                bar.update()
+
+    def progress(self) -> float:
+        """Return how much of the run is done, 0..1: the larger share of steps and, with a limit, of time."""
+        share = self.step / int(self.settings["steps"])
+        if self.minutes is None:
+            return share
+        return max(share, (time.monotonic() - self._began) / 60 / self.minutes)
+
+    def learning_rate(self) -> float:
+        """Return the rate of this step: linear warm-up, then a half cosine down to a fiftieth."""
+        highest = float(self.settings["learning_rate"])
+        warm = min(1.0, (self.step + 1) / WARM_UP_STEPS)
+        decay = 0.5 * (1 + math.cos(math.pi * min(1.0, self.progress())))
+        return highest * warm * (FINAL_RATE + (1 - FINAL_RATE) * decay)
+
+    def load_start(self, model: "nn.Module") -> None:
+        """Fill the model from the start weights, if the run has any."""
+        if self.start:
+            checkpoints.load_strict(model, checkpoints.read_state_dict(self.start), self.start)
+
+    def update(self, optimiser: "torch.optim.Optimizer", loss: "torch.Tensor", clip: float = 5.0) -> None:
+        """Do one optimiser step on `loss` with the current rate and clipped gradients; skip it if it is not finite.
+
+        Raises:
+            UserError: the loss was not finite ten times in a row.
+        """
+        import torch
+
+        optimiser.zero_grad()
+        loss.backward()
+        parameters = [p for group in optimiser.param_groups for p in group["params"]]
+        norm = torch.nn.utils.clip_grad_norm_(parameters, clip)
+        finite = bool(torch.isfinite(loss)) and bool(torch.isfinite(norm))
+        self._non_finite = 0 if finite else self._non_finite + 1
+        if self._non_finite >= NON_FINITE_LIMIT:
+            raise UserError(f"pretrain {self.name}: loss not finite at step {self.step}; lower learning_rate")
+        if finite:
+            for group in optimiser.param_groups:
+                group["lr"] = self.learning_rate()
+            optimiser.step()
+
+    def record(self, losses: Mapping[str, float]) -> None:
+        """Add the losses of a step; means over 50 steps go to the curve and the log."""
+        for key, value in losses.items():
+            self._sums[key] = self._sums.get(key, 0.0) + float(value)
+        self._counted += 1
+        if self._counted == LOG_EVERY:
+            row = {key: f"{value / self._counted:.5g}" for key, value in self._sums.items()}
+            row = {"run": str(len(self.earlier)), "step": str(self.step + 1), **row}
+            self.curve.append(row)
+            log.info("%s", " ".join(f"{key}={value}" for key, value in row.items()))
+            self._sums, self._counted = {}, 0
+
+    def save_due(self) -> bool:
+        """Whether `save_minutes` (default 3) have passed since the last save."""
+        return time.monotonic() - self._saved > 60 * float(self.settings.get("save_minutes", 3))
+
+    def save(self, model: "nn.Module", figures: Mapping[str, Any] | None = None) -> None:
+        """Write weights, loss curve and provenance; each file is replaced atomically.
+
+        Args:
+            model: its state dict is written as float16.
+            figures: results of the run's own check; None while the run goes on.
+        """
+        checkpoints.save_weights(self.out, model.state_dict())
+        with atomic_path(self.out.with_suffix(".csv")) as temporary, open(temporary, "w", newline="") as file:
+            columns = list(dict.fromkeys(key for row in self.curve for key in row)) or ["run", "step"]
+            writer = csv.DictWriter(file, columns, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(self.curve)
+        this_run = {
+            "settings": _without_folders(self.settings),
+            "seed": self.seed,
+            "steps": self.step,
+            "minutes_limit": self.minutes,
+            "start_sha256": self.start_digest,
+            "code_digest": code_digest(f"syncvoice.pretraining.{self.name}"),
+            "finished": figures is not None,
+        }
+        metadata = {
+            "name": self.name,
+            "config": self.settings["config"],
+            "parameters": sum(p.numel() for p in model.parameters()),
+            "weights_sha256": sha256_of(self.out),
+            "curve": self.out.with_suffix(".csv").name,
+            "figures": dict(figures or {}),
+            "chain": [*self.earlier, this_run],
+            **self.metadata,
+        }
+        checkpoints.write_metadata(self.out, metadata)
+        self._saved = time.monotonic()
+
+
+def _without_folders(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep only the names of files: provenance holds no path of the machine that trained."""
+    return {k: Path(v).name if isinstance(v, str) and "/" in v else v for k, v in settings.items()}
+
+
+def _read_curve(start: Path) -> list[dict[str, str]]:
+    """Read the loss curve beside the start weights; [] if there is none."""
+    path = Path(start).with_suffix(".csv")
+    if not path.exists():
+        return []
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))

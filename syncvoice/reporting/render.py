@@ -1,0 +1,254 @@
+"""Markdown and LaTeX of a table. Both are made from the CSV's contents alone, never from the scores."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from syncvoice.reporting.scores import MetricInfo, metric_info
+from syncvoice.reporting.settings import TableSettings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+GROUP_TITLES = {"all": "All clips", "seen": "Voices seen in training", "unseen": "Voices never seen by any weight"}
+SIGNIFICANCE = 0.05
+
+_LATEX = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "↑": r"$\uparrow$", "↓": r"$\downarrow$",
+    "→": r"$\rightarrow$", "−": "$-$", "–": "--", "≤": r"$\leq$", "≥": r"$\geq$", "±": r"$\pm$", "<": r"$<$",
+    ">": r"$>$", "|": r"$|$", "†": r"\dag{}", "×": r"$\times$",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Block:
+    """One part of a rendered table: a heading, and either a grid with column heads or notes."""
+
+    title: str
+    head: Sequence[str] = ()
+    lines: Sequence[Sequence[str]] = ()
+    notes: Sequence[str] = ()
+
+
+def escape_markdown(text: str) -> str:
+    """Return text that shows as it is in a cell of a Markdown table."""
+    for character in "\\`*_{}[]<>|#":
+        text = text.replace(character, "\\" + character)
+    return text.replace("\n", " ")
+
+
+def escape_latex(text: str) -> str:
+    """Return text that shows as it is in LaTeX; arrows, minus signs and comparisons become mathematics."""
+    return "".join(_LATEX.get(character, character) for character in text.replace("\n", " "))
+
+
+def blocks(
+    settings: TableSettings, table: "pd.DataFrame", directions: "pd.DataFrame", check: dict[str, Any] | None = None
+) -> list[Block]:
+    """Return the parts of a rendered table, in order.
+
+    Args:
+        settings: the table's settings.
+        table: as `tables.build_table` makes it.
+        directions: the paper's directions and ours.
+        check: contents of `metrics/syncnet_check.json`, shown if the table holds a score of the mini SyncNet.
+    """
+    infos = [metric_info(metric) for metric in settings.metrics]
+    groups = [group for group in settings.groups if (table["group"] == group).any()]
+    cells = {(line.experiment, line.group, line.metric): line for line in table.itertuples()}
+    result = []
+    for group in groups:
+        head = ["Row", "What it is", *(info.heading for info in infos)]
+        lines = []
+        for experiment, caption in _rows(table):
+            lines.append([experiment, caption, *(_value(info, cells[experiment, group, info.id]) for info in infos)])
+        result.append(Block(f"{GROUP_TITLES[group]} ({_clips(table, group)})", head, lines))
+    if settings.baseline:
+        result += [_differences(settings, table, infos, cells, group) for group in groups]
+    if len(directions):
+        result.append(_direction_block(directions))
+    result.append(Block("Notes", notes=_notes(settings, table, infos, check)))
+    return result
+
+
+def _clips(table: "pd.DataFrame", group: str) -> str:
+    chosen = table[table["group"] == group]
+    everything = int((chosen["n_expected"] + chosen["n_not_applicable"]).max())
+    number = int(chosen["n_expected"].max())
+    return f"{number} clip{'s' * (number != 1)}" + (f" of {everything}" if number != everything else "")
+
+
+def _value(info: MetricInfo, line: Any) -> str:
+    """Return a cell: value, interval, counts when not every clip was scored, the paper's value where comparable."""
+    if not line.n_expected:
+        return "n/a"
+    text = info.text(line.mean)
+    if not math.isnan(line.ci_low):
+        text += f" ({info.text(line.ci_low)} to {info.text(line.ci_high)})"
+    if line.n_scored != line.n_expected:
+        text += f" {line.n_scored} of {line.n_expected}"
+    if not math.isnan(line.paper_value):
+        text += f" [paper: {info.text(line.paper_value)}]"
+    return text
+
+
+def _rows(table: "pd.DataFrame") -> list[tuple[str, str]]:
+    """Return (experiment, caption) of the rows, in the order of the table."""
+    return list(dict.fromkeys(zip(table["experiment"], table["caption"], strict=True)))
+
+
+def _differences(
+    settings: TableSettings, table: "pd.DataFrame", infos: list[MetricInfo], cells: dict[Any, Any], group: str
+) -> Block:
+    lines = []
+    for experiment, _ in _rows(table):
+        if experiment != settings.baseline:
+            lines.append([experiment, *(_difference(info, cells[experiment, group, info.id]) for info in infos)])
+    title = f"Difference from {settings.baseline}, paired by clip: {GROUP_TITLES[group].lower()}"
+    return Block(title, ["Row", *(info.heading for info in infos)], lines)
+
+
+def _difference(info: MetricInfo, line: Any) -> str:
+    if math.isnan(line.diff_vs_baseline):
+        return "–"
+    text = info.text(line.diff_vs_baseline, signed=True)
+    text += f" ({info.text(line.diff_low, signed=True)} to {info.text(line.diff_high, signed=True)})"
+    if line.n_paired != line.n_expected:
+        text += f" {line.n_paired} pairs"
+    return text + " †" * (line.p_holm < SIGNIFICANCE)
+
+
+def _direction_block(directions: "pd.DataFrame") -> Block:
+    head = ["The paper's direction", "measure here", "ours", "agrees", "every step beyond chance", "source"]
+    lines = []
+    for line in directions.itertuples():
+        statement = line.statement or line.order
+        source = line.source + ("" if line.verified == "yes" else " (not verified)")
+        measure = metric_info(line.metric).label
+        lines.append([statement, measure, line.ours, line.agrees, line.every_step_clear, source])
+    notes = (
+        "Directions only: data, scorer or metric differ from the paper's, so its numbers do not stand beside ours."
+        " \"Every step beyond chance\" means that each paired difference along the order has an interval above 0.",
+    )
+    return Block("The paper's direction and ours", head, lines, notes)
+
+
+def _notes(
+    settings: TableSettings, table: "pd.DataFrame", infos: list[MetricInfo], check: dict[str, Any] | None
+) -> list[str]:
+    percent = f"{settings.bootstrap.confidence * 100:g}"
+    notes = [
+        f"In brackets: {percent} % bootstrap percentile intervals over clips"
+        f" ({settings.bootstrap.resamples} resamples, seed {settings.bootstrap.seed}). ↑ higher is better, ↓ lower is better."
+        " Error rates are corpus rates: all errors over all words, and a clip that failed counts as all wrong."
+        " For the other metrics a failed clip is left out; \"n of m\" then gives scored and expected clips."
+    ]
+    if settings.baseline:
+        notes.append(
+            f"† differs from the baseline at {SIGNIFICANCE:g} after Holm's correction over all rows and metrics of a group"
+            " (paired randomisation test). A difference without the mark is not evidence of no effect: "
+            + _detectable(table, infos)
+        )
+    for info in infos:
+        notes.append(f"{info.title}{f' {info.arrow}' if info.arrow else ''}: {info.caption} {_scorer(table, info.id)}".strip())
+    if check and any("syncnet_mini" in info.id for info in infos):
+        notes.append(syncnet_check_note(check))
+    sources = sorted({str(source) for source in table["paper_source"] if source})
+    if sources:
+        notes.append(f"Values marked \"paper\" have the same metric, scorer and data set; source: {'; '.join(sources)}.")
+    return notes + list(settings.notes)
+
+
+def _detectable(table: "pd.DataFrame", infos: list[MetricInfo]) -> str:
+    """Return what the table could have found: the median detectable difference of each metric, all clips."""
+    parts = []
+    for info in infos:
+        chosen = table[(table["group"] == "all") & (table["metric"] == info.id)]
+        value = chosen["detectable_difference"].median()
+        if not math.isnan(value):
+            unit = f" {info.unit}" if info.unit else ""
+            parts.append(f"{info.label} {info.text(value)}{unit}")
+    clips = _clips(table, "all") if (table["group"] == "all").any() else "these clips"
+    if not parts:
+        return f"with {clips} no detectable difference can be given."
+    return f"with {clips} a true difference is found with 80 % chance only from about {', '.join(parts)}."
+
+
+def _scorer(table: "pd.DataFrame", metric: str) -> str:
+    chosen = table[table["metric"] == metric]
+    names = sorted({str(name) for name in chosen["scorer"] if name})
+    versions = sorted({str(name) for name in chosen["scorer_version"] if name})
+    digests = sorted({str(name)[:12] for name in chosen["weights_sha256"] if name})
+    text = f"Scorer: {', '.join(names) or 'unknown'}"
+    text += f", version {', '.join(versions)}" if versions else ""
+    return text + (f", weights sha256 {', '.join(digests)}…" if digests else "") + "."
+
+
+def syncnet_check_note(check: dict[str, Any]) -> str:
+    """Return the mini SyncNet's own check on held-out ground truth as one sentence per figure.
+
+    Args:
+        check: figures by name; a fraction may stand alone or as {"value", "required", "clips"}.
+    """
+    figures = check.get("figures", check)
+    parts = []
+    for name, figure in sorted(figures.items()):
+        if isinstance(figure, dict) and "value" in figure:
+            need = f" (required {figure['required']:g})" if "required" in figure else ""
+            parts.append(f"{name.replace('_', ' ')} {figure['value']:g}{need}")
+        elif isinstance(figure, bool):
+            parts.append(f"{name.replace('_', ' ')} {'yes' if figure else 'no'}")
+        elif isinstance(figure, int | float):
+            parts.append(f"{name.replace('_', ' ')} {figure:g}")
+    return "Check of the mini SyncNet on held-out ground truth: " + "; ".join(parts) + "."
+
+
+def markdown(settings: TableSettings, parts: list[Block]) -> str:
+    """Return the table as Markdown."""
+    lines = [f"# {escape_markdown(settings.title)}", ""]
+    for block in parts:
+        lines += [f"## {escape_markdown(block.title)}", ""]
+        if block.head:
+            lines.append(_markdown_line(block.head))
+            lines.append("|" + " --- |" * len(block.head))
+            lines += [_markdown_line(cells) for cells in block.lines] + [""]
+        lines += [f"- {escape_markdown(note)}" for note in block.notes] + [""] * bool(block.notes)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _markdown_line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(escape_markdown(cell) for cell in cells) + " |"
+
+
+def latex(settings: TableSettings, parts: list[Block]) -> str:
+    """Return the table as LaTeX: one `table` environment per block, for `\\input`; needs the package booktabs."""
+    lines = [f"% {settings.name}: made by `syncvoice tabulate`; needs \\usepackage{{booktabs}}"]
+    for number, block in enumerate(parts):
+        if block.head:
+            lines += _latex_grid(settings, block, number)
+        if block.notes:
+            lines += [r"\begin{itemize}\footnotesize", *(rf"  \item {escape_latex(note)}" for note in block.notes)]
+            lines.append(r"\end{itemize}")
+    return "\n".join(lines) + "\n"
+
+
+def _latex_grid(settings: TableSettings, block: Block, number: int) -> list[str]:
+    def join(cells: Sequence[str], escape: Callable[[str], str] = escape_latex) -> str:
+        return "    " + " & ".join(escape(cell) for cell in cells) + r" \\"
+
+    return [
+        r"\begin{table}",
+        r"  \centering\small",
+        rf"  \caption{{{escape_latex(settings.title)}: {escape_latex(block.title)}}}",
+        rf"  \label{{tab:{settings.name}-{number}}}",
+        rf"  \begin{{tabular}}{{l{'r' * (len(block.head) - 1)}}}",
+        r"    \toprule",
+        join(block.head),
+        r"    \midrule",
+        *(join(cells) for cells in block.lines),
+        r"    \bottomrule",
+        r"  \end{tabular}",
+        r"\end{table}",
+    ]

@@ -1,0 +1,247 @@
+"""Reading of tasks and of tidy score files: the one place that knows what counts as scored, failed or not applicable.
+
+Policy
+------
+- `ok`: the value counts.
+- `failed` (or no row at all): for an error rate the clip counts as all wrong (errors = words, WER 1); a metric whose
+  registry entry names a `failed_value` (share of clips in sync: 0) counts that value; for every other metric the clip
+  has no value, so it is left out of means and of paired sets, and the counts show it.
+- `not_applicable`: the metric does not exist for this clip; it is left out and not expected.
+- A sweep may run on a part of the task: for its points the clips that no point has are not expected either.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from syncvoice.errors import UserError
+from syncvoice.reporting.settings import Row
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NUMBER = re.compile(r"\d+(?:\.\d+)?")
+SCORE_COLUMNS = ("utterance", "metric", "value", "scorer", "status")
+
+
+@dataclass(frozen=True)
+class MetricInfo:
+    """How a metric is shown and counted: `syncvoice.metrics.Metric` as the reports need it.
+
+    `scale` multiplies values for people (100 for a rate shown in %). `failed_value` is what a failed clip counts as
+    (None: left out).
+    """
+
+    id: str
+    title: str
+    label: str
+    direction: str = ""  # "higher", "lower" or "zero" is better; "" unknown
+    unit: str = ""
+    decimals: int = 2
+    scale: float = 1.0
+    caption: str = ""
+    is_rate: bool = False
+    failed_value: float | None = None
+
+    @property
+    def arrow(self) -> str:
+        """Return the arrow that says which direction is better."""
+        return {"higher": "↑", "lower": "↓", "zero": "→ 0"}.get(self.direction, "")
+
+    @property
+    def heading(self) -> str:
+        """Return short label, unit and arrow, for a column of a table or an axis."""
+        unit = f" ({self.unit})" if self.unit and f" {self.unit}" not in self.label else ""
+        return f"{self.label}{unit} {self.arrow}".rstrip()
+
+    def text(self, value: float, signed: bool = False) -> str:
+        """Return a value as text for people; an en dash for NaN, a true minus sign for negative numbers."""
+        if np.isnan(value):
+            return "–"
+        text = f"{value * self.scale:{'+' if signed else ''}.{self.decimals}f}"
+        if float(text) == 0:
+            text = text.lstrip("+-")
+        return text.replace("-", "−")
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of one row and metric; arrays are (utterances,) in the order of the task.
+
+    `value` is what counts: NaN where nothing does. `errors` and `words` are counts for error rates, else None.
+    """
+
+    value: np.ndarray
+    status: np.ndarray  # of str: ok, failed, not_applicable
+    errors: np.ndarray | None
+    words: np.ndarray | None
+    scorer: str
+    scorer_version: str
+    weights_sha256: str
+
+    @property
+    def is_rate(self) -> bool:
+        """Whether the metric is an error rate, whose corpus value is sum(errors) / sum(words)."""
+        return self.errors is not None
+
+
+def metric_info(metric: str) -> MetricInfo:
+    """Return how to show and count a metric, from the registry `syncvoice.metrics.METRICS`.
+
+    An id that the registry does not know (a score file of another scorer) shows as it is.
+    """
+    from syncvoice.metrics import METRICS
+
+    if metric not in METRICS:
+        is_rate = metric.split(".")[0] in ("wer", "cer")
+        return MetricInfo(metric, metric, metric, scale=100.0 if is_rate else 1.0, unit="%" * is_rate, is_rate=is_rate)
+    entry = METRICS[metric]
+    return MetricInfo(
+        id=metric,
+        title=entry.title,
+        label=entry.label,
+        direction=entry.direction,
+        unit=entry.unit,
+        decimals=entry.decimals,
+        scale=entry.scale,
+        caption=entry.caption,
+        is_rate=entry.errors_over_words,
+        failed_value=entry.failed_value,
+    )
+
+
+def read_task(path: Path | str) -> "pd.DataFrame":
+    """Read a task file; all columns are text. Raises UserError when it is missing or lists an utterance twice."""
+    import pandas as pd
+
+    try:
+        task = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist; run the rule `tasks` (syncvoice tasks) first") from error
+    missing = [name for name in ("utterance", "text", "language", "voice_seen") if name not in task.columns]
+    if missing:
+        raise UserError(f"{path}: no column {', '.join(missing)}; found {', '.join(task.columns)}; make the task again")
+    twice = task["utterance"][task["utterance"].duplicated()]
+    if len(twice):
+        raise UserError(f"{path}: utterance {twice.iloc[0]} stands there twice; each utterance may appear once")
+    return task
+
+
+def in_group(task: "pd.DataFrame", group: str) -> np.ndarray:
+    """Return (utterances,) bool: which utterances of a task belong to group all, seen or unseen."""
+    if group == "all":
+        return np.ones(len(task), dtype=bool)
+    return (task["voice_seen"] == ("yes" if group == "seen" else "no")).to_numpy()
+
+
+def read_scores(metrics_root: Path | str, experiment: str, task: str) -> "pd.DataFrame":
+    """Read all score files of an experiment on a task into one tidy frame.
+
+    Raises:
+        UserError: there is no score file, or one of them lacks a column.
+    """
+    import pandas as pd
+
+    folder = Path(metrics_root) / experiment / task
+    files = sorted(path for path in folder.glob("*.csv") if not path.name.startswith("."))
+    if not files:
+        raise UserError(f"{folder}: no score files; run `syncvoice score` for experiment {experiment} and task {task}")
+    frames = []
+    for path in files:
+        frame = pd.read_csv(path, dtype={"utterance": str, "point": str, "scorer_version": str}, na_values=[""])
+        missing = [name for name in SCORE_COLUMNS if name not in frame.columns]
+        if missing:
+            raise UserError(f"{path}: no column {', '.join(missing)}; score again with `syncvoice score`")
+        if "point" not in frame.columns:
+            frame["point"] = ""
+        frames.append(frame)
+    scores = pd.concat([frame for frame in frames if len(frame)] or frames[:1], ignore_index=True)
+    scores["point"] = scores["point"].fillna("")
+    return scores
+
+
+def select(scores: "pd.DataFrame", task: "pd.DataFrame", row: Row, metric: str) -> Scores:
+    """Pick one row and metric out of the scores of an experiment, aligned with the utterances of the task.
+
+    Raises:
+        UserError: the metric was not scored, an utterance is unknown to the task, or it was scored twice.
+    """
+    chosen = scores[(scores["metric"] == metric) & (scores["point"] == row.point)]
+    where = f"experiment {row.key}, metric {metric}"
+    if chosen.empty:
+        known = ", ".join(sorted(set(scores["metric"]))) or "none"
+        raise UserError(f"{where}: not among the score files (found: {known}); run `syncvoice score` for it")
+    unknown = sorted(set(chosen["utterance"]) - set(task["utterance"]))
+    if unknown:
+        raise UserError(f"{where}: utterance {unknown[0]} is not in the task; the scores are stale, score again")
+    if chosen["utterance"].duplicated().any():
+        twice = chosen["utterance"][chosen["utterance"].duplicated()].iloc[0]
+        raise UserError(f"{where}: utterance {twice} was scored twice; remove stale files from its metrics folder")
+    aligned = chosen.set_index("utterance").reindex(task["utterance"])
+    status = aligned["status"].fillna("failed").to_numpy(dtype=object)
+    if row.point:
+        status[~task["utterance"].isin(scores["utterance"]).to_numpy()] = "not_applicable"
+    value = aligned["value"].to_numpy(dtype=np.float64, copy=True)
+    status[(status == "ok") & ~np.isfinite(value)] = "failed"
+    info = metric_info(metric)
+    value[status != "ok"] = np.nan
+    if info.failed_value is not None:
+        value[status == "failed"] = info.failed_value
+    errors = words = None
+    if info.is_rate:
+        errors, words = _counts(aligned, status, task, where)
+    return Scores(
+        value, status, errors, words, _one(chosen, "scorer"), _one(chosen, "scorer_version"), _one(chosen, "weights_sha256")
+    )
+
+
+def _counts(
+    aligned: "pd.DataFrame", status: np.ndarray, task: "pd.DataFrame", where: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return errors and words, both (utterances,); a failed clip is all wrong, one that does not apply has no words."""
+    if not {"errors", "words"} <= set(aligned.columns):
+        raise UserError(f"{where}: no columns errors and words, so no corpus rate can be made; score again")
+    errors = aligned["errors"].to_numpy(dtype=np.float64, copy=True)
+    words = aligned["words"].to_numpy(dtype=np.float64, copy=True)
+    unknown = np.flatnonzero((status != "not_applicable") & ~(words > 0))
+    for index in unknown:  # a clip without a score row has no count of its own
+        words[index] = word_count(task["text"].iloc[index], task["language"].iloc[index])
+    failed = status == "failed"
+    errors[failed] = words[failed]
+    return errors, words
+
+
+def expand_points(scores: "pd.DataFrame", row: Row) -> list[Row]:
+    """Return the row itself, or one row per point (in order of the scales) if it names a sweep without a point."""
+    points = sorted(set(scores["point"]), key=lambda point: [float(part) for part in NUMBER.findall(point)])
+    if row.point or "" in points:
+        return [row]
+    return [Row(row.experiment, f"{row.caption}: {point_caption(point)}", point, row.group) for point in points]
+
+
+def point_caption(point: str) -> str:
+    """Return the scales of a point for people: `face1.0_lip2.0` becomes `face 1, lip 2`."""
+    parts = []
+    for part in point.split("_"):
+        number = NUMBER.search(part)
+        name = part[: number.start()].rstrip("-=") if number else part
+        name = {"f": "face", "l": "lip", "t": "text"}.get(name, name)
+        parts.append(f"{name} {float(number.group()):g}".strip() if number else name)
+    return ", ".join(parts)
+
+
+def word_count(text: str, language: str) -> int:
+    """Return the number of words of an English text, or of letters and digits of a Mandarin one; at least 1."""
+    if language == "zh":
+        return max(1, sum(character.isalnum() for character in text))
+    return max(1, len(text.split()))
+
+
+def _one(frame: "pd.DataFrame", column: str) -> str:
+    """Return the distinct values of a column as one text: a row scored by two versions shows both."""
+    if column not in frame.columns:
+        return ""
+    return "; ".join(sorted({str(value) for value in frame[column].dropna() if str(value)}))

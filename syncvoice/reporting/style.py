@@ -1,0 +1,178 @@
+"""House style of all plots: one font, one palette, deterministic files.
+
+Colours are those of Okabe and Ito (distinguishable with the common kinds of colour blindness); a colour always means the
+same kind of row: grey for recorded speech and controls, black for the model without visual features, colour for what is compared. Where
+colour carries a meaning, so does the shape of the mark.
+"""
+
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from syncvoice.files import atomic_path
+from syncvoice.reporting.settings import Row
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+FONT = Path(__file__).with_name("fonts") / "SyncVoiceSans-Regular.otf"
+
+INK, SOFT, FAINT, PAPER = "#1f2328", "#6b727b", "#dfe2e6", "#ffffff"
+REFERENCE, CONTROL = "#8a9199", "#b9bec4"
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195")
+ROW_COLOURS = {
+    "zero_shot_tts": PALETTE[6],
+    "M1": INK,
+    "M2": PALETTE[5],
+    "M3": PALETTE[1],
+    "M4": PALETTE[3],
+    "M5": PALETTE[2],
+    "lip_only": PALETTE[4],
+    "face_only": PALETTE[0],
+}
+BETTER, WORSE, UNDECIDED = "#0072b2", "#d55e00", "#8a9199"
+
+SETTINGS = {
+    "font.family": ["SyncVoice Sans", "DejaVu Sans"],
+    "font.size": 9,
+    "text.color": INK,
+    "axes.edgecolor": SOFT,
+    "axes.labelcolor": INK,
+    "axes.titlesize": 9,
+    "axes.titlelocation": "left",
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.unicode_minus": True,
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.4,
+    "lines.solid_capstyle": "round",
+    "legend.frameon": False,
+    "figure.facecolor": PAPER,
+    "savefig.facecolor": PAPER,
+    "image.interpolation": "nearest",
+    "svg.fonttype": "path",  # text as outlines: the SVG shows Mandarin everywhere
+    "svg.hashsalt": "syncvoice",  # else ids in the SVG are random
+}
+
+
+def new_figure(width: float, height: float) -> "Figure":
+    """Return an empty figure (width and height in inches) in the house style; no window, no global state."""
+    from matplotlib import font_manager
+    from matplotlib.figure import Figure
+
+    if "SyncVoice Sans" not in {entry.name for entry in font_manager.fontManager.ttflist}:
+        font_manager.fontManager.addfont(FONT)
+    return Figure(figsize=(width, height))
+
+
+def save(figure: "Figure", folder: Path | str, name: str) -> list[Path]:
+    """Write {name}.svg and {name}.png (200 dpi) without dates or versions, atomically; returns both paths."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    FigureCanvasAgg(figure)
+    paths = []
+    for suffix, metadata in ((".svg", {"Date": None, "Creator": "SyncVoice"}), (".png", {"Software": "SyncVoice"})):
+        path = Path(folder) / f"{name}{suffix}"
+        with atomic_path(path) as temporary:
+            figure.savefig(temporary, dpi=200, metadata=metadata)
+        paths.append(path)
+    return paths
+
+
+def row_colours(rows: Iterable[Row]) -> dict[str, str]:
+    """Return a colour per row key, the same in every plot: greys for references and controls, ink for M1.
+
+    Rows beyond the paper's own take the first free colour, starting at a place that their name gives.
+    """
+    colours: dict[str, str] = {}
+    for row in rows:
+        if row.group == "reference" or row.experiment in ("ground_truth", "vocoder_copy"):
+            colours[row.key] = REFERENCE
+        elif row.group == "control" or row.experiment == "noise":
+            colours[row.key] = CONTROL
+        elif row.experiment in ROW_COLOURS:
+            colours[row.key] = ROW_COLOURS[row.experiment]
+        else:
+            start = zlib.crc32(row.key.encode())
+            order = [PALETTE[(start + step) % len(PALETTE)] for step in range(len(PALETTE))]
+            colours[row.key] = next((colour for colour in order if colour not in colours.values()), order[0])
+    return colours
+
+
+def titled(figure: "Figure", title: str, subtitle: str = "") -> float:
+    """Put title and subtitle at the top left; returns the height they take, as a share of the figure."""
+    height = figure.get_size_inches()[1]
+    figure.text(0.1 / figure.get_size_inches()[0], 1 - 0.1 / height, title, va="top", fontsize=12, color=INK)
+    taken = 0.36
+    if subtitle:
+        figure.text(0.1 / figure.get_size_inches()[0], 1 - 0.36 / height, subtitle, va="top", fontsize=8, color=SOFT, linespacing=1.35)
+        taken += 0.17 * (1 + subtitle.count("\n"))
+    return taken / height
+
+
+def quiet(axes: "Axes", grid: str = "x") -> None:
+    """Leave only the axis that carries numbers, with a light grid along it."""
+    axes.grid(axis=grid)
+    if grid == "x":
+        axes.spines["left"].set_visible(False)
+        axes.tick_params(axis="y", length=0)
+
+
+def place_labels(axes: "Axes", labels: list[tuple[float, float, str, float, str]]) -> None:
+    """Write a label beside each mark, on the side where it covers the fewest marks and labels.
+
+    Call it after limits, scales and sizes are final. Greedy in the order given, so important labels go first.
+
+    Args:
+        axes: axes of the marks.
+        labels: (x, y, text, font size, colour) per mark, data coordinates.
+    """
+    pixels = axes.figure.dpi / 72
+    places = axes.transData.transform([(x, y) for x, y, *_ in labels]) / pixels  # points
+    bounds = axes.get_window_extent().extents / pixels
+    boxes = [(x - 3, y - 3, x + 3, y + 3) for x, y in places]
+    for (x, y), (data_x, data_y, text, size, colour) in zip(places, labels, strict=True):
+        width, height = 0.56 * size * len(text), 1.15 * size
+        options = []
+        for rank, (side_x, side_y) in enumerate(LABEL_SIDES):
+            left = x + 5 if side_x > 0 else x - 5 - width if side_x < 0 else x - width / 2
+            bottom = y + side_y * (5 + height / 2) * (1 if side_x == 0 else 0.6) - height / 2
+            box = (left, bottom, left + width, bottom + height)
+            outside = max(0.0, bounds[0] - box[0]) + max(0.0, box[2] - bounds[2] - 8)
+            cost = sum(_overlap(box, other) for other in boxes) + 100 * outside + 0.5 * rank
+            options.append((cost, rank, box))
+        box = min(options)[2]
+        boxes.append(box)
+        axes.annotate(
+            text, (data_x, data_y), (box[0] - x, (box[1] + box[3]) / 2 - y), textcoords="offset points",
+            va="center", fontsize=size, color=colour, zorder=5, path_effects=halo(),
+        )  # fmt: skip
+
+
+LABEL_SIDES = ((1, 1), (1, -1), (-1, 1), (-1, -1), (1, 0), (0, 1), (0, -1), (-1, 0))
+
+
+def _overlap(box: tuple[float, ...], other: tuple[float, ...]) -> float:
+    width = min(box[2], other[2]) - max(box[0], other[0])
+    height = min(box[3], other[3]) - max(box[1], other[1])
+    return max(0.0, width) * max(0.0, height)
+
+
+def halo() -> list[Any]:
+    """Return path effects that put a white rim around text, so that lines behind it do not disturb."""
+    from matplotlib import patheffects
+
+    return [patheffects.withStroke(linewidth=2, foreground=PAPER)]

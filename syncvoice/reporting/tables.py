@@ -1,0 +1,252 @@
+"""Tables of results: tidy score files in, one CSV out; Markdown and LaTeX are renderings of that CSV."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from syncvoice import statistics
+from syncvoice.errors import UserError
+from syncvoice.files import atomic_path
+from syncvoice.reporting.scores import Scores, expand_points, in_group, metric_info, read_scores, read_task, select
+from syncvoice.reporting.settings import Bootstrap, Comparison, Row, TableSettings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = (
+    "experiment",
+    "group",
+    "metric",
+    "mean",
+    "ci_low",
+    "ci_high",
+    "n_scored",
+    "n_expected",
+    "diff_vs_baseline",
+    "diff_low",
+    "diff_high",
+    "scorer",
+    "n_failed",
+    "n_not_applicable",
+    "n_paired",
+    "p_value",
+    "p_holm",
+    "detectable_difference",
+    "baseline",
+    "paper_value",
+    "paper_source",
+    "caption",
+    "scorer_version",
+    "weights_sha256",
+)
+DIRECTION_COLUMNS = ("id", "metric", "order", "ours", "agrees", "every_step_clear", "source", "verified", "statement")
+INTEGERS = ("n_scored", "n_expected", "n_failed", "n_not_applicable", "n_paired")
+
+Loaded = dict[tuple[str, str], Scores]
+
+
+def build_table(
+    settings: TableSettings,
+    tasks_root: Path | str,
+    metrics_root: Path | str,
+    utterances: frozenset[str] | None = None,
+) -> tuple["pd.DataFrame", "pd.DataFrame"]:
+    """Make a table from score files.
+
+    Args:
+        settings: the table's settings.
+        tasks_root: folder with {task}.csv.
+        metrics_root: folder with {experiment}/{task}/*.csv.
+        utterances: take only these (None: the whole task).
+
+    Returns:
+        The table (columns `COLUMNS`, one line per row, group and metric; rates as fractions, not %), and the paper's
+        directions beside ours (columns `DIRECTION_COLUMNS`).
+
+    Raises:
+        UserError: a score file is missing, incomplete or stale.
+    """
+    import pandas as pd
+
+    task = read_task(Path(tasks_root) / f"{settings.task}.csv")
+    if utterances is not None:
+        task = task[task["utterance"].isin(utterances)].reset_index(drop=True)
+    loaded: Loaded = {}
+    rows: list[Row] = []
+    for row in settings.rows:
+        scores = read_scores(metrics_root, row.experiment, settings.task)
+        if utterances is not None:
+            scores = scores[scores["utterance"].isin(utterances)]
+        for expanded in expand_points(scores, row):
+            rows.append(expanded)
+            for metric in settings.metrics:
+                loaded[expanded.key, metric] = select(scores, task, expanded, metric)
+    settings = replace(settings, rows=tuple(rows))
+    lines = []
+    for group in settings.groups:
+        members = in_group(task, group)
+        if not members.any():
+            continue
+        for row in settings.rows:
+            lines += [_line(settings, loaded, row, group, members, metric) for metric in settings.metrics]
+    table = pd.DataFrame(lines, columns=list(COLUMNS))
+    for group in settings.groups:  # one family of comparisons per group: all rows and metrics against the baseline
+        chosen = table["group"] == group
+        table.loc[chosen, "p_holm"] = statistics.holm(table.loc[chosen, "p_value"].to_numpy(dtype=np.float64))
+    datasets = set(task["dataset"]) if "dataset" in task.columns else set()
+    _add_paper_values(settings, table, datasets)
+    return table, _directions(settings, loaded)
+
+
+def _add_paper_values(settings: TableSettings, table: "pd.DataFrame", datasets: set[str]) -> None:
+    """Put the paper's numbers beside ours, only where metric id (scorer and protocol) and data set are the same."""
+    for paper in settings.paper_values:
+        if datasets != {paper.dataset} or paper.metric not in settings.metrics:
+            continue
+        cell = (table["experiment"] == paper.experiment) & (table["metric"] == paper.metric) & (table["group"] == "all")
+        table.loc[cell, "paper_value"] = paper.value
+        table.loc[cell, "paper_source"] = paper.source + ("" if paper.verified else " (not verified)")
+
+
+def _line(
+    settings: TableSettings, loaded: Loaded, row: Row, group: str, members: np.ndarray, metric: str
+) -> dict[str, object]:
+    scores = loaded[row.key, metric]
+    status = scores.status[members]
+    applicable = status != "not_applicable"
+    keys = (settings.task, group, metric, row.key)
+    estimate = _estimate(scores, members, settings.bootstrap, keys)
+    difference = statistics.NO_DIFFERENCE
+    if settings.baseline is not None and settings.baseline != row.key:
+        baseline = loaded[settings.baseline, metric]
+        difference = paired_difference(scores, baseline, members, settings.bootstrap, (*keys, settings.baseline))
+    return {
+        "experiment": row.key,
+        "group": group,
+        "metric": metric,
+        "mean": estimate.value,
+        "ci_low": estimate.low,
+        "ci_high": estimate.high,
+        "n_scored": int((status == "ok").sum()),
+        "n_expected": int(applicable.sum()),
+        "diff_vs_baseline": difference.value,
+        "diff_low": difference.low,
+        "diff_high": difference.high,
+        "scorer": scores.scorer,
+        "n_failed": int((status == "failed").sum()),
+        "n_not_applicable": int((~applicable).sum()),
+        "n_paired": difference.n,
+        "p_value": difference.p_value,
+        "p_holm": np.nan,
+        "detectable_difference": statistics.minimum_detectable_difference(difference.deviation, difference.n),
+        "baseline": settings.baseline or "",
+        "paper_value": np.nan,
+        "paper_source": "",
+        "caption": row.caption,
+        "scorer_version": scores.scorer_version,
+        "weights_sha256": scores.weights_sha256,
+    }
+
+
+def _estimate(
+    scores: Scores, members: np.ndarray, bootstrap: Bootstrap, keys: tuple[object, ...]
+) -> statistics.Estimate:
+    options = {"seed": bootstrap.seed, "resamples": bootstrap.resamples, "confidence": bootstrap.confidence}
+    if scores.is_rate:
+        used = members & (scores.status != "not_applicable")
+        return statistics.rate_estimate(scores.errors[used], scores.words[used], *keys, **options)
+    used = members & np.isfinite(scores.value)
+    return statistics.mean_estimate(scores.value[used], *keys, **options)
+
+
+def paired_difference(
+    scores: Scores, baseline: Scores, members: np.ndarray, bootstrap: Bootstrap, keys: tuple[object, ...]
+) -> statistics.Difference:
+    """Return row minus baseline over the clips both have; a failed clip stays in only where it counts (WER 1).
+
+    Args:
+        scores, baseline: scores of both rows, aligned with the task.
+        members: (utterances,) bool, the group.
+        bootstrap: how to make the interval.
+        keys: names that seed the draws.
+    """
+    options = {"seed": bootstrap.seed, "resamples": bootstrap.resamples, "confidence": bootstrap.confidence}
+    if scores.is_rate:
+        used = members & (scores.status != "not_applicable") & (baseline.status != "not_applicable")
+        counts = (scores.errors[used], scores.words[used], baseline.errors[used], baseline.words[used])
+        return statistics.rate_difference(*counts, *keys, **options)
+    used = members & np.isfinite(scores.value) & np.isfinite(baseline.value)
+    return statistics.mean_difference(scores.value[used], baseline.value[used], *keys, **options)
+
+
+def _directions(settings: TableSettings, loaded: Loaded) -> "pd.DataFrame":
+    import pandas as pd
+
+    rows = {row.key for row in settings.rows}
+    lines = []
+    for comparison in settings.comparisons:
+        missing = [name for name in comparison.ascending if name not in rows]
+        if missing or comparison.metric not in settings.metrics:
+            problem = f"row {missing[0]}" if missing else f"metric {comparison.metric}"
+            raise UserError(f"table {settings.name}: comparison {comparison.id} needs {problem}, which is not in the table")
+        lines.append(_direction(settings, comparison, loaded))
+    return pd.DataFrame(lines, columns=list(DIRECTION_COLUMNS))
+
+
+def _direction(settings: TableSettings, comparison: Comparison, loaded: Loaded) -> dict[str, object]:
+    """Return one line of "the paper's direction and ours": agrees if our values stand in the paper's order."""
+    info = metric_info(comparison.metric)
+    values, clear = [], True
+    everybody = np.ones(len(loaded[comparison.ascending[0], comparison.metric].status), dtype=bool)
+    for name in comparison.ascending:
+        keys = (settings.task, "all", comparison.metric, name)
+        values.append(_estimate(loaded[name, comparison.metric], everybody, settings.bootstrap, keys).value)
+    for lower, higher in zip(comparison.ascending, comparison.ascending[1:], strict=False):
+        pair = (loaded[higher, comparison.metric], loaded[lower, comparison.metric])
+        keys = (settings.task, "all", comparison.metric, higher, lower)
+        difference = paired_difference(*pair, everybody, settings.bootstrap, keys)
+        clear = clear and difference.low > 0
+    known = not np.isnan(values).any()
+    agrees = known and all(low < high for low, high in zip(values, values[1:], strict=False))
+    ours = [f"{name} {info.text(value)}" for name, value in zip(comparison.ascending, values, strict=True)]
+    return {
+        "id": comparison.id,
+        "metric": comparison.metric,
+        "order": " < ".join(comparison.ascending),
+        "ours": ", ".join(ours),
+        "agrees": "yes" if agrees else "no" if known else "unknown",
+        "every_step_clear": "yes" if known and clear else "no",
+        "source": comparison.source,
+        "verified": "yes" if comparison.verified else "no",
+        "statement": comparison.statement,
+    }
+
+
+def write_csv(path: Path | str, frame: "pd.DataFrame") -> None:
+    """Write a table as CSV, atomically: six digits after the point, empty cells for NaN, the same bytes every time."""
+    with atomic_path(path) as temporary:
+        frame.to_csv(temporary, index=False, float_format="%.6f", lineterminator="\n", encoding="utf-8")
+
+
+def read_csv(path: Path | str, columns: Sequence[str] = COLUMNS) -> "pd.DataFrame":
+    """Read a table that `write_csv` wrote. Raises UserError when it is missing or lacks a column."""
+    import pandas as pd
+
+    texts = [name for name in columns if name in TEXTS]
+    try:
+        frame = pd.read_csv(path, dtype=dict.fromkeys(texts, str))
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist; make it with `syncvoice tabulate`") from error
+    missing = [name for name in columns if name not in frame.columns]
+    if missing:
+        raise UserError(f"{path}: no column {', '.join(missing)}; make the table again with `syncvoice tabulate`")
+    frame[texts] = frame[texts].fillna("")
+    return frame
+
+
+TEXTS = ("experiment", "group", "metric", "scorer", "baseline", "paper_source", "caption", "scorer_version", "weights_sha256") + (
+    DIRECTION_COLUMNS
+)

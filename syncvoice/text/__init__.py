@@ -1,0 +1,1 @@
+"""Text: espeak-ng binding, the Emilia tokenizer and normal forms for error counting."""

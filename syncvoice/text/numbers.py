@@ -1,0 +1,104 @@
+"""Spelling out English numbers and abbreviations before phonemization (facts of the reference implementation)."""
+
+import re
+from functools import lru_cache
+from typing import Any
+
+_ABBREVIATIONS = {
+    "mrs": "misess",
+    "mr": "mister",
+    "dr": "doctor",
+    "st": "saint",
+    "co": "company",
+    "jr": "junior",
+    "maj": "major",
+    "gen": "general",
+    "drs": "doctors",
+    "rev": "reverend",
+    "lt": "lieutenant",
+    "hon": "honorable",
+    "sgt": "sergeant",
+    "capt": "captain",
+    "esq": "esquire",
+    "ltd": "limited",
+    "col": "colonel",
+    "ft": "fort",
+    "etc": "et cetera",
+    "btw": "by the way",
+}
+_ABBREVIATION = re.compile(rf"\b({'|'.join(_ABBREVIATIONS)})\b\.?", re.IGNORECASE)
+_COMMA = re.compile(r"(?<=\d),(?=\d{3}\b)")
+_MONEY = re.compile(r"([$£])(\d+)(?:\.(\d{1,2}))?(?!\d)")
+_PERCENT = re.compile(r"(\d)\s*%")
+_FRACTION = re.compile(r"\b(\d+)/(\d+)\b")
+_DECIMAL = re.compile(r"(\d+)\.(\d+)")
+_ORDINAL = re.compile(r"\b(\d+)(st|nd|rd|th)\b", re.IGNORECASE)
+_NUMBER = re.compile(r"\d+")
+_UNITS = {"$": ("dollar", "cent"), "£": ("pound", "penny")}
+
+
+@lru_cache(maxsize=1)
+def _inflect() -> Any:
+    import inflect
+
+    return inflect.engine()
+
+
+def _words(number: str) -> str:
+    return _inflect().number_to_words(number, andword="").replace(",", "")
+
+
+def _money(match: re.Match[str]) -> str:
+    unit, part = _UNITS[match[1]]
+    whole, rest = int(match[2]), int((match[3] or "0").ljust(2, "0"))
+    spoken = []
+    if whole or not rest:
+        spoken.append(f"{_words(str(whole))} {unit if whole == 1 else unit + 's'}")
+    if rest:
+        plural = "pence" if part == "penny" else "cents"
+        spoken.append(f"{_words(str(rest))} {part if rest == 1 else plural}")
+    return ", ".join(spoken)
+
+
+def _fraction(match: re.Match[str]) -> str:
+    top, bottom = int(match[1]), int(match[2])
+    if bottom == 2:
+        name = "half" if top == 1 else "halves"
+    else:
+        name = _words(_inflect().ordinal(bottom)) + ("" if top == 1 else "s")
+    return f"{_words(str(top))} {name}"
+
+
+def _cardinal(match: re.Match[str]) -> str:
+    """Years 1000-3000 are read in pairs, other numbers plainly."""
+    number = int(match[0])
+    if not 1000 < number < 3000:
+        return _words(match[0])
+    if number == 2000:
+        return "two thousand"
+    if 2000 < number < 2010:
+        return f"two thousand {_words(str(number % 100))}"
+    if number % 100 == 0:
+        return f"{_words(str(number // 100))} hundred"
+    return _inflect().number_to_words(number, andword="", zero="oh", group=2).replace(", ", " ")
+
+
+def expand_abbreviations(text: str) -> str:
+    """Return English text with "Mr.", "etc" and the like as words."""
+    return _ABBREVIATION.sub(lambda match: _ABBREVIATIONS[match[1].lower()], text)
+
+
+def spell_out_numbers(text: str) -> str:
+    """Return English text with numbers as words.
+
+    Money ($, £), fractions, decimals ("point", digit by digit), %, ordinals and years in pairs are read as such.
+    """
+    if not any(letter.isdigit() for letter in text):
+        return text
+    text = _COMMA.sub("", text)
+    text = _PERCENT.sub(r"\1 percent", text)
+    text = _MONEY.sub(_money, text)
+    text = _FRACTION.sub(_fraction, text)
+    text = _DECIMAL.sub(lambda match: f"{_words(match[1])} point {' '.join(map(_words, match[2]))}", text)
+    text = _ORDINAL.sub(lambda match: _words(_inflect().ordinal(int(match[1]))), text)
+    return _NUMBER.sub(_cardinal, text)

@@ -1,0 +1,162 @@
+"""The Emilia tokenizer: text of English, Mandarin or both to 360 symbols (see `vocabulary`).
+
+English becomes espeak-ng IPA, every code point one symbol; Mandarin becomes pinyin pieces, initial + "0" and final +
+tone. Segments `<pin1yin1>` give pinyin directly; `[tags]` are no sound and are skipped. The steps follow the
+reference implementation; where it uses piper-phonemize we split clauses at punctuation ourselves.
+"""
+
+import logging
+import re
+import unicodedata
+import warnings
+from functools import lru_cache
+from types import ModuleType
+
+from syncvoice.errors import UserError
+from syncvoice.text.espeak import phonemize
+from syncvoice.text.numbers import expand_abbreviations, spell_out_numbers
+from syncvoice.text.vocabulary import emilia_ids, emilia_symbols
+
+VERSION = "1"
+_PUNCTUATION = str.maketrans(
+    {
+        "，": ",",
+        "。": ".",
+        "！": "!",
+        "？": "?",
+        "；": ";",
+        "：": ":",
+        "、": ",",
+        "‘": "'",
+        "’": "'",
+        "“": '"',
+        "”": '"',
+        "⋯": "…",
+        "（": "(",
+        "）": ")",
+    }
+)
+_SPECIAL = re.compile(r"(<[a-zA-Zêü:]+[1-5]?>|\[[^\]]*\])")
+_CLAUSE_END = re.compile(r"([.,!?;:…]+)(?=\s|$)")
+_LANGUAGE_SWITCH = re.compile(r"\([a-z-]+\)")
+_PINYIN = re.compile(r"[a-zêü]+[1-5]")
+
+
+def _is_hanzi(letter: str) -> bool:
+    return "\u4e00" <= letter <= "\u9fff" or "\u3400" <= letter <= "\u4dbf"
+
+
+def _is_english(letter: str) -> bool:
+    return letter.isascii() and letter.isalpha()
+
+
+def split_segments(text: str, language: str) -> list[tuple[str, str]]:
+    """Cut text into (kind, piece), kind "zh" | "en" | "pinyin" | "tag".
+
+    Characters that are neither hanzi nor Latin letters join the running segment; leading ones the segment that
+    follows, or `language` when there is none.
+    """
+    segments: list[tuple[str, str]] = []
+    for part in _SPECIAL.split(text):
+        if _SPECIAL.fullmatch(part):
+            segments.append(("tag" if part.startswith("[") else "pinyin", part[1:-1]))
+            continue
+        kind, piece = "", ""
+        for letter in part:
+            own = "zh" if _is_hanzi(letter) else "en" if _is_english(letter) else kind
+            if kind and own != kind:
+                segments.append((kind, piece))
+                piece = ""
+            kind, piece = own, piece + letter
+        if piece:
+            segments.append((kind or language, piece))
+    return segments
+
+
+@lru_cache(maxsize=65_536)
+def _english_tokens(text: str) -> tuple[str, ...]:
+    text = spell_out_numbers(expand_abbreviations(text.strip()))
+    tokens: list[str] = []
+    pieces = _CLAUSE_END.split(text)
+    for index in range(0, len(pieces), 2):
+        clause = _LANGUAGE_SWITCH.sub("", phonemize(pieces[index].strip(), "en")) if pieces[index].strip() else ""
+        tokens += unicodedata.normalize("NFD", clause)
+        mark = pieces[index + 1].replace("...", "…")[:1] if index + 1 < len(pieces) else ""
+        tokens += "." if mark == "…" else mark
+        if mark and mark in ",;:" and index + 2 < len(pieces) and pieces[index + 2].strip():
+            tokens.append(" ")  # a comma, colon or semicolon does not end the sentence
+    return tuple(tokens)
+
+
+@lru_cache(maxsize=1)
+def _jieba() -> ModuleType:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # jieba uses pkg_resources, which warns on import
+        import jieba
+    jieba.setLogLevel(logging.WARNING)
+    return jieba
+
+
+def split_pinyin(syllable: str) -> list[str]:
+    """Cut a syllable in TONE3 style ("zhong1") into ["zh0", "ong1"]; without initial ["a1"]."""
+    from pypinyin.contrib.tone_convert import to_finals_tone3, to_initials
+
+    initial = to_initials(syllable, strict=False)
+    final = to_finals_tone3(syllable, strict=False, neutral_tone_with_five=True)
+    return [f"{initial}0"] * bool(initial) + [final] * bool(final)
+
+
+@lru_cache(maxsize=65_536)
+def _mandarin_tokens(text: str) -> tuple[str, ...]:
+    import cn2an
+    from pypinyin import Style, lazy_pinyin
+
+    if any(letter.isdigit() for letter in text):
+        text = cn2an.transform(text, "an2cn")
+    tokens: list[str] = []
+    words = list(_jieba().cut(text))
+    for item in lazy_pinyin(words, style=Style.TONE3, tone_sandhi=True, neutral_tone_with_five=True):
+        tokens += split_pinyin(item) if _PINYIN.fullmatch(item) else item
+    return tuple(tokens)
+
+
+class EmiliaTokenizer:
+    """Text to symbols and ids of the 360-symbol vocabulary.
+
+    Attributes:
+        vocab_size: 360.
+        pad_id: 0, the symbol "_".
+    """
+
+    vocab_size = len(emilia_symbols())
+    pad_id = 0
+    languages = ("en", "zh")
+
+    def tokens(self, text: str, language: str) -> list[str]:
+        """Return the symbols of a text; symbols outside the vocabulary are dropped, as in the reference.
+
+        Args:
+            text: English, Mandarin or a mixture.
+            language: "en" or "zh"; decides only for segments without any letter.
+
+        Raises:
+            UserError: another language.
+        """
+        if language not in self.languages:
+            raise UserError(f"no tokenizer for language {language!r}; expected 'en' or 'zh'")
+        text = text.translate(_PUNCTUATION).replace("...", "…").strip()
+        found: list[str] = []
+        for kind, piece in split_segments(text, language):
+            if kind == "en":
+                found += _english_tokens(piece)
+            elif kind == "zh":
+                found += _mandarin_tokens(piece)
+            elif kind == "pinyin":
+                found += split_pinyin(piece.lower()) if _PINYIN.fullmatch(piece.lower()) else []
+        known = emilia_ids()
+        return [token for token in found if token in known]
+
+    def encode(self, text: str, language: str) -> list[int]:
+        """Return the ids of `tokens(text, language)`, without a pad at the end."""
+        ids = emilia_ids()
+        return [ids[token] for token in self.tokens(text, language)]

@@ -1,0 +1,173 @@
+"""Training batches: pure functions of (recipe, step), so that a resumed run sees what an unbroken run sees."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import IterableDataset
+
+from syncvoice import clocks
+from syncvoice.errors import UserError
+from syncvoice.features.cache import FeatureStore
+from syncvoice.manifest import Clip
+from syncvoice.model.syncvoice import Script, pad_stack
+from syncvoice.seeding import rng, seed_of
+from syncvoice.training.objective import Batch
+
+
+def open_features(folder: Path, features: Sequence[str]) -> dict[str, FeatureStore]:
+    """Open the shards of the named features of a split: `folder`/feature/shard-*.h5.
+
+    Raises:
+        UserError: a feature has no shard.
+    """
+    stores = {}
+    for feature in features:
+        paths = sorted((folder / feature).glob("shard-*.h5"))
+        if not paths:
+            raise UserError(f"feature '{feature}' has no shard in {folder}; run the features step first")
+        stores[feature] = FeatureStore(paths)
+    return stores
+
+
+@dataclass(frozen=True)
+class Example:
+    """What is said, in whose voice, in one training clip: ids of the clip and of its reference, with or without context."""
+
+    clip: Clip
+    reference: Clip
+    context: bool
+    use_speaker: bool
+
+
+class BatchPlan:
+    """Which examples make the batch of a step.
+
+    Every epoch is a random order of the clips; neighbours of like length are batched up to `batch_seconds` of audio.
+    References are other clips of the same speaker. The plan depends on seed and clips only, not on the model, so
+    recipes that share both see the same batches.
+    """
+
+    def __init__(self, clips: Sequence[Clip], recipe: Mapping[str, Any], longest_reference: int = 55) -> None:
+        """Choose the clips of this recipe's share and group references by speaker.
+
+        Args:
+            clips: of the training manifest.
+            recipe: resolved recipe.
+            longest_reference: video frames; longer clips serve as reference only where a speaker has no shorter one.
+
+        Raises:
+            UserError: no clip, or a speaker with one clip only.
+        """
+        self.recipe, self.seed = recipe, int(recipe["seed"])
+        share = float(recipe["share"])
+        self.clips = [c for c in clips if seed_of(0, "share", c.id) % 10_000 < share * 10_000]
+        if not self.clips:
+            raise UserError(f"recipe {recipe['recipe']}: no training clip left of {len(clips)} with share {share}")
+        self.references: dict[str, list[Clip]] = {}
+        for speaker in sorted({c.speaker for c in self.clips}):
+            own = sorted((c for c in self.clips if c.speaker == speaker), key=lambda c: (c.n_frames, c.id))
+            if len(own) < 2:
+                raise UserError(f"speaker '{speaker}' has one training clip; training needs two, one as reference voice")
+            self.references[speaker] = [c for c in own if c.n_frames <= longest_reference] or own[: max(2, len(own) // 2)]
+            if len(self.references[speaker]) < 2:
+                self.references[speaker] = own[:2]
+        self._epochs: dict[int, list[list[Example]]] = {}
+
+    def batches_of_epoch(self, epoch: int) -> list[list[Example]]:
+        """All batches of one pass over the clips."""
+        if epoch not in self._epochs:
+            self._epochs = {epoch: self._plan(epoch)}
+        return self._epochs[epoch]
+
+    def _plan(self, epoch: int) -> list[list[Example]]:
+        draw = rng(self.seed, "epoch", epoch)
+        examples = [self._example(self.clips[i], draw) for i in draw.permutation(len(self.clips))]
+        examples.sort(key=lambda e: frames_of(e) // 8)  # stable: clips of like length stay in random order
+        limit = float(self.recipe["batch_seconds"]) * clocks.FPS
+        batches: list[list[Example]] = [[]]
+        for example in examples:
+            if batches[-1] and frames_of(example) * (len(batches[-1]) + 1) > limit:
+                batches.append([])
+            batches[-1].append(example)
+        return [batches[i] for i in draw.permutation(len(batches))]
+
+    def _example(self, clip: Clip, draw: np.random.Generator) -> Example:
+        others = [c for c in self.references[clip.speaker] if c.id != clip.id]
+        u, masking = draw.random(), self.recipe["masking"]
+        has_speaker_encoder = bool(self.recipe["speaker_branches"])
+        # Without speaker encoder the voice comes from the context alone; it is still dropped at its own rate.
+        context = u >= masking["context"]
+        speaker = has_speaker_encoder and not (masking["context"] <= u < masking["context"] + masking["speaker"])
+        return Example(clip, others[int(draw.integers(len(others)))], context, speaker)
+
+    def steps(self, first: int, last: int) -> Iterator[tuple[int, list[Example]]]:
+        """Yield (step, examples) for steps first .. last − 1."""
+        step = epoch = 0
+        while step < last:
+            batches = self.batches_of_epoch(epoch)
+            for examples in batches:
+                if first <= step < last:
+                    yield step, examples
+                step += 1
+            epoch += 1
+
+
+def frames_of(example: Example) -> int:
+    """Length of an example's sequence in video frames."""
+    return example.clip.n_frames + (example.reference.n_frames if example.context else 0)
+
+
+class BatchMaker:
+    """Read features and assemble batches."""
+
+    def __init__(self, stores: Mapping[str, FeatureStore], visual: Sequence[str], embeddings: Mapping[str, Tensor]) -> None:
+        """Keep open stores (mel, text and the visual features) and CAM++ embeddings by clip id."""
+        self.stores, self.visual, self.embeddings = stores, visual, embeddings
+
+    def __call__(self, examples: Sequence[Example]) -> Batch:
+        """Assemble examples into a batch."""
+        mel, text = self.stores["mel"], self.stores["text"]
+        tokens, segments, features, reference_mels = [], [], [], []
+        for e in examples:
+            target, reference = torch.from_numpy(mel[e.clip.id]), torch.from_numpy(mel[e.reference.id])
+            own, context = text[e.clip.id].tolist(), text[e.reference.id].tolist() if e.context else []
+            tokens.append(context + own)
+            segments.append(((len(context), len(reference) if e.context else 0), (len(own), len(target))))
+            features.append(torch.cat([reference, target]) if e.context else target)
+            reference_mels.append(reference)
+        visual = {m: pad_stack([torch.from_numpy(self.stores[m][e.clip.id]) for e in examples]) for m in self.visual}
+        script = Script(tokens, segments, visual)
+        if self.embeddings:
+            script.reference = pad_stack(reference_mels)
+            script.reference_lengths = torch.tensor([len(r) for r in reference_mels])
+            script.reference_embedding = torch.stack([self.embeddings[e.reference.id] for e in examples])
+        use_speaker = torch.tensor([float(e.use_speaker) for e in examples])
+        return Batch([e.clip.id for e in examples], script, pad_stack(features), use_speaker)
+
+
+class StepStream(IterableDataset):
+    """Batches of steps first .. last − 1, in order."""
+
+    def __init__(self, plan: BatchPlan, maker: BatchMaker, first: int, last: int) -> None:
+        """Stream the plan from `first` on (a resumed run starts in the middle)."""
+        super().__init__()
+        self.plan, self.maker, self.first, self.last = plan, maker, first, last
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Yield batches."""
+        for _, examples in self.plan.steps(self.first, self.last):
+            yield self.maker(examples)
+
+
+def embed_speakers(fbanks: FeatureStore, clips: Sequence[Clip], weights: Path) -> dict[str, Tensor]:
+    """CAM++ embeddings (E,) of clips, by id, from their cached filter banks."""
+    from syncvoice.model.camplus import CAMPPlus
+
+    encoder = CAMPPlus.load(weights).eval()
+    with torch.no_grad():
+        return {clip.id: encoder(torch.from_numpy(fbanks[clip.id])[None])[0] for clip in clips}

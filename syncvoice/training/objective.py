@@ -1,0 +1,89 @@
+"""The training objective: masked flow matching on the target, with random condition masking.
+
+Condition masking (our choice of rates, in the recipe), independent per clip: whole z_tv, lip, face; and context speech or
+speaker embedding, never both. A clip whose context speech is dropped is built without context segment by the data
+pipeline, as at inference from the speaker embedding.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from syncvoice.model.syncvoice import Script, SyncVoice
+
+
+@dataclass(frozen=True)
+class Masking:
+    """Rates of condition masking in training."""
+
+    text: float = 0.2
+    lip: float = 0.2
+    face: float = 0.2
+    context: float = 0.3
+    speaker: float = 0.3
+
+
+@dataclass
+class Batch:
+    """A training batch.
+
+    Attributes:
+        clip_ids: names, for error messages.
+        script: texts, segments, visual features, references.
+        features: x_1 (B, T, feat_dim), context then target, zero-padded.
+        use_speaker: whether the speaker embedding is kept, bool (B,).
+    """
+
+    clip_ids: list[str]
+    script: Script
+    features: Tensor
+    use_speaker: Tensor
+
+
+@dataclass
+class Prediction:
+    """Velocity, its target and the frames that count: (B, T, C), (B, T, C), bool (B, T)."""
+
+    v: Tensor
+    u: Tensor
+    mask: Tensor
+
+    def loss(self) -> Tensor:
+        """Mean squared error over target frames and channels."""
+        error = (self.v.float() - self.u).square().mean(dim=-1)
+        return (error * self.mask).sum() / self.mask.sum()
+
+
+def predict(model: SyncVoice, batch: Batch, masking: Masking, expansion: str = "segments",
+            t: Tensor | None = None, keep: list[Tensor] | None = None) -> Prediction:  # fmt: skip
+    """Run the model on a noised batch.
+
+    Args:
+        model: in training mode.
+        batch: the clips.
+        masking: rates; zero rates for validation.
+        expansion: rule of text expansion.
+        t: flow times (B,); uniform random when None.
+        keep: collects the stacks' outputs.
+
+    Returns:
+        prediction and target velocity x_1 − x_0.
+    """
+    script, x_1 = batch.script, batch.features
+    size = len(x_1)
+    drop = {name: torch.rand(size) < getattr(masking, name) for name in ("text", "lip", "face")}
+    t = torch.rand(size) if t is None else t
+    x_0 = torch.randn_like(x_1)
+    x_t = t[:, None, None] * x_1 + (1 - t[:, None, None]) * x_0
+    target = model.target_mask(script)
+    adapted = model.adapt_visual(script)
+    z_tv = model.fuse(model.text_condition(script, expansion), adapted, script, {m: ~drop[m] for m in adapted})
+    z_tv = z_tv * (~drop["text"]).to(z_tv.dtype)[:, None, None]
+    speech = x_1.masked_fill(target[..., None], 0.0)
+    time_emb = model.backbone.fm_decoder.embed_time(t)
+    e_g = model.embed_speaker(script)
+    if e_g is not None:
+        time_emb = time_emb + e_g * batch.use_speaker[:, None]
+    v = model.backbone.velocity(x_t, z_tv, speech, time_emb, model.padding(script), keep)
+    return Prediction(v, x_1 - x_0, target)

@@ -1,0 +1,86 @@
+"""Building a recipe's model from start weights, and saving and loading trained models."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from syncvoice.checkpoints import load_strict, read_metadata, read_state_dict, save_weights
+from syncvoice.errors import UserError
+from syncvoice.files import read_json, sha256_of, write_json
+from syncvoice.model.syncvoice import SyncVoice, SyncVoiceConfig
+
+log = logging.getLogger(__name__)
+
+PREFIX = "model."  # of the model inside the shipped backbone file, beside what only pre-training uses
+
+
+def start_config(weights: Path) -> SyncVoiceConfig:
+    """Sizes of the model in a start weight file, without its visual branch (hints of pre-training).
+
+    Raises:
+        UserError: the file has no metadata beside it.
+    """
+    values = dict(read_metadata(weights)["config"])
+    return SyncVoiceConfig.of({**values, "visual_dims": {}})
+
+
+def start_state(weights: Path) -> dict[str, Tensor]:
+    """Backbone and speaker-encoder entries of a start weight file."""
+    state = read_state_dict(weights)
+    kept = {k.removeprefix(PREFIX): v for k, v in state.items() if k.startswith(PREFIX)}
+    return {k: v for k, v in kept.items() if k.startswith(("backbone.", "speaker."))}
+
+
+def model_from_start(weights: Path, visual_dims: Mapping[str, int], adapter_dim: int, branches: tuple[str, ...],
+                     padding: str = "invariant") -> SyncVoice:  # fmt: skip
+    """A model for fine-tuning: backbone and speaker encoder from the start weights, a new zero-initialised fusion.
+
+    Args:
+        weights: start weights with metadata.
+        visual_dims: features per modality of this recipe.
+        adapter_dim: bottleneck of the adapters.
+        branches: speaker branches of this recipe; weights of other branches are left out.
+        padding: padding mode of the backbone.
+
+    Raises:
+        UserError: the file does not fit, naming missing and mis-shaped keys.
+    """
+    values = start_config(weights).as_dict()
+    values |= {"visual_dims": dict(visual_dims), "adapter_dim": adapter_dim, "speaker_branches": list(branches)}
+    values["backbone"] |= {"padding_mode": padding}
+    model = SyncVoice(SyncVoiceConfig.of(values))
+    state = start_state(weights)
+    unused = {"pretrained": "speaker.projection.", "learnable": "speaker.learnable."}
+    dropped = tuple(prefix for branch, prefix in unused.items() if branch not in branches)
+    state = {k: v for k, v in state.items() if not (dropped and k.startswith(dropped))}
+    fresh = {k: v for k, v in model.state_dict().items() if k.startswith("fusion.")}
+    load_strict(model, state | fresh, weights)
+    return model
+
+
+def save_model(folder: Path, model: SyncVoice, metadata: Mapping[str, Any]) -> None:
+    """Write model.safetensors (float16) and metadata.json."""
+    save_weights(folder / "model.safetensors", model.state_dict())
+    parameters = sum(p.numel() for p in model.parameters())
+    digest = sha256_of(folder / "model.safetensors")
+    write_json(
+        folder / "metadata.json",
+        {**metadata, "config": model.config.as_dict(), "parameters": parameters, "weights_sha256": digest},
+    )
+
+
+def load_model(folder: Path) -> SyncVoice:
+    """Load what `save_model` wrote, in evaluation mode.
+
+    Raises:
+        UserError: files are missing or do not fit together.
+    """
+    path = folder / "model.safetensors"
+    if not path.exists():
+        raise UserError(f"model {path} does not exist; run the train step first")
+    model = SyncVoice(SyncVoiceConfig.of(read_json(folder / "metadata.json")["config"]))
+    load_strict(model, read_state_dict(path), path)
+    return model.eval()

@@ -1,0 +1,283 @@
+"""Decode any video to the project's clocks: 25 fps RGB frames and mono 24 kHz sound that starts with the picture.
+
+Frames of another rate (29.97, 30, 50 fps, variable) are resampled by nearest time stamp. Time zero is the first
+picture; sound that starts earlier is cut, sound that starts later is led by silence, holes in it are filled with silence.
+Every trouble with a file is a `ClipProblem` with one of `REASONS`, never a crash: the caller writes it to excluded.csv.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from syncvoice import clocks
+from syncvoice.audio import resample
+
+REASONS = (
+    "broken_file",
+    "no_video",
+    "no_audio",
+    "no_face",
+    "face_lost",
+    "two_faces",
+    "length_mismatch",
+    "too_short",
+    "no_text",
+)
+CACHE_BYTES = 300_000_000  # frames of a clip stay in memory up to this size; larger clips are decoded once per pass
+GAP_SECONDS = 0.06  # a jump of sound time stamps larger than this is a hole (or an overlap), smaller ones are jitter
+
+
+class ClipProblem(Exception):
+    """A clip cannot be used; `reason` is one of `REASONS`, `message` a sentence for people."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        """Keep reason and message."""
+        super().__init__(f"{reason}: {message}")
+        self.reason = reason
+        self.message = message
+
+
+class FrameSource:
+    """The RGB frames of a video at 25 fps; may be iterated many times.
+
+    Attributes:
+        path: the video file.
+        start_s: time stamp of the first picture in seconds (known after `count`).
+    """
+
+    def __init__(self, path: Path | str, cache_bytes: int = CACHE_BYTES) -> None:
+        """Open nothing yet; `cache_bytes` limits the frames kept in memory."""
+        self.path = Path(path)
+        self.start_s = 0.0
+        self._cache_bytes = cache_bytes
+        self._frames: list[np.ndarray] | None = None
+        self._count: int | None = None
+
+    def count(self) -> int:
+        """Number of frames at 25 fps (decodes the video on the first call).
+
+        Raises:
+            ClipProblem: broken_file or no_video.
+        """
+        if self._count is None:
+            kept: list[np.ndarray] | None = []
+            number = 0
+            for number, frame in enumerate(self._decode(), start=1):
+                if kept is not None:
+                    kept.append(frame)
+                    if frame.nbytes * number > self._cache_bytes:
+                        kept = None
+            self._frames, self._count = kept, number
+        return self._count
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Yield frames (height, width, 3) uint8 RGB in order."""
+        self.count()
+        return iter(self._frames) if self._frames is not None else self._decode()
+
+    def _decode(self) -> Iterator[np.ndarray]:
+        """Decode the file and yield one frame per 1/25 s."""
+        with opened(self.path) as container:
+            stream = _stream(container.streams.video, self.path, "no_video", "video")
+            stream.codec_context.thread_count = 1  # same bytes and predictable load, whatever the machine
+            for frame, is_first in _at_25_fps(_timed_frames(container, stream)):
+                if is_first is not None:
+                    self.start_s = is_first
+                yield frame
+
+
+@dataclass(frozen=True)
+class DecodedClip:
+    """A decoded clip: frames at 25 fps and sound at 24 kHz, both exactly `n_frames` video frames long."""
+
+    frames: FrameSource
+    audio: np.ndarray
+    n_frames: int
+
+
+def decode_clip(path: Path | str, tolerance_frames: float = 5.0, minimum_frames: int = 10) -> DecodedClip:
+    """Decode the picture and the sound of a video file.
+
+    Args:
+        path: any file FFmpeg reads.
+        tolerance_frames: largest accepted difference between the lengths of sound and picture, in video frames.
+        minimum_frames: shorter clips are refused.
+
+    Returns:
+        frames and sound; sound is cut or padded with silence to exactly 960 * n_frames samples.
+
+    Raises:
+        ClipProblem: broken_file, no_video, no_audio, too_short or length_mismatch.
+    """
+    frames = FrameSource(path)
+    n_frames = frames.count()
+    if n_frames < minimum_frames:
+        raise ClipProblem(
+            "too_short", f"{n_frames} video frames at 25 fps where at least {minimum_frames} are needed; use a longer clip"
+        )
+    audio = read_sound(path, frames.start_s)
+    found = len(audio) / clocks.SAMPLES_PER_FRAME
+    if abs(found - n_frames) > tolerance_frames:
+        raise ClipProblem(
+            "length_mismatch",
+            f"sound lasts {found:.1f} video frames and the picture {n_frames}; more than {tolerance_frames:g} frames apart, "
+            "cut both to the same span",
+        )
+    return DecodedClip(frames, fit(audio, clocks.samples(n_frames)), n_frames)
+
+
+def decode_sound(path: Path | str, minimum_frames: int = 10) -> tuple[np.ndarray, int]:
+    """Decode a clip without picture: mono 24 kHz sound of exactly 960 * n_frames samples, and n_frames.
+
+    Raises:
+        ClipProblem: broken_file, no_audio or too_short.
+    """
+    audio = read_sound(path, None)
+    n_frames = clocks.video_frames(len(audio))
+    if n_frames < minimum_frames:
+        raise ClipProblem(
+            "too_short", f"sound lasts {n_frames} video frames where at least {minimum_frames} are needed; use a longer clip"
+        )
+    return audio[: clocks.samples(n_frames)], n_frames
+
+
+def read_sound(path: Path | str, start_s: float | None) -> np.ndarray:
+    """Decode the first sound stream as mono float32 at 24 kHz.
+
+    Args:
+        path: any file FFmpeg reads.
+        start_s: container time of the first returned sample; None takes the first sample there is.
+
+    Raises:
+        ClipProblem: broken_file or no_audio.
+    """
+    path = Path(path)
+    with opened(path) as container:
+        stream = _stream(container.streams.audio, path, "no_audio", "sound")
+        stream.codec_context.thread_count = 1
+        rate = 0
+        pieces: list[np.ndarray] = []
+        length = 0
+        for frame in container.decode(stream):
+            rate = rate or frame.sample_rate
+            piece = _mono(frame)
+            if frame.pts is not None:
+                time = float(frame.pts * frame.time_base)
+                start_s = time if start_s is None else start_s
+                piece, silence = _place(piece, round((time - start_s) * rate) - length, first=length == 0, rate=rate)
+                pieces.append(np.zeros(silence, np.float32))
+                length += silence
+            pieces.append(piece)
+            length += len(piece)
+    if not length:
+        raise ClipProblem("no_audio", f"{path.name} has a sound stream without a single sample; add sound to it")
+    return resample(np.concatenate(pieces), rate, clocks.SAMPLE_RATE)
+
+
+def fit(audio: np.ndarray, n_samples: int) -> np.ndarray:
+    """Cut (samples,) or pad it with silence at the end to exactly `n_samples`."""
+    return np.pad(audio[:n_samples], (0, max(0, n_samples - len(audio))))
+
+
+def _place(piece: np.ndarray, gap: int, first: bool, rate: int) -> tuple[np.ndarray, int]:
+    """Return the part of `piece` to append and the number of silent samples before it; `gap` < 0 is an overlap."""
+    if not first and abs(gap) <= GAP_SECONDS * rate:
+        return piece, 0
+    return (piece, gap) if gap >= 0 else (piece[-gap:], 0)
+
+
+def _mono(frame: Any) -> np.ndarray:
+    """Return the mean of all channels of a sound frame as float32 (samples,) in [-1, 1]."""
+    values = frame.to_ndarray()
+    if not frame.format.is_planar:
+        values = values.reshape(-1, len(frame.layout.channels)).T
+    if values.dtype.kind == "u":
+        values = (values.astype(np.float32) - 128) / 128
+    elif values.dtype.kind == "i":
+        values = values.astype(np.float32) / float(-np.iinfo(values.dtype).min)
+    return values.mean(axis=0, dtype=np.float32)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Any]:
+    """Open a media file; every FFmpeg or system error inside the block becomes a `broken_file` problem."""
+    try:
+        # "file:" keeps a name that starts with a dash or holds a colon from being read as an option or a protocol
+        with av.open(f"file:{path}") as container:
+            yield container
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise ClipProblem("broken_file", f"{path.name} cannot be decoded ({_first_line(error)}); replace it") from error
+
+
+def _first_line(error: BaseException) -> str:
+    """Return the error's text without the file's path (which would differ between machines)."""
+    return str(getattr(error, "strerror", None) or error).splitlines()[0]
+
+
+def _stream(streams: Any, path: Path, reason: str, kind: str) -> Any:
+    """Return the first stream of a kind.
+
+    Raises:
+        ClipProblem: there is none.
+    """
+    if not streams:
+        raise ClipProblem(reason, f"{path.name} holds no {kind} stream; a clip needs both picture and sound")
+    return streams[0]
+
+
+def _timed_frames(container: Any, stream: Any) -> Iterator[tuple[Fraction, Fraction, Any]]:
+    """Yield (time, duration, frame) in seconds; frames without time stamp follow the one before."""
+    step = 1 / Fraction(stream.average_rate or stream.guessed_rate or clocks.FPS)
+    expected: Fraction | None = None
+    for frame in container.decode(stream):
+        if frame.pts is not None:
+            time = frame.pts * Fraction(frame.time_base)
+        else:
+            time = expected if expected is not None else Fraction(0)
+        yield time, step, frame
+        expected = time + step
+
+
+def _at_25_fps(timed: Iterator[tuple[Fraction, Fraction, Any]]) -> Iterator[tuple[np.ndarray, float | None]]:
+    """Pick for every instant k / 25 s the frame with the nearest time stamp (the earlier one of two equally near).
+
+    Yields:
+        (RGB frame, start time in seconds for the first one, then None).
+    """
+    start: Fraction | None = None
+    emitted = 0
+    held: tuple[Fraction, Any] | None = None
+    image: np.ndarray | None = None
+    step = Fraction(1, clocks.FPS)
+    for time, step, frame in timed:
+        if held is None:
+            start, held = time, (time, frame)
+            continue
+        if time <= held[0]:  # a repeated or backward time stamp: no time passes
+            continue
+        middle = (held[0] + time) / 2 - start
+        image = None
+        while Fraction(emitted, clocks.FPS) <= middle:
+            image = _rgb(held[1]) if image is None else image
+            yield image, float(start) if emitted == 0 else None
+            emitted += 1
+        held = (time, frame)
+    if held is None:
+        return
+    total = max(round((held[0] + step - start) * clocks.FPS), 1)
+    image = _rgb(held[1])
+    for number in range(emitted, total):
+        yield image, float(start) if number == 0 else None
+
+
+def _rgb(frame: Any) -> np.ndarray:
+    """Convert a video frame to RGB (height, width, 3) uint8 and turn it upright."""
+    image = frame.to_ndarray(format="rgb24")
+    turns = round(frame.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image

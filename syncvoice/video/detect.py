@@ -1,0 +1,184 @@
+"""Face detectors: frames in, mesh landmarks out, behind one small protocol.
+
+Every detector treats a clip as one ordered pass from a fresh state, so the landmarks of a clip do not depend on which
+clips came before (a known trap of MediaPipe's video mode). Landmarks are (478, 3) pixels of the source frame: x to the
+right, y down, z towards the back, in the same unit.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from syncvoice.errors import UserError
+from syncvoice.files import sha256_of
+
+N_POINTS = 478
+
+
+class FaceDetector(Protocol):
+    """What the pipeline asks of a face detector."""
+
+    name: str
+    version: str
+    weights_sha256: str | None
+
+    def detect(self, frames: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Track one face through RGB frames; returns landmarks (frames, 478, 3) float32 and found (frames,) bool."""
+        ...
+
+    def count_faces(self, frames: Sequence[np.ndarray]) -> list[int]:
+        """Number of faces (at most 2) in each of a few frames, each looked at alone."""
+        ...
+
+
+def make_detector(name: str, model: str | None = None, min_confidence: float = 0.5) -> FaceDetector:
+    """Return a detector by name.
+
+    Args:
+        name: "mediapipe_mesh" (model inside MediaPipe 0.10.21) or "mediapipe_tasks" (needs `model`).
+        model: path of face_landmarker.task, for "mediapipe_tasks".
+        min_confidence: of detection and tracking; higher finds fewer faces.
+
+    Raises:
+        UserError: unknown name, or the model file is missing.
+    """
+    if name == "mediapipe_mesh":
+        return MediaPipeMesh(min_confidence)
+    if name == "mediapipe_tasks":
+        return MediaPipeTasks(model, min_confidence)
+    raise UserError(f"detector '{name}' is unknown; choose mediapipe_mesh or mediapipe_tasks")
+
+
+class MediaPipeMesh:
+    """MediaPipe's bundled face mesh with iris points (solutions API)."""
+
+    name = "mediapipe_mesh"
+    weights_sha256 = None  # the weights are part of the package, its version names them
+
+    def __init__(self, min_confidence: float = 0.5) -> None:
+        """Load the graphs.
+
+        Raises:
+            UserError: the installed MediaPipe has no bundled models.
+        """
+        with _quiet():
+            import mediapipe
+
+            if not hasattr(mediapipe, "solutions"):
+                raise UserError(
+                    f"MediaPipe {mediapipe.__version__} has no bundled face models; install mediapipe==0.10.21 or set "
+                    "detector to mediapipe_tasks with a face_landmarker.task file"
+                )
+            self.version = mediapipe.__version__
+            mesh = mediapipe.solutions.face_mesh.FaceMesh
+            limits = {"min_detection_confidence": min_confidence, "min_tracking_confidence": min_confidence}
+            self._tracker = mesh(static_image_mode=False, max_num_faces=1, refine_landmarks=True, **limits)
+            self._counter = mesh(static_image_mode=True, max_num_faces=2, refine_landmarks=False, **limits)
+            for graph in (self._tracker, self._counter):  # start them now, while their chatter is kept away
+                graph.process(np.zeros((64, 64, 3), np.uint8))
+
+    def detect(self, frames: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Track one face through RGB frames (height, width, 3) uint8, from a fresh state."""
+        with _quiet():
+            self._tracker.reset()
+            results = [(self._tracker.process(frame).multi_face_landmarks, frame.shape) for frame in frames]
+        return _stacked([(found[0].landmark if found else None, shape) for found, shape in results])
+
+    def count_faces(self, frames: Sequence[np.ndarray]) -> list[int]:
+        """Number of faces (at most 2) in each frame."""
+        with _quiet():
+            return [len(self._counter.process(frame).multi_face_landmarks or ()) for frame in frames]
+
+
+class MediaPipeTasks:
+    """MediaPipe's Tasks API with a `face_landmarker.task` bundle; works with versions that dropped `solutions`."""
+
+    name = "mediapipe_tasks"
+
+    def __init__(self, model: str | None, min_confidence: float = 0.5) -> None:
+        """Check the model bundle.
+
+        Raises:
+            UserError: the file is missing.
+        """
+        if model is None or not Path(model).is_file():
+            raise UserError(
+                f"face landmark model {model!r} does not exist; put face_landmarker.task there or set detector to "
+                "mediapipe_mesh"
+            )
+        with _quiet():
+            import mediapipe
+
+        self.version = mediapipe.__version__
+        self.weights_sha256 = sha256_of(model)
+        self._model = Path(model).read_bytes()
+        self._min_confidence = min_confidence
+
+    def detect(self, frames: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Track one face through RGB frames (height, width, 3) uint8; a landmarker is made anew for every clip."""
+        import mediapipe
+
+        results = []
+        with _quiet(), self._landmarker("VIDEO", 1) as landmarker:
+            for number, frame in enumerate(frames):
+                image = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(frame))
+                found = landmarker.detect_for_video(image, number * 40).face_landmarks
+                results.append((found[0] if found else None, frame.shape))
+        return _stacked(results)
+
+    def count_faces(self, frames: Sequence[np.ndarray]) -> list[int]:
+        """Number of faces (at most 2) in each frame."""
+        import mediapipe
+
+        with _quiet(), self._landmarker("IMAGE", 2) as landmarker:
+            images = [
+                mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(frame))
+                for frame in frames
+            ]
+            return [len(landmarker.detect(image).face_landmarks) for image in images]
+
+    def _landmarker(self, mode: str, faces: int) -> Any:
+        """Return a new landmarker in running mode VIDEO or IMAGE."""
+        from mediapipe.tasks.python import BaseOptions, vision
+
+        options = vision.FaceLandmarkerOptions(
+            base_options=BaseOptions(model_asset_buffer=self._model),
+            running_mode=getattr(vision.RunningMode, mode),
+            num_faces=faces,
+            min_face_detection_confidence=self._min_confidence,
+            min_face_presence_confidence=self._min_confidence,
+            min_tracking_confidence=self._min_confidence,
+        )
+        return vision.FaceLandmarker.create_from_options(options)
+
+
+def _stacked(results: list[tuple[Any, tuple[int, ...]]]) -> tuple[np.ndarray, np.ndarray]:
+    """Stack normalised landmarks (or None) and frame shapes to pixels (frames, 478, 3) and found (frames,)."""
+    found = np.array([points is not None for points, _ in results], bool)
+    landmarks = np.zeros((len(results), N_POINTS, 3), np.float32)
+    for number, (points, (height, width, *_)) in enumerate(results):
+        if points is not None:
+            values = np.array([(p.x, p.y, p.z) for p in points], np.float32)
+            landmarks[number] = values * np.float32([width, height, width])  # z is given in units of the width
+    return landmarks, found
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Send file descriptor 2 to nowhere: MediaPipe's C++ start-up chatter ignores every log level.
+
+    Exceptions still reach the caller; only what C++ writes while the block runs is lost.
+    """
+    saved = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(nowhere)
+        os.close(saved)

@@ -1,0 +1,92 @@
+"""Small video files for tests: a photographed face that moves, sound with clicks, any frame rate and container."""
+
+from fractions import Fraction
+from functools import lru_cache
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+RATE = 24_000
+ROOT = Path(__file__).parents[2]
+
+
+def real_data(name: str) -> Path:
+    """A file or folder of real recordings beside or in the checkout; the tests that use it are skipped without it."""
+    inside = ROOT / "shared" / "data" / name
+    return inside if inside.exists() else ROOT.parent / "shared" / "data" / name
+
+
+@lru_cache(maxsize=1)
+def portrait() -> np.ndarray:
+    """A face, RGB (224, 224, 3) uint8."""
+    from skimage.data import astronaut
+
+    return cv2.resize(astronaut()[0:280, 80:360], (224, 224), interpolation=cv2.INTER_AREA)
+
+
+def face_frames(n: int) -> list[np.ndarray]:
+    """A face that sways by a few pixels."""
+    return [np.roll(portrait(), round(4 * np.sin(k / 4)), axis=1) for k in range(n)]
+
+
+def blank_frames(n: int, size: int = 64) -> list[np.ndarray]:
+    """Pictures without a face; the grey level tells the number: 3 k."""
+    return [np.full((size, size, 3), 3 * k % 256, np.uint8) for k in range(n)]
+
+
+def clicks(n_samples: int, at: tuple[int, ...] = ()) -> np.ndarray:
+    """Silence with clicks of 12 samples."""
+    audio = np.zeros(n_samples, np.float32)
+    for position in at:
+        audio[position : position + 12] = 0.8
+    return audio
+
+
+def write_video(
+    path: Path,
+    frames: list[np.ndarray],
+    audio: np.ndarray | None,
+    fps: Fraction | int = 25,
+    times: list[Fraction] | None = None,
+    sound_from: float = 0.0,
+    codec: str = "libx264",
+    sound_codec: str = "pcm_s16le",
+    rate: int = RATE,
+) -> Path:
+    """Write a video file; the suffix gives the container (.mkv keeps time stamps and PCM as they are).
+
+    times: of the pictures in seconds, for variable rate; sound_from: time of the first sample in seconds.
+    """
+    with av.open(f"file:{path}", "w") as target:
+        picture = target.add_stream(codec, rate=fps)
+        picture.height, picture.width = frames[0].shape[:2]
+        picture.pix_fmt = "yuv420p"
+        if codec == "libx264":
+            picture.options = {"preset": "ultrafast", "crf": "10"}
+        if times is not None:
+            picture.codec_context.time_base = picture.time_base = Fraction(1, 1000)
+        sound = None
+        if audio is not None:
+            sound = target.add_stream(sound_codec, rate=rate, layout="mono")
+        packets = []
+        for number, image in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            if times is not None:
+                frame.pts, frame.time_base = round(times[number] * 1000), Fraction(1, 1000)
+            else:
+                frame.pts, frame.time_base = number, 1 / Fraction(fps)
+            packets += picture.encode(frame)
+        packets += picture.encode(None)
+        if sound is not None:
+            for start in range(0, len(audio), 1024):
+                block = np.clip(audio[None, start : start + 1024] * 32767, -32768, 32767).astype(np.int16)
+                frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block), format="s16", layout="mono")
+                frame.sample_rate, frame.time_base = rate, Fraction(1, rate)
+                frame.pts = start + round(sound_from * rate)
+                packets += sound.encode(frame)
+            packets += sound.encode(None)
+        for packet in sorted(packets, key=lambda p: p.dts * Fraction(p.time_base)):
+            target.mux(packet)
+    return path

@@ -1,0 +1,149 @@
+"""MiniDub's plan keeps apart what must be apart, and a shard has the promised files."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from syncvoice.audio import read_wav
+from syncvoice.commands import corpus as command
+from syncvoice.corpus import minidub, phrases
+from syncvoice.corpus.minidub import COLUMNS, SplitSettings, data_card, make_shard, plan
+from syncvoice.corpus.voices import TRAIN_VOICES, UNSEEN_VOICES
+from syncvoice.errors import UserError
+from syncvoice.files import sha256_of, write_json
+
+SETTINGS = {
+    "dataset": "minidub",
+    "image_size": 96,
+    "seed": 3,
+    "splits": {
+        "train": {"clips": {"en": 20, "zh": 20}, "grid_share": 0.7, "shards": 2},
+        "test": {"clips": {"en": 24}, "voices": "both", "sentences": "test"},
+        "little": {
+            "clips": {"en": 2},
+            "voices": "both",
+            "sentences": "test",
+            "prosody_coupling": [0.0, 1.0],
+            "shards": 2,
+        },
+        "translation": {"clips": {"en": 8}, "voices": "both", "sentences": "test", "translate_to": "zh"},
+        "reference": {"media": "audio", "clips_per_voice": {"en": 1}, "voices": "both", "sentences": "test"},
+    },
+}
+
+
+def planned(split: str) -> list[minidub.PlannedClip]:
+    return plan(SETTINGS["seed"], split, SplitSettings.of(SETTINGS, split))
+
+
+def test_train_plan() -> None:
+    clips = planned("train")
+    assert len({clip.clip for clip in clips}) == 40
+    assert {clip.voice for clip in clips} == set(TRAIN_VOICES)
+    assert {phrases.split_of(clip.sentence) for clip in clips} == {"train"}
+    assert sum(clip.sentence.source == "grid" for clip in clips) == 14
+    assert planned("train") == clips
+
+
+def test_test_plan_mixes_seen_and_unseen_voices() -> None:
+    clips = planned("test")
+    assert sum(clip.voice in UNSEEN_VOICES for clip in clips) == 12
+    assert {clip.voice for clip in clips} == set(TRAIN_VOICES + UNSEEN_VOICES)
+    assert {phrases.split_of(clip.sentence) for clip in clips} == {"test"}
+
+
+def test_references_speak_other_sentences() -> None:
+    clips = planned("reference")
+    assert [clip.voice for clip in clips] == list(TRAIN_VOICES + UNSEEN_VOICES)
+    spoken = {clip.sentence.text for split in ("test", "little", "translation") for clip in planned(split)}
+    assert spoken.isdisjoint(clip.sentence.text for clip in clips)
+
+
+def test_translations() -> None:
+    for clip in planned("translation"):
+        assert clip.sentence.language == "en" and clip.translation_text
+        assert all("\u4e00" <= character <= "\u9fff" for character in clip.translation_text)
+
+
+@pytest.fixture(scope="module")
+def shard(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("corpus") / "shard-0"
+    assert make_shard(SETTINGS, "little", 0, out) == 1
+    return out
+
+
+def test_shard_files(shard: Path) -> None:
+    rows = list(csv.DictReader(open(shard / "clips.csv", encoding="utf-8")))
+    assert tuple(rows[0]) == COLUMNS and len(rows) == 1
+    times = [json.loads(line) for line in open(shard / "phones.jsonl", encoding="utf-8")]
+    assert [entry["clip"] for entry in times] == [row["clip"] for row in rows]
+    phones, end = times[0]["phones"], int(rows[0]["n_frames"]) / 25
+    assert phones[0][1] == 0 and phones[-1][2] == pytest.approx(end)
+    assert all(a[2] == pytest.approx(b[1]) for a, b in zip(phones, phones[1:], strict=False))
+    assert [word for word, *_ in times[0]["words"]] == rows[0]["text"].split()
+    assert minidub.MIN_FRAMES <= int(rows[0]["n_frames"]) <= 80
+
+
+def test_film_holds_the_frames_and_the_sound(shard: Path) -> None:
+    import av
+
+    row = next(csv.DictReader(open(shard / "clips.csv", encoding="utf-8")))
+    n_frames = int(row["n_frames"])
+    with av.open(str(shard / row["media"])) as film:
+        pictures = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)]
+        assert film.streams.video[0].average_rate == 25 and pictures[0].shape == (96, 96, 3)
+    assert len(pictures) == n_frames
+    with av.open(str(shard / row["media"])) as film:
+        blocks = [frame.to_ndarray()[0] for frame in film.decode(audio=0) if frame.pts >= 0]
+    sound = np.concatenate(blocks)[: 960 * n_frames]
+    clip = next(clip for clip in planned("little") if clip.clip == row["clip"])
+    truth = minidub.speak(clip, SETTINGS["seed"])[0].audio
+    lags = range(-480, 481, 40)
+    fit = [np.corrcoef(np.roll(sound, lag), truth)[0, 1] for lag in lags]
+    assert lags[int(np.argmax(fit))] == 0 and max(fit) > 0.95
+
+
+def test_same_settings_same_bytes(shard: Path, tmp_path: Path) -> None:
+    make_shard(SETTINGS, "little", 0, tmp_path)
+    for path in sorted(p for p in shard.rglob("*") if p.is_file()):
+        assert sha256_of(path) == sha256_of(tmp_path / path.relative_to(shard)), path.name
+
+
+def test_reference_sound_is_short(tmp_path: Path) -> None:
+    make_shard(SETTINGS, "reference", 0, tmp_path)
+    rows = list(csv.DictReader(open(tmp_path / "clips.csv", encoding="utf-8")))
+    assert len(rows) == len(TRAIN_VOICES + UNSEEN_VOICES)
+    for row in rows:
+        audio, rate = read_wav(tmp_path / row["media"])
+        assert rate == 24000 and len(audio) == 960 * int(row["n_frames"]) <= 48000
+
+
+@pytest.mark.parametrize(
+    ("split", "change", "message"),
+    [
+        ("nowhere", {}, "no split 'nowhere'"),
+        ("train", {"voices": "all"}, "voices of split 'train'"),
+        ("train", {"colour": 1}, "unknown settings: colour"),
+        ("train", {"clips": {"zh": 10**6}}, "only"),
+    ],
+)
+def test_wrong_settings(split: str, change: dict, message: str, tmp_path: Path) -> None:
+    settings = SETTINGS | {"splits": {"train": SETTINGS["splits"]["train"] | change}}
+    with pytest.raises(UserError, match=message):
+        make_shard(settings, split, 0, tmp_path)
+
+
+def test_command_writes_the_card(tmp_path: Path) -> None:
+    import argparse
+
+    write_json(tmp_path / "settings.json", SETTINGS)
+    parser = argparse.ArgumentParser()
+    command.configure(parser)
+    command.run(parser.parse_args(["--settings", str(tmp_path / "settings.json"), "--card", str(tmp_path / "CARD.md")]))
+    card = (tmp_path / "CARD.md").read_text(encoding="utf-8")
+    assert card == data_card(SETTINGS) and "Eileen Collins" in card and "| train |" in card
+    with pytest.raises(UserError, match="nothing to do"):
+        command.run(parser.parse_args(["--settings", str(tmp_path / "settings.json")]))

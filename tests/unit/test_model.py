@@ -1,0 +1,158 @@
+"""Properties of the model that the paper and the design promise, on a tiny random model."""
+
+from unittest import mock
+
+import pytest
+import torch
+from torch import Tensor
+
+from syncvoice.errors import UserError
+from syncvoice.generation import Request, Sampling, Voice, sample_mels
+from syncvoice.model.fusion import to_mel_rate
+from syncvoice.model.guidance import Scales, combine
+from syncvoice.model.solver import time_grid
+from syncvoice.model.syncvoice import Script, SyncVoice, SyncVoiceConfig
+from syncvoice.model.zipvoice import ZipVoiceConfig, token_index_segments
+
+TINY = ZipVoiceConfig(
+    fm_decoder_downsampling_factor=(1, 2), fm_decoder_num_layers=(1, 1), fm_decoder_cnn_module_kernel=(7, 5),
+    fm_decoder_dim=32, fm_decoder_feedforward_dim=48, fm_decoder_num_heads=2, text_encoder_num_layers=1,
+    text_encoder_dim=24, text_encoder_feedforward_dim=32, text_encoder_num_heads=2, text_embed_dim=24,
+    time_embed_dim=16, query_head_dim=8, value_head_dim=8,
+)  # fmt: skip
+DIMS = {"lip": 6, "face": 4}
+
+
+def make_model(random_fusion: bool = True) -> SyncVoice:
+    torch.manual_seed(0)
+    model = SyncVoice(SyncVoiceConfig(TINY, DIMS, 8, ("pretrained", "learnable"), 12, 16)).eval()
+    if random_fusion:
+        assert model.fusion is not None and model.speaker is not None
+        for layer in (model.fusion.linear, model.speaker.projection, model.speaker.learnable.linear):
+            torch.nn.init.normal_(layer.weight, std=0.3)
+        for null in model.fusion.null.values():
+            torch.nn.init.normal_(null)
+    return model
+
+
+def make_request(name: str, n_frames: int, visual_seed: int = 1) -> Request:
+    draw = torch.Generator().manual_seed(sum(map(ord, name)))
+    look = torch.Generator().manual_seed(visual_seed)
+    voice = Voice([5, 9, 11], torch.randn(20, 100, generator=draw), torch.randn(12, generator=draw))
+    visual = {m: torch.randn(n_frames, d, generator=look) for m, d in DIMS.items()}
+    return Request(name, [20, 30, 40, 50], voice, visual, n_frames, 1)
+
+
+def sample(model: SyncVoice, requests: list[Request], scales: Scales, voice: str = "context") -> list[Tensor]:
+    return sample_mels(model, requests, Sampling(scales, num_steps=4, voice=voice))
+
+
+def test_zero_initialised_fusion_leaves_the_backbone_unchanged() -> None:
+    model = make_model(random_fusion=False)
+    request = make_request("a", 8)
+    with_video = sample(model, [request], Scales(1.0, 1.0, 1.0))
+    without = sample(model, [request], Scales(1.0))
+    torch.testing.assert_close(with_video, without, atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("removed", ["face", "lip"])
+def test_scale_zero_removes_a_condition_and_its_pass(removed: str) -> None:
+    model = make_model()
+    scales = Scales(**{"text": 2.0, "face": 2.0, "lip": 2.0, removed: 0.0})
+    request, other = make_request("a", 8), make_request("a", 8)
+    other.visual[removed].normal_(0, 9)  # type: ignore[index]
+    torch.testing.assert_close(sample(model, [request], scales), sample(model, [other], scales), atol=0, rtol=0)
+    assert len(scales.subsets()) == 3
+    kept = "lip" if removed == "face" else "face"
+    changed = make_request("a", 8)
+    changed.visual[kept].normal_(0, 9)  # type: ignore[index]
+    assert not torch.allclose(sample(model, [request], scales)[0], sample(model, [changed], scales)[0])
+
+
+def test_guidance_is_the_telescoping_sum() -> None:
+    v = [torch.full((1, 1, 1), x) for x in (1.0, 2.0, 4.0, 8.0)]
+    scales = Scales(2.0, 0.5, 3.0)
+    late = combine(v, scales, 0.7)
+    assert late.item() == pytest.approx(1 + 2.0 * 1 + 0.5 * 2 + 3.0 * 4)
+    early = combine(v, scales, 0.5)  # 2 s - 1 where s >= 1
+    assert early.item() == pytest.approx(1 + 3.0 * 1 + 0.5 * 2 + 5.0 * 4)
+
+
+def test_all_scales_one_need_one_pass() -> None:
+    assert Scales(1.0, 1.0, 0.0).subsets() == [("text", "face")]
+    assert Scales(2.0, 1.0, 0.0).subsets() == [(), ("text",), ("text", "face")]
+
+
+@pytest.mark.parametrize("voice", ["context", "speaker"])
+def test_a_clip_alone_equals_the_same_clip_in_a_batch_in_any_order(voice: str) -> None:
+    model = make_model()
+    requests = [make_request("a", 9), make_request("bb", 6), make_request("ccc", 11)]
+    scales = Scales(2.0, 1.5, 2.0)
+    batched = sample(model, requests, scales, voice)
+    permuted = sample(model, requests[::-1], scales, voice)[::-1]
+    for request, one, two in zip(requests, batched, permuted, strict=True):
+        alone = sample(model, [request], scales, voice)[0]
+        assert alone.shape == ((15 * request.n_frames + 2) // 4, 100)
+        torch.testing.assert_close(one, alone, atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(two, one, atol=1e-5, rtol=1e-5)
+
+
+def test_text_encoder_and_adapters_run_once_per_batch() -> None:
+    model = make_model()
+    assert model.fusion is not None
+    with (
+        mock.patch.object(model.backbone, "encode_text", wraps=model.backbone.encode_text) as encode,
+        mock.patch.object(model.fusion, "adapt", wraps=model.fusion.adapt) as adapt,
+        mock.patch.object(model.backbone, "velocity", wraps=model.backbone.velocity) as velocity,
+    ):
+        sample(model, [make_request("a", 8)], Scales(2.0, 2.0, 2.0))
+    assert encode.call_count == 1
+    assert adapt.call_count == 1
+    assert velocity.call_count == 4  # one batched call per step, four subsets in each
+    assert velocity.call_args.args[0].shape[0] == 4
+
+
+def test_voice_reaches_the_speech_by_context_and_by_embedding() -> None:
+    model = make_model()
+    one, two = make_request("a", 8), make_request("a", 8)
+    two.voice.mel.add_(1.0)
+    for voice in ("context", "speaker"):
+        first, second = (sample(model, [r], Scales(2.0), voice)[0] for r in (one, two))
+        assert not torch.allclose(first, second)
+
+
+def test_missing_condition_is_explained() -> None:
+    model = SyncVoice(SyncVoiceConfig(TINY)).eval()
+    with pytest.raises(UserError, match="no lip branch"):
+        sample(model, [make_request("a", 8)], Scales(2.0, 0.0, 2.0))
+    with pytest.raises(UserError, match="no speaker encoder"):
+        sample(model, [make_request("a", 8)], Scales(2.0), "speaker")
+
+
+def test_context_frames_have_no_video() -> None:
+    model = make_model()
+    script = Script([[1, 2, 3]], [((1, 10), (2, 15))], {"lip": torch.randn(1, 4, 6)})
+    z_t = torch.zeros(1, 25, 100)
+    use = {"lip": torch.tensor([True])}
+    seen = model.fuse(z_t, model.adapt_visual(script), script, use)
+    hidden = model.fuse(z_t, model.adapt_visual(script), script, {"lip": torch.tensor([False])})
+    torch.testing.assert_close(seen[:, :10], hidden[:, :10])
+    assert not torch.allclose(seen[:, 10:], hidden[:, 10:])
+
+
+def test_segments_spread_tokens_over_their_own_frames() -> None:
+    index = token_index_segments([[(2, 5), (3, 7)], [(0, 0), (2, 4)]])
+    assert index[0].tolist() == [0, 0, 0, 1, 1, 2, 2, 2, 3, 3, 4, 4]
+    assert index[1].tolist() == [0, 0, 1, 1] + [2] * 8
+
+
+def test_interpolation_keeps_a_straight_line_and_holds_the_ends() -> None:
+    ramp = torch.arange(10.0)[None, :, None]  # value k at (k + 1/2) / 25 s
+    out = to_mel_rate(ramp, 37)[0, :, 0]
+    expected = (torch.arange(37) * 256 / 24000 * 25 - 0.5).clamp(0, 9)
+    torch.testing.assert_close(out, expected, atol=1e-5, rtol=0)
+
+
+def test_time_grid_ends() -> None:
+    grid = time_grid(7, 0.5)
+    assert grid[0] == 0 and grid[-1] == 1 and bool((grid.diff() > 0).all())

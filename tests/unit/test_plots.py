@@ -1,0 +1,176 @@
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from fake_study import build_study
+from matplotlib.image import imread
+
+from syncvoice import cli
+from syncvoice.errors import UserError
+from syncvoice.files import write_json
+from syncvoice.reporting import plots, style, tradeoff
+from syncvoice.reporting.scores import metric_info
+from syncvoice.reporting.settings import Row, read_plot_settings
+from syncvoice.reporting.spectrogram import lip_opening
+
+METRICS = ["lse_d.syncnet_mini", "wer.ctc_mini", "sim_o.ge2e_resemblyzer", "dnsmos_ovrl.p835", "offset.syncnet_mini"]
+PLOTS = {
+    "metrics": {"table": "en_en"},
+    "differences": {"table": "en_en", "group": "unseen"},
+    "guidance_pareto": {"task": "en_en", "rows": ["guidance_sweep", "M1"], "bootstrap": {"resamples": 100}},
+    "temporal_ablation": {"task": "en_en", "rows": ["ground_truth", "M1", "M3"], "bootstrap": {"resamples": 100}},
+    "spectrogram": {"task": "en_zh", "rows": [{"experiment": "ground_truth"}, {"experiment": "M1"}]},
+    "training_curves": {"recipes": ["no_visual", "full"]},
+}
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = build_study(tmp_path_factory.mktemp("study"), n=12, media=1, videos=False)
+    rows = [{"experiment": name, "caption": f"caption of {name}"} for name in ("ground_truth", "M1", "M3", "noise")]
+    table = {"name": "en_en", "task": "en_en", "rows": rows, "baseline": "M1", "metrics": METRICS}
+    write_json(root / "table.json", {**table, "bootstrap": {"resamples": 200}})
+    arguments = ["--settings", root / "table.json", "--tasks-root", root / "tasks", "--metrics-root", root / "metrics"]
+    assert cli.main(["tabulate", *map(str, arguments), "--out-dir", str(root / "tables")]) == 0
+    return root
+
+
+def draw(study: Path, kind: str, folder: str = "plots", **changes) -> dict[str, bytes]:
+    write_json(study / "plot.json", {"name": kind, "title": "A title", "kind": kind, **PLOTS[kind], **changes})
+    arguments = ["plot", "--settings", study / "plot.json", "--study-root", study, "--out-dir", study / folder]
+    assert cli.main([str(argument) for argument in arguments]) == 0
+    return {suffix: (study / folder / f"{kind}{suffix}").read_bytes() for suffix in (".svg", ".png")}
+
+
+@pytest.mark.parametrize("kind", PLOTS)
+def test_every_kind_writes_both_files_with_the_same_bytes_twice(study: Path, kind: str, recwarn) -> None:
+    first, second = draw(study, kind, "one"), draw(study, kind, "two")
+    assert first == second
+    assert not [warning for warning in recwarn if "Glyph" in str(warning.message)]
+    root = ElementTree.fromstring(first[".svg"])
+    assert root.tag.endswith("svg")
+    assert b"<dc:date>" not in first[".svg"] and str(study).encode() not in first[".svg"]
+    image = imread(study / "one" / f"{kind}.png")
+    assert image.shape[1] >= 800 and image[..., :3].std() > 0.03
+    edges = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])[:, :3]
+    assert (edges == 1).all(), "something is cut off at the edge of the picture"
+
+
+def figure(study: Path, kind: str, **changes):
+    write_json(study / "plot.json", {"name": kind, "kind": kind, **PLOTS[kind], **changes})
+    return plots.draw(read_plot_settings(study / "plot.json"), study)
+
+
+def texts(axis) -> list[str]:
+    return [text.get_text() for text in axis.texts]
+
+
+def test_metrics_plot_draws_the_tables_numbers(study: Path) -> None:
+    panels = figure(study, "metrics", metrics=METRICS[:2]).axes
+    assert [axis.get_title(loc="left") for axis in panels] == ["LSE-D mini ↓", "WER CTC (%) ↓"]
+    table = pd.read_csv(study / "tables" / "en_en.csv")
+    table = table[(table.group == "all") & (table.metric == METRICS[1])].set_index("experiment")
+    marks = [mark for mark in panels[1].lines if mark.get_marker() == "o"]
+    assert [mark.get_xdata()[0] for mark in marks] == pytest.approx((table["mean"] * 100).tolist())
+    assert f"{table['mean']['M3'] * 100:.1f}" in texts(panels[1])
+    assert "M3" in texts(panels[0]) and "caption of M3" in texts(panels[0])
+
+
+def test_differences_plot_leaves_the_baseline_out(study: Path) -> None:
+    panels = figure(study, "differences").axes
+    assert len(panels) == len(METRICS)
+    assert "M1" not in texts(panels[0]) and "noise" in texts(panels[0])
+
+
+def test_verdicts() -> None:
+    lse, similarity, offset = (metric_info(metric) for metric in (METRICS[0], METRICS[2], METRICS[4]))
+    below, above = pd.Series({"diff_low": -2, "diff_high": -1}), pd.Series({"diff_low": 1, "diff_high": 2})
+    around = pd.Series({"diff_low": -1, "diff_high": 1})
+    assert [plots.verdict(line, lse) for line in (below, above, around)] == ["better", "worse", "undecided"]
+    assert plots.verdict(above, similarity) == "better" and plots.verdict(above, offset) == "undecided"
+
+
+def test_pareto_frontier_by_hand() -> None:
+    x, y = np.array([1.0, 2.0, 3.0, 2.0, 1.0]), np.array([5.0, 4.0, 1.0, 3.0, 5.0])
+    assert tradeoff.pareto_frontier(x, y, True, True).tolist() == [0, 1, 2]
+    assert tradeoff.pareto_frontier(x, y, False, True).tolist() == [0]
+    assert tradeoff.pareto_frontier(x, -y, True, False).tolist() == [0, 1, 2]
+
+
+def test_no_point_off_the_frontier_beats_one_on_it() -> None:
+    x, y = np.random.default_rng(0).normal(size=(2, 60))
+    frontier = tradeoff.pareto_frontier(x, y, True, True)
+    for index in range(60):
+        beaten = ((x >= x[index]) & (y >= y[index]) & ((x > x[index]) | (y > y[index]))).any()
+        assert beaten != (index in frontier)
+
+
+def test_pareto_plot_labels_all_points_and_turns_lower_is_better_round(study: Path) -> None:
+    naturalness, errors = figure(study, "guidance_pareto").axes
+    assert {"f0 l0", "f3 l2", "M1"} <= set(texts(naturalness)) and len(naturalness.texts) == 17
+    assert errors.xaxis_inverted() and not naturalness.xaxis_inverted()
+
+
+def test_spectrogram_names_clip_and_text_in_mandarin(study: Path) -> None:
+    drawn = figure(study, "spectrogram")
+    words = " ".join(text.get_text() for text in drawn.texts)
+    assert "今天的天气很好" in words and "en_zh_000" in words and "voice seen in training" in words
+    with pytest.raises(UserError, match="has no speech in ground_truth"):
+        figure(study, "spectrogram", utterance="en_zh_005")
+
+
+def test_lip_opening_is_in_units_of_the_eye_distance() -> None:
+    landmarks = np.zeros((2, 478, 3))
+    landmarks[:, 263, 0] = 50
+    landmarks[1, 14, 1] = 10
+    assert lip_opening(landmarks).tolist() == [0.0, 0.2]
+    assert lip_opening(3 * landmarks).tolist() == [0.0, 0.2]
+
+
+def test_training_curves_label_every_recipe(study: Path) -> None:
+    axis = figure(study, "training_curves", recipes={"no_visual": "no visuals", "full": "all"}).axes[0]
+    assert set(texts(axis)) == {"no visuals", "all"}
+    with pytest.raises(UserError, match="train recipe other first"):
+        figure(study, "training_curves", recipes=["other"])
+
+
+def test_house_font_has_the_mandarin_characters() -> None:
+    from fontTools.ttLib import TTFont
+
+    known = set(TTFont(style.FONT).getBestCmap())
+    assert {ord(character) for character in "今天的天气很好，我们去公园散步。↑↓→−–…≤±é"} <= known
+    level_1 = [bytes([row, cell]).decode("gb2312") for row in range(0xB0, 0xD7) for cell in range(0xA1, 0xFA)]
+    assert {ord(character) for character in level_1} <= known
+
+
+def test_labels_do_not_cover_each_other() -> None:
+    drawn = style.new_figure(4, 4)
+    axis = drawn.add_axes((0.1, 0.1, 0.8, 0.8))
+    axis.set(xlim=(0, 1), ylim=(0, 1))
+    points = [(0.5, 0.5), (0.5, 0.52), (0.51, 0.5), (0.99, 0.99)]
+    style.place_labels(axis, [(x, y, f"label {index}", 8, style.INK) for index, (x, y) in enumerate(points)])
+    drawn.canvas.draw()
+    boxes = [text.get_window_extent() for text in axis.texts]
+    for index, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[:index])
+        assert box.x1 <= drawn.bbox.x1
+
+
+def test_colours_mean_the_same_in_every_plot() -> None:
+    rows = [Row("ground_truth", ""), Row("M3", ""), Row("mine", ""), Row("shuffled", "", group="control")]
+    colours = style.row_colours(rows)
+    assert colours["ground_truth"] == style.REFERENCE and colours["shuffled"] == style.CONTROL
+    assert style.row_colours(rows[1:2])["M3"] == colours["M3"] != colours["mine"]
+
+
+def test_wrong_settings_are_named(study: Path) -> None:
+    write_json(study / "plot.json", {"name": "p", "kind": "pie"})
+    with pytest.raises(UserError, match="kind 'pie' is unknown"):
+        read_plot_settings(study / "plot.json")
+    write_json(study / "plot.json", {"name": "p", "kind": "metrics", "table": "en_en", "colour": "red"})
+    with pytest.raises(UserError, match="unknown colour"):
+        read_plot_settings(study / "plot.json")
+    with pytest.raises(UserError, match=r"no lines of group all and metric mcd"):
+        figure(study, "metrics", metrics=["mcd"])

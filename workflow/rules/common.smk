@@ -1,0 +1,373 @@
+"""Helpers of the rule files; no rule stands here."""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(workflow.basedir).resolve().parent
+if str(REPOSITORY) not in sys.path:
+    sys.path.insert(0, str(REPOSITORY))
+
+from snakemake.common.configfile import load_configfile
+from snakemake.exceptions import WorkflowError
+
+from syncvoice.assets import read_registry
+from syncvoice.config import load_study
+from syncvoice.config.checks import weights_of_metric
+from syncvoice.config.settings import job_settings, recipe_settings
+from syncvoice.errors import UserError
+from syncvoice.metrics import METRIC_FILES
+from syncvoice.provenance import code_digest
+
+try:
+    STUDY = load_study(
+        config,
+        REPOSITORY / "config",
+        source=", ".join(map(str, workflow.overwrite_configfiles or workflow.configfiles)) or "config",
+    )
+except UserError as error:
+    raise WorkflowError(str(error))
+
+SETTINGS = job_settings(STUDY, load_configfile(REPOSITORY / "config" / "paper_values.yaml"))
+RESULTS = f"results/{STUDY.name}"
+
+
+ASSETS = read_registry(REPOSITORY / "config" / "assets.yaml")
+NETWORKS = ("backbone", "vocoder", "speaker_encoder", "syncnet", "recogniser")
+
+
+def one_of(names):
+    """Regular expression of a wildcard that takes only these names."""
+    return "|".join(map(re.escape, names)) or "NONE"
+
+
+wildcard_constraints:
+    study=STUDY.name,
+    section=one_of(SETTINGS),
+    dataset=one_of(STUDY.datasets),
+    split=one_of(sorted({split for dataset in STUDY.datasets.values() for split in dataset.splits})),
+    shard=r"\d+",
+    feature=one_of(STUDY.features),
+    task=one_of(STUDY.tasks),
+    recipe=one_of(STUDY.recipes),
+    experiment=one_of(STUDY.experiments),
+    metric=one_of(METRIC_FILES),
+    table=one_of(STUDY.tables),
+    plot=one_of(STUDY.plots),
+
+
+def ablation_files():
+    """Rule files that users dropped into rules/ablations/."""
+    return sorted((REPOSITORY / "workflow" / "rules" / "ablations").glob("*.smk"))
+
+
+def as_json(value):
+    """Settings as the text of a file; the same settings always give the same text."""
+    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False)
+
+
+def threads_of(kind):
+    """Threads that a kind of job computes with (config, never --cores)."""
+    return STUDY.threads[kind]
+
+
+def thread_environment(kind):
+    """Environment that fixes the threads of numerical libraries whatever --cores grants."""
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    return " ".join(f"{name}={STUDY.threads[kind]}" for name in names)
+
+
+def settings_text(wildcards):
+    """Text of one settings file."""
+    return as_json(SETTINGS[wildcards.section])
+
+
+def recipe_text(wildcards):
+    """Text of one resolved recipe."""
+    return as_json(recipe_settings(STUDY, wildcards.recipe))
+
+
+def recipes_made_by(rule):
+    """Recipes that a rule makes."""
+    return [name for name, recipe in STUDY.recipes.items() if recipe.made_by == rule]
+
+
+def is_embedded(dataset):
+    """Whether the workflow makes this data set itself."""
+    return STUDY.datasets[dataset].kind == "minidub"
+
+
+def data_cards():
+    """Descriptions of the data sets that the workflow makes."""
+    embedded = [name for name in STUDY.datasets if is_embedded(name)]
+    return expand("results/{study}/corpus/{dataset}/DATA_CARD.md", study=STUDY.name, dataset=embedded)
+
+
+def corpus_shard(wildcards):
+    """What prepare reads: a shard of the embedded corpus, or nothing that a rule makes (clips in a local folder)."""
+    if not is_embedded(wildcards.dataset):
+        return {}
+    folder = f"{RESULTS}/corpus/{wildcards.dataset}/{wildcards.split}/shard-{wildcards.shard}"
+    return {"clips": f"{folder}/clips.csv", "phones": f"{folder}/phones.jsonl", "media": f"{folder}/clips"}
+
+
+def corpus_folder(wildcards):
+    """Folder that prepare reads."""
+    if not is_embedded(wildcards.dataset):
+        return STUDY.datasets[wildcards.dataset].path
+    return f"{RESULTS}/corpus/{wildcards.dataset}/{wildcards.split}/shard-{wildcards.shard}"
+
+
+def shard_options(wildcards):
+    """Which part of a local folder belongs to a shard; a shard of the embedded corpus is a folder of its own."""
+    if is_embedded(wildcards.dataset):
+        return "--layout minidub"
+    dataset = STUDY.datasets[wildcards.dataset]
+    return f"--layout {dataset.kind} --shard {wildcards.shard} --shards {dataset.splits[wildcards.split].shards}"
+
+
+def over_shards(pattern, dataset, split, **names):
+    """Files of every shard of a split."""
+    return expand(
+        pattern,
+        study=STUDY.name,
+        dataset=dataset,
+        split=split,
+        shard=range(STUDY.datasets[dataset].splits[split].shards),
+        **names,
+    )
+
+
+def manifests_of_split(wildcards):
+    """Manifests of the shards of a split."""
+    pattern = "results/{study}/manifests/{dataset}/{split}/shard-{shard}.cuts.jsonl.gz"
+    return over_shards(pattern, wildcards.dataset, wildcards.split)
+
+
+def excluded_of_split(wildcards):
+    """Exclusion tables of the shards of a split."""
+    pattern = "results/{study}/manifests/{dataset}/{split}/shard-{shard}.excluded.csv"
+    return over_shards(pattern, wildcards.dataset, wildcards.split)
+
+
+def manifest(dataset, split):
+    """Merged manifest of a split."""
+    return f"{RESULTS}/manifests/{dataset}/{split}.cuts.jsonl.gz"
+
+
+def feature_shards(dataset, split, features):
+    """Feature files of a split."""
+    pattern = "results/{study}/features/{dataset}/{split}/{feature}/shard-{shard}.h5"
+    return over_shards(pattern, dataset, split, feature=list(features))
+
+
+def features_of_recipe(wildcards):
+    """Features that a recipe trains on: sound, text and voice always, lip and face if its fusion sees them."""
+    recipe = STUDY.recipes[wildcards.recipe]
+    return feature_shards(recipe.dataset, recipe.split, ["mel", "text", "speaker", *recipe.visual])
+
+
+def features_root_of_recipe(wildcards):
+    """Folder of the features that a recipe trains on."""
+    recipe = STUDY.recipes[wildcards.recipe]
+    return f"{RESULTS}/features/{recipe.dataset}/{recipe.split}"
+
+
+def manifest_of_recipe(wildcards):
+    """Training clips of a recipe."""
+    recipe = STUDY.recipes[wildcards.recipe]
+    return manifest(recipe.dataset, recipe.split)
+
+
+def weights_of_recipe(wildcards):
+    """Weights that a recipe starts from or conditions on."""
+    recipe = STUDY.recipes[wildcards.recipe]
+    return [recipe.start, recipe.speaker_encoder]
+
+
+def manifest_of_task(wildcards):
+    """Clips of a task."""
+    task = STUDY.tasks[wildcards.task]
+    return manifest(task.dataset, task.split)
+
+
+def references_of_task(wildcards):
+    """Reference recordings of a task."""
+    task = STUDY.tasks[wildcards.task]
+    return manifest(task.dataset, task.reference_split)
+
+
+def features_root_of_task(wildcards):
+    """Folder of the features of a task's data set, all splits."""
+    return f"{RESULTS}/features/{STUDY.tasks[wildcards.task].dataset}"
+
+
+def model_of_experiment(wildcards):
+    """Model of a row, nothing for a row without a recipe."""
+    recipe = STUDY.experiments[wildcards.experiment].recipe
+    return [f"{RESULTS}/models/{recipe}/model.safetensors"] if recipe else []
+
+
+def model_folder_of_experiment(wildcards):
+    """Folder of a row's model; the word `none` for a row without a recipe."""
+    recipe = STUDY.experiments[wildcards.experiment].recipe
+    return f"{RESULTS}/models/{recipe}" if recipe else "none"
+
+
+def features_of_experiment(wildcards):
+    """Features that a row's speech depends on: of the clip, and of the reference recording."""
+    task = STUDY.tasks[wildcards.task]
+    experiment = STUDY.experiments[wildcards.experiment]
+    visual = STUDY.recipes[experiment.recipe].visual if experiment.recipe else []
+    clip_features = ["mel", *visual]
+    reference_features = ["mel", "speaker"] if experiment.kind in ("model", "zero_shot") else []
+    return [
+        *feature_shards(task.dataset, task.split, clip_features),
+        *feature_shards(task.dataset, task.reference_split, reference_features),
+    ]
+
+
+def weights_of_experiment(wildcards):
+    """Weights that a row's speech depends on."""
+    experiment = STUDY.experiments[wildcards.experiment]
+    weights = STUDY.weights_of(wildcards.experiment)
+    needed = {
+        "model": ("vocoder", "speaker_encoder"),
+        "zero_shot": ("backbone", "vocoder"),
+        "vocoder_copy": ("vocoder",),
+    }
+    return [weights[name] for name in needed.get(experiment.kind, ())]
+
+
+def weights_of_scorer(wildcards):
+    """Weights that a metric scores with."""
+    return weights_of_metric(wildcards.metric)
+
+
+def code_of_scorer(wildcards):
+    """Digest of what one metric runs; another metric's code does not count."""
+    source = METRIC_FILES[wildcards.metric].scorer.split(":")[0]
+    return code_digest("syncvoice.commands.score", f"syncvoice.metrics.{source}")
+
+
+def scores_of(experiments, task):
+    """Score files of rows on one task."""
+    return [
+        f"{RESULTS}/metrics/{experiment}/{task}/{metric}.csv"
+        for experiment in experiments
+        for metric in STUDY.metrics_of(experiment, task)
+    ]
+
+
+def scores_of_table(wildcards):
+    """Score files that a table aggregates."""
+    table = STUDY.tables[wildcards.table]
+    return scores_of(table.rows, table.task)
+
+
+def check_of_table(wildcards):
+    """Proof that the small SyncNet may score, for a table that shows its scores."""
+    scored = any(metric.endswith(".syncnet_mini") for metric in STUDY.tables[wildcards.table].metrics)
+    return [f"{RESULTS}/metrics/syncnet_check.json"] if scored else []
+
+
+def ground_truth_manifests(wildcards):
+    """Clips of every task: what a lip-sync scorer is checked on."""
+    return list(dict.fromkeys(manifest(task.dataset, task.split) for task in STUDY.tasks.values()))
+
+
+def task_of_table(wildcards):
+    """Utterances that a table counts."""
+    return f"{RESULTS}/tasks/{STUDY.tables[wildcards.table].task}.csv"
+
+
+def inputs_of_plot(wildcards):
+    """What a plot shows: a table, scores of rows on a task, speech (spectrograms) or training curves."""
+    plot = STUDY.plots[wildcards.plot]
+    files = []
+    if plot.table:
+        files.append(f"{RESULTS}/tables/{plot.table}.csv")
+    if plot.task:
+        files.append(f"{RESULTS}/tasks/{plot.task}.csv")
+        files += scores_of(plot.rows, plot.task)
+    if plot.kind == "spectrogram":
+        files += [f"{RESULTS}/speech/{row}/{plot.task}" for row in plot.rows]
+    return files + [f"{RESULTS}/models/{recipe}/curve.csv" for recipe in plot.recipes or []]
+
+
+def inputs_of_gallery(wildcards):
+    """What the gallery plays (dubbed videos) and shows under them (scores)."""
+    return [
+        path
+        for task, shown in STUDY.gallery.tasks.items()
+        for path in (
+            f"{RESULTS}/tasks/{task}.csv",
+            *(f"{RESULTS}/videos/{row}/{task}" for row in shown.rows),
+            *scores_of(shown.rows, task),
+        )
+    ]
+
+
+def start_of_pretraining(wildcards):
+    """Weights that pretraining continues from, if the study says so."""
+    folder = STUDY.pretrain_from
+    return [f"{folder}/{wildcards.network}.safetensors"] if folder else []
+
+
+def options_of_pretraining(wildcards):
+    """Options of `syncvoice pretrain` that depend on the study."""
+    start = [f"--start {path}" for path in start_of_pretraining(wildcards)]
+    limit = [f"--minutes {STUDY.pretrain_minutes}"] if STUDY.pretrain_minutes else []
+    return " ".join(start + limit)
+
+
+def code_of_pretraining(wildcards):
+    """Digest of what makes one network."""
+    return code_digest("syncvoice.commands.pretrain", f"syncvoice.pretraining.{wildcards.network}")
+
+
+def table_files():
+    """Tables of the study."""
+    return expand("results/{study}/tables/{table}.csv", study=STUDY.name, table=STUDY.tables)
+
+
+def plot_files():
+    """Plots of the study."""
+    return expand("results/{study}/plots/{plot}.svg", study=STUDY.name, plot=STUDY.plots)
+
+
+def gallery_files():
+    """The gallery of the study, if it has one."""
+    return [f"{RESULTS}/gallery/index.html"] if STUDY.gallery else []
+
+
+def feature_files():
+    """Features of every split of the study."""
+    return [
+        path
+        for dataset_name, dataset in STUDY.datasets.items()
+        for split in dataset.splits
+        for path in feature_shards(dataset_name, split, features_of_split(dataset, split))
+    ]
+
+
+def features_of_split(dataset, split):
+    """Features that can be computed of a split: without video, none that needs it."""
+    has_video = dataset.splits[split].settings.get("media", "video") == "video"
+    return [name for name, feature in STUDY.features.items() if has_video or not feature.video]
+
+
+def model_files():
+    """Models that a row asks for."""
+    return expand("results/{study}/models/{recipe}/model.safetensors", study=STUDY.name, recipe=STUDY.models_used())
+
+
+def speech_files():
+    """Speech of every row."""
+    return [f"{RESULTS}/speech/{experiment}/{task}" for experiment, task in STUDY.rows()]
+
+
+def score_files():
+    """Scores of every row."""
+    return [path for experiment, task in STUDY.rows() for path in scores_of([experiment], task)]

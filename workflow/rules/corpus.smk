@@ -1,0 +1,43 @@
+localrules:
+    write_data_card,
+
+
+# The embedded corpus: a shard of synthetic talking heads.
+rule make_corpus:
+    input:
+        settings="results/{study}/settings/corpus/{dataset}/{split}.json",
+    output:
+        clips="results/{study}/corpus/{dataset}/{split}/shard-{shard}/clips.csv",
+        phones="results/{study}/corpus/{dataset}/{split}/shard-{shard}/phones.jsonl",
+        media=directory("results/{study}/corpus/{dataset}/{split}/shard-{shard}/clips"),
+    log:
+        "results/{study}/logs/make_corpus/{dataset}/{split}/shard-{shard}.log",
+    benchmark:
+        "results/{study}/benchmarks/make_corpus/{dataset}/{split}/shard-{shard}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: threads_of("corpus")
+    resources:
+        mem_mb=2000,
+    params:
+        code=code_digest("syncvoice.commands.corpus"),
+        env=thread_environment("corpus"),
+        folder=subpath(output.clips, parent=True),
+    shell:
+        "{params.env} syncvoice corpus --settings {input.settings} --split {wildcards.split}"
+        " --shard {wildcards.shard} --out {params.folder} > {log} 2>&1"
+
+
+rule write_data_card:
+    input:
+        settings="results/{study}/settings/corpus/{dataset}.json",
+    output:
+        "results/{study}/corpus/{dataset}/DATA_CARD.md",
+    log:
+        "results/{study}/logs/write_data_card/{dataset}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=code_digest("syncvoice.commands.corpus"),
+    shell:
+        "syncvoice corpus --settings {input.settings} --card {output} > {log} 2>&1"

@@ -1,0 +1,44 @@
+# Cached features, one file per shard, and the lists of utterances to dub.
+localrules:
+    list_utterances,
+
+
+rule compute_feature:
+    input:
+        manifest="results/{study}/manifests/{dataset}/{split}/shard-{shard}.cuts.jsonl.gz",
+        audio="results/{study}/prepared/{dataset}/{split}/shard-{shard}/audio",
+        tracks="results/{study}/prepared/{dataset}/{split}/shard-{shard}/tracks.h5",
+        settings="results/{study}/settings/features/{feature}.json",
+    output:
+        "results/{study}/features/{dataset}/{split}/{feature}/shard-{shard}.h5",
+    log:
+        "results/{study}/logs/compute_feature/{dataset}/{split}/{feature}/shard-{shard}.log",
+    conda:
+        "../../environment.yml"
+    threads: threads_of("features")
+    resources:
+        mem_mb=2000,
+    params:
+        code=code_digest("syncvoice.commands.features", "syncvoice.features.*"),
+        env=thread_environment("features"),
+    shell:
+        "{params.env} syncvoice features --feature {wildcards.feature} --manifest {input.manifest}"
+        " --settings {input.settings} --out {output} > {log} 2>&1"
+
+
+rule list_utterances:
+    input:
+        manifest=manifest_of_task,
+        references=references_of_task,
+        settings="results/{study}/settings/tasks/{task}.json",
+    output:
+        "results/{study}/tasks/{task}.csv",
+    log:
+        "results/{study}/logs/list_utterances/{task}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=code_digest("syncvoice.commands.tasks"),
+    shell:
+        "syncvoice tasks --task {wildcards.task} --settings {input.settings} --manifest {input.manifest}"
+        " --references {input.references} --out {output} > {log} 2>&1"

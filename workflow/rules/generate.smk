@@ -1,0 +1,52 @@
+# Speech of a row, and the dubbed videos for people.
+rule generate:
+    input:
+        settings="results/{study}/settings/experiments/{experiment}.json",
+        task="results/{study}/tasks/{task}.csv",
+        manifest=manifest_of_task,
+        references=references_of_task,
+        features=features_of_experiment,
+        model=model_of_experiment,
+        weights=weights_of_experiment,
+    output:
+        speech=directory("results/{study}/speech/{experiment}/{task}"),
+    log:
+        "results/{study}/logs/generate/{experiment}/{task}.log",
+    benchmark:
+        "results/{study}/benchmarks/generate/{experiment}/{task}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: threads_of("generate")
+    resources:
+        mem_mb=4000,
+    params:
+        code=code_digest("syncvoice.commands.generate"),
+        env=thread_environment("generate"),
+        model=model_folder_of_experiment,
+        features_root=features_root_of_task,
+    shell:
+        "{params.env} syncvoice generate --experiment-settings {input.settings} --task {input.task}"
+        " --model {params.model} --manifest {input.manifest} --references {input.references}"
+        " --features-root {params.features_root} --out {output.speech} > {log} 2>&1"
+
+
+rule mux:
+    input:
+        task="results/{study}/tasks/{task}.csv",
+        speech="results/{study}/speech/{experiment}/{task}",
+        manifest=manifest_of_task,
+    output:
+        videos=directory("results/{study}/videos/{experiment}/{task}"),
+    log:
+        "results/{study}/logs/mux/{experiment}/{task}.log",
+    conda:
+        "../../environment.yml"
+    threads: threads_of("report")
+    resources:
+        mem_mb=2000,
+    params:
+        code=code_digest("syncvoice.commands.mux"),
+        env=thread_environment("report"),
+    shell:
+        "{params.env} syncvoice mux --task {input.task} --speech {input.speech} --manifest {input.manifest}"
+        " --out {output.videos} > {log} 2>&1"

@@ -1,0 +1,51 @@
+# From any clip to sound at 24 kHz, tracked faces and a Lhotse manifest; what does not fit is a row of excluded.csv.
+localrules:
+    merge_manifests,
+
+
+rule prepare:
+    input:
+        unpack(corpus_shard),
+        settings="results/{study}/settings/prepare.json",
+    output:
+        audio=directory("results/{study}/prepared/{dataset}/{split}/shard-{shard}/audio"),
+        tracks="results/{study}/prepared/{dataset}/{split}/shard-{shard}/tracks.h5",
+        manifest="results/{study}/manifests/{dataset}/{split}/shard-{shard}.cuts.jsonl.gz",
+        excluded="results/{study}/manifests/{dataset}/{split}/shard-{shard}.excluded.csv",
+    log:
+        "results/{study}/logs/prepare/{dataset}/{split}/shard-{shard}.log",
+    benchmark:
+        "results/{study}/benchmarks/prepare/{dataset}/{split}/shard-{shard}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: threads_of("prepare")
+    resources:
+        mem_mb=2000,
+    params:
+        code=code_digest("syncvoice.commands.prepare"),
+        env=thread_environment("prepare"),
+        corpus=corpus_folder,
+        shard=shard_options,
+        folder=subpath(output.tracks, parent=True),
+    shell:
+        "{params.env} syncvoice prepare --corpus {params.corpus:q} --dataset {wildcards.dataset} {params.shard}"
+        " --split {wildcards.split} --settings {input.settings} --out {params.folder}"
+        " --manifest {output.manifest} --excluded {output.excluded} > {log} 2>&1"
+
+
+rule merge_manifests:
+    input:
+        manifests=manifests_of_split,
+        excluded=excluded_of_split,
+    output:
+        manifest="results/{study}/manifests/{dataset}/{split}.cuts.jsonl.gz",
+        excluded="results/{study}/manifests/{dataset}/{split}.excluded.csv",
+    log:
+        "results/{study}/logs/merge_manifests/{dataset}/{split}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        code=code_digest("syncvoice.commands.merge_manifests"),
+    shell:
+        "syncvoice merge-manifests --inputs {input.manifests} --excluded-inputs {input.excluded}"
+        " --out {output.manifest} --excluded {output.excluded} > {log} 2>&1"

@@ -1,0 +1,31 @@
+# Makes the start weights and scorers from nothing (`make pretrain`); no part of `all`, which uses the files in weights/.
+# The results lie in results/pretrain/; copying them to weights/ is a decision, not a job.
+rule pretrain_network:
+    input:
+        settings="config/pretrain/{network}.yaml",
+        start=start_of_pretraining,
+    output:
+        "results/pretrain/{network}.safetensors",
+    log:
+        "results/pretrain/logs/{network}.log",
+    benchmark:
+        "results/pretrain/benchmarks/{network}.tsv"
+    wildcard_constraints:
+        network=one_of(NETWORKS),
+    conda:
+        "../../environment.yml"
+    threads: threads_of("pretrain")
+    resources:
+        mem_mb=6000,
+    params:
+        code=code_of_pretraining,
+        env=thread_environment("pretrain"),
+        options=options_of_pretraining,
+    shell:
+        "{params.env} syncvoice pretrain {wildcards.network} --settings {input.settings} --out {output}"
+        " {params.options} > {log} 2>&1"
+
+
+rule pretrain:
+    input:
+        expand("results/pretrain/{network}.safetensors", network=NETWORKS),

@@ -1,0 +1,82 @@
+# What people read: tables, plots and a page that plays the rows side by side.
+rule tabulate:
+    input:
+        settings="results/{study}/settings/tables/{table}.json",
+        task=task_of_table,
+        scores=scores_of_table,
+        syncnet_check=check_of_table,
+    output:
+        csv=report(
+            "results/{study}/tables/{table}.csv",
+            caption="../report/table.rst",
+            category="Tables",
+            labels={"table": "{table}"},
+        ),
+        directions="results/{study}/tables/{table}.directions.csv",
+        markdown="results/{study}/tables/{table}.md",
+        latex="results/{study}/tables/{table}.tex",
+    log:
+        "results/{study}/logs/tabulate/{table}.log",
+    conda:
+        "../../environment.yml"
+    threads: threads_of("report")
+    params:
+        code=code_digest("syncvoice.commands.tabulate"),
+        env=thread_environment("report"),
+        tasks_root=subpath(input.task, parent=True),
+        metrics_root="results/{study}/metrics",
+        folder=subpath(output.csv, parent=True),
+    shell:
+        "{params.env} syncvoice tabulate --settings {input.settings} --tasks-root {params.tasks_root}"
+        " --metrics-root {params.metrics_root} --out-dir {params.folder} > {log} 2>&1"
+
+
+rule plot:
+    input:
+        inputs_of_plot,
+        settings="results/{study}/settings/plots/{plot}.json",
+    output:
+        svg=report(
+            "results/{study}/plots/{plot}.svg",
+            caption="../report/plot.rst",
+            category="Plots",
+            labels={"plot": "{plot}"},
+        ),
+        png="results/{study}/plots/{plot}.png",
+    log:
+        "results/{study}/logs/plot/{plot}.log",
+    conda:
+        "../../environment.yml"
+    threads: threads_of("report")
+    params:
+        code=code_digest("syncvoice.commands.plot"),
+        env=thread_environment("report"),
+        study_root=subpath(output.svg, ancestor=2),
+        folder=subpath(output.svg, parent=True),
+    shell:
+        "{params.env} syncvoice plot --settings {input.settings} --study-root {params.study_root}"
+        " --out-dir {params.folder} > {log} 2>&1"
+
+
+rule make_gallery:
+    input:
+        inputs_of_gallery,
+        settings="results/{study}/settings/gallery.json",
+    output:
+        page=report(
+            "results/{study}/gallery/index.html",
+            caption="../report/gallery.rst",
+            category="Gallery",
+        ),
+    log:
+        "results/{study}/logs/make_gallery.log",
+    conda:
+        "../../environment.yml"
+    threads: threads_of("report")
+    params:
+        code=code_digest("syncvoice.commands.gallery"),
+        env=thread_environment("report"),
+        study_root=subpath(output.page, ancestor=2),
+    shell:
+        "{params.env} syncvoice gallery --settings {input.settings} --study-root {params.study_root}"
+        " --out {output.page} > {log} 2>&1"

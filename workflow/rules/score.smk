@@ -1,0 +1,46 @@
+# One scoring job per row, task and scorer; a sweep is one row.
+rule score:
+    input:
+        task="results/{study}/tasks/{task}.csv",
+        speech="results/{study}/speech/{experiment}/{task}",
+        manifest=manifest_of_task,
+        references=references_of_task,
+        weights=weights_of_scorer,
+    output:
+        "results/{study}/metrics/{experiment}/{task}/{metric}.csv",
+    log:
+        "results/{study}/logs/score/{experiment}/{task}/{metric}.log",
+    benchmark:
+        "results/{study}/benchmarks/score/{experiment}/{task}/{metric}.tsv"
+    conda:
+        "../../environment.yml"
+    threads: threads_of("score")
+    resources:
+        mem_mb=2000,
+    params:
+        code=code_of_scorer,
+        env=thread_environment("score"),
+    shell:
+        "{params.env} syncvoice score --metric {wildcards.metric} --task {input.task} --speech {input.speech}"
+        " --manifest {input.manifest} --references {input.references} --out {output} > {log} 2>&1"
+
+
+# A small SyncNet may score a table only if it passes its own check on recorded speech; the figures stand under the table.
+rule check_syncnet:
+    input:
+        manifests=ground_truth_manifests,
+        weights="weights/syncnet.safetensors",
+    output:
+        "results/{study}/metrics/syncnet_check.json",
+    log:
+        "results/{study}/logs/check_syncnet.log",
+    conda:
+        "../../environment.yml"
+    threads: threads_of("score")
+    resources:
+        mem_mb=2000,
+    params:
+        code=code_digest("syncvoice.commands.score", "syncvoice.metrics.lip_sync"),
+        env=thread_environment("score"),
+    shell:
+        "{params.env} syncvoice score --check-syncnet --manifest {input.manifests} --out {output} > {log} 2>&1"

@@ -1,0 +1,31 @@
+# Settings reach a job as a small file that depends on its settings alone: a change in one section of the study reruns
+# only the jobs that read it, and the file is the record of what was asked for.
+localrules:
+    write_settings,
+    resolve_recipe,
+
+
+rule write_settings:
+    output:
+        "results/{study}/settings/{section}.json",
+    log:
+        "results/{study}/logs/write_settings/{section}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        settings=settings_text,
+    shell:
+        "printf '%s\\n' {params.settings:q} > {output} 2> {log}"
+
+
+rule resolve_recipe:
+    output:
+        "results/{study}/recipes/{recipe}.json",
+    log:
+        "results/{study}/logs/resolve_recipe/{recipe}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        settings=recipe_text,
+    shell:
+        "printf '%s\\n' {params.settings:q} > {output} 2> {log}"
