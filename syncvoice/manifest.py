@@ -132,7 +132,9 @@ def read_excluded(path: Path | str) -> list[Excluded]:
         with open(path, encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file)
             if tuple(reader.fieldnames or ()) != EXCLUDED_COLUMNS:
-                raise UserError(f"{path} has columns {reader.fieldnames}, expected {list(EXCLUDED_COLUMNS)}; make it again")
+                raise UserError(
+                    f"{path} has columns {reader.fieldnames}, expected {list(EXCLUDED_COLUMNS)}; make it again"
+                )
             return [Excluded(**row) for row in reader]
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist; run the prepare step first") from error

@@ -4,6 +4,7 @@ import argparse
 import csv
 import io
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 from syncvoice import clocks
@@ -20,7 +21,9 @@ log = logging.getLogger(__name__)
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("--task", type=Path, required=True, help="list of utterances (.csv)")
-    parser.add_argument("--speech", type=Path, required=True, help="folder with utterances.csv and the generated speech")
+    parser.add_argument(
+        "--speech", type=Path, required=True, help="folder with utterances.csv and the generated speech"
+    )
     parser.add_argument("--manifest", type=Path, required=True, help="manifest of the dubbed split")
     parser.add_argument("--out", type=Path, required=True, help="folder for the videos and videos.csv")
 
@@ -72,7 +75,7 @@ def _speech_rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def _write_rows(path: Path, rows: list[tuple[object, ...]]) -> None:
+def _write_rows(path: Path, rows: Sequence[tuple[object, ...]]) -> None:
     """Write videos.csv, atomically."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

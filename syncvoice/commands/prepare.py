@@ -1,4 +1,4 @@
-"""`syncvoice prepare`: decode, track and crop the clips of one shard; write its manifest and the list of excluded clips."""
+"""`syncvoice prepare`: decode, track and crop the clips of one shard; write its manifest and its excluded clips."""
 
 import argparse
 import logging
@@ -27,7 +27,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataset", required=True, help="name of the dataset")
     parser.add_argument("--layout", help="minidub or folder; default: kind in the settings, else the dataset")
     parser.add_argument("--split", required=True)
-    parser.add_argument("--settings", type=Path, help="JSON file: the study's prepare section and the split's selection")
+    parser.add_argument(
+        "--settings", type=Path, help="JSON file: the study's prepare section and the split's selection"
+    )
     parser.add_argument("--shard", type=int, default=0, help="number of this shard, with --shards")
     parser.add_argument(
         "--shards", type=int, help="split the folder's clips into this many shards by id (default: from the settings)"

@@ -12,7 +12,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--settings", type=Path, required=True, help="JSON file of the table")
     parser.add_argument("--tasks-root", type=Path, required=True, help="folder with {task}.csv")
     parser.add_argument("--metrics-root", type=Path, required=True, help="folder with {experiment}/{task}/*.csv")
-    parser.add_argument("--out-dir", type=Path, required=True, help="folder for {table}.csv, .md, .tex, .directions.csv")
+    parser.add_argument(
+        "--out-dir", type=Path, required=True, help="folder for {table}.csv, .md, .tex, .directions.csv"
+    )
 
 
 def run(args: argparse.Namespace) -> None:

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from syncvoice.config.study import Study
 from syncvoice.errors import UserError
@@ -23,7 +24,7 @@ def check_names(study: Study, source: str) -> None:
     Raises:
         UserError: a name is unknown; the message gives the nearest valid one.
     """
-    for where, kind, name, valid in (*_uses_of_data(study), *_uses_of_rows(study)):
+    for where, kind, name, valid in chain(_uses_of_data(study), _uses_of_rows(study)):
         if name not in (names := list(valid)):
             raise UserError(f"{source}: {where}: unknown {kind} {name!r}; {nearest(name, names)}")
 

@@ -14,8 +14,8 @@ import numpy as np
 from syncvoice.corpus import face_mesh as mesh
 from syncvoice.corpus import face_warp as warp
 from syncvoice.corpus.face_identity import Base, Identity, base_of, free_landmarks, identity_of
-from syncvoice.corpus.face_mouth import LID_LEVELS, MouthInterior, lid_patches
 from syncvoice.corpus.face_motion import MOTION, motion
+from syncvoice.corpus.face_mouth import LID_LEVELS, MouthInterior, lid_patches
 
 __all__ = ["MOTION", "FaceRenderer", "Identity", "identity_of", "motion", "renderer_of"]
 
@@ -72,16 +72,22 @@ class FaceRenderer:
         inner = slice(mesh.MARGIN // warp.STEP, (mesh.CANVAS - mesh.MARGIN) // warp.STEP)
         grid = _GRID[inner, inner]
         top = _pulled(picture, _weighted(self.upper_field, control), grid)
-        x0, x1 = np.array([points[61, 0] - 36, points[291, 0] + 36]) - mesh.MARGIN
-        y0 = upper[:, 1].min() - 16 - mesh.MARGIN
-        box = [int(v) // warp.STEP for v in (x0, y0, x1, self.identity.chin_shift + self.base.landmarks[152, 1] + 30)]
-        rows, columns = slice(max(box[1], 0), min(box[3], grid.shape[0])), slice(max(box[0], 0), box[2])
+        rows, columns = self._jaw_cells(points)
         jaw = _pulled(picture, _weighted(self.lower_field, control), grid[rows, columns])
         fine_rows, fine_columns = _fine(rows), _fine(columns)
         seam = (upper + lower) / 2 - mesh.MARGIN - (fine_columns.start, fine_rows.start)
         _join(top[fine_rows, fine_columns], jaw, seam)
         self._fill_mouth(top, upper - mesh.MARGIN, lower - mesh.MARGIN, control)
         return top
+
+    def _jaw_cells(self, points: np.ndarray) -> tuple[slice, slice]:
+        """Rows and columns of the frame's cells that the lower lip and the jaw can reach, from landmarks (468, 2)."""
+        corners, lip = points[[61, 291], 0], points[list(mesh.UPPER_INNER), 1]
+        low = np.array([lip.min() - 16, corners[0] - 36]) - mesh.MARGIN
+        high = np.array([self.base.landmarks[mesh.CHIN, 1] + 54, corners[1] + 36]) - mesh.MARGIN
+        first = np.clip(low // warp.STEP, 0, None).astype(int)
+        last = np.clip(high // warp.STEP, None, mesh.FRAME // warp.STEP).astype(int)
+        return slice(first[0], last[0]), slice(first[1], last[1])
 
     def _fill_mouth(self, picture: np.ndarray, upper: np.ndarray, lower: np.ndarray, control: np.ndarray) -> None:
         """Paint the inside of the mouth between the lips' contours (n, 2)."""

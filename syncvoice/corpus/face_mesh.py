@@ -44,7 +44,8 @@ CHIN, FOREHEAD = 152, 10
 @dataclass(frozen=True)
 class Portrait:
     """The picture on the canvas: image uint8 (CANVAS, CANVAS, 3) RGB; landmarks float64 (468, 3) in canvas pixels
-    (z towards the camera is negative); person, skin and hair: float32 (CANVAS, CANVAS) in [0, 1]."""
+    (z towards the camera is negative); person, skin and hair: float32 (CANVAS, CANVAS) in [0, 1].
+    """
 
     image: np.ndarray
     landmarks: np.ndarray

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 
@@ -12,6 +13,7 @@ from syncvoice.files import atomic_path
 
 QUALITY = "20"  # constant rate factor of x264
 KEY_FRAMES = "25"  # frames from key frame to key frame
+X264 = "mbtree=0"  # the macroblock tree's vector code makes bytes differ from run to run, even with one thread
 SOUND_BITS = 96_000  # per second
 
 
@@ -26,10 +28,8 @@ def write_film(path: Path, frames: Iterable[np.ndarray], audio: np.ndarray, imag
         audio: float32 (samples,) mono at 24 kHz.
         image_size: even number of pixels.
     """
-    import av
-
     with atomic_path(path) as temporary, av.open(str(temporary), "w", options={"fflags": "+bitexact"}) as film:
-        options = {"crf": QUALITY, "preset": "veryfast", "g": KEY_FRAMES, "threads": "1", "flags": "+bitexact"}
+        options = {"crf": QUALITY, "preset": "veryfast", "g": KEY_FRAMES, "x264-params": X264, "flags": "+bitexact"}
         pictures = film.add_stream("libx264", rate=FPS, options=options)
         pictures.width = pictures.height = image_size
         pictures.pix_fmt = "yuv420p"
@@ -46,10 +46,8 @@ def write_film(path: Path, frames: Iterable[np.ndarray], audio: np.ndarray, imag
         _mux_sound(film, sound, audio)
 
 
-def _mux_sound(film: "object", sound: "object", audio: np.ndarray) -> None:
+def _mux_sound(film: av.container.OutputContainer, sound: av.audio.stream.AudioStream, audio: np.ndarray) -> None:
     """Encode and mux mono sound (samples,)."""
-    import av
-
     samples = np.ascontiguousarray(np.clip(audio, -1, 1)[None], dtype=np.float32)
     block = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
     block.sample_rate, block.pts, block.time_base = SAMPLE_RATE, 0, Fraction(1, SAMPLE_RATE)

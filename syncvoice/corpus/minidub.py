@@ -277,7 +277,7 @@ def data_card(settings: dict[str, Any]) -> str:
         "| split | clips | voices | sentences | media | prosody coupling |",
         "|---|---|---|---|---|---|",
     ]
-    for split in settings.get("splits", {}):
+    for split in sorted(settings.get("splits", {})):
         parts = SplitSettings.of(settings, split)
         counts = parts.clips or {f"{language} per voice": n for language, n in parts.clips_per_voice.items()}
         clips = ", ".join(f"{n} {language}" for language, n in sorted(counts.items()))
@@ -287,13 +287,16 @@ def data_card(settings: dict[str, Any]) -> str:
 
 
 _CARD = f"""
-- **Speech**: espeak-ng (GPL-3, a separate package) at {SAMPLE_RATE} Hz; sentences of the GRID grammar and of a bank of English and
-  Mandarin phrases. Rate, silences, pauses, pitch and three intensities vary at random, so that text does not tell timing.
+- **Speech**: espeak-ng (GPL-3, a separate package) at {SAMPLE_RATE} Hz; sentences of the GRID grammar and of a bank of
+  English and Mandarin phrases. Rate, silences, pauses, pitch and three intensities vary at random, so that the text
+  does not tell the timing.
 - **Faces**: `skimage.data.astronaut()`, the NASA portrait of Eileen Collins (public domain), changed into one identity
   per voice and animated. She is a real person: she is credited here, and neither she nor NASA endorses this project.
 - **Mouth**: visemes of the phones that espeak-ng reports, blended (co-articulation); {FPS} frames per second.
 - **Head, brows, lids**: follow pitch and energy of the voice by the factor *prosody coupling*. A coupling above 0
   builds in what the face features are meant to find; splits with coupling 0 show what is left without it.
-- **Held out**: sentences of `test` and the voices {", ".join(voice.name for voice in UNSEEN_VOICES)} are unknown to every shipped weight.
-- **Limits**: one photograph, synthetic voices, clips of 1.4 to 3.2 s. It tests machinery; it is no evidence about real speech.
+- **Held out**: test sentences and these voices are unknown to every shipped weight:
+  {", ".join(voice.name for voice in UNSEEN_VOICES)}.
+- **Limits**: one photograph, synthetic voices, clips of 1.4 to 3.2 s. It tests machinery and is no evidence about
+  real speech.
 """

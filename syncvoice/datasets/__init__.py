@@ -1,1 +1,1 @@
-
+"""Recordings as they lie on disk: one module per layout."""

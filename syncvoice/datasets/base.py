@@ -90,7 +90,7 @@ def read_dataset(layout: str, folder: Path, split: str, dataset: str = "") -> li
     """List the clips of one split.
 
     Args:
-        layout: name of a dataset layout: "minidub", or "folder" for any folder of videos and texts.
+        layout: name of a dataset layout: "minidub", "grid", or "folder" for any folder of videos and texts.
         folder: where the clips lie.
         split: name of the split.
         dataset: name of the dataset, the layout's if "".
@@ -129,6 +129,6 @@ def in_shard(clip: str, shard: int, shards: int) -> bool:
 
 def _readers() -> dict[str, Reader]:
     """Return layouts by name."""
-    from syncvoice.datasets import folder, minidub
+    from syncvoice.datasets import folder, grid, minidub
 
-    return {"minidub": minidub.read, "folder": folder.read, "grid": folder.read}
+    return {"minidub": minidub.read, "folder": folder.read, "grid": grid.read}

@@ -1,9 +1,10 @@
 """Read any folder of videos with texts: the bring-your-own-data layout.
 
 A video is found anywhere below the folder. Its text comes from the first of these that exists: a row of `clips.csv` or
-`clips.tsv` in the folder (columns `media` and `text`; optional `clip, speaker, sex, language, translation_text, split`),
-a `.txt` beside the video, a GRID `.align` beside it (which also gives word times). The speaker is the row's, else the
-name of the folder that holds the video. A video without text is listed too and excluded later with a sentence.
+`clips.tsv` in the folder (columns `media` and `text`; optional `clip`, `speaker`, `sex`, `language`, `source`,
+`translation_text`, `split`), a `.txt` beside the video, a GRID `.align` beside it (which also gives word times). The
+speaker is the row's, else the name of the folder that holds the video. A video without text is listed too and excluded
+later with a sentence.
 """
 
 import csv
@@ -34,7 +35,7 @@ def read(folder: Path, dataset: str, split: str) -> Iterator[SourceClip]:
         row = table.get(name.as_posix(), {})
         if row.get("split") and row["split"] != split:
             continue
-        words = _align(folder / name.with_suffix(".align"))
+        words = read_align(folder / name.with_suffix(".align"))
         yield SourceClip(
             id=row.get("clip") or "__".join(name.with_suffix("").parts),
             split=split,
@@ -73,7 +74,7 @@ def _text(path: Path) -> str:
     return " ".join(path.read_text(encoding="utf-8").split()) if path.is_file() else ""
 
 
-def _align(path: Path) -> tuple[tuple[str, float, float], ...]:
+def read_align(path: Path) -> tuple[tuple[str, float, float], ...]:
     """Return the words and times of a GRID .align file without its silences, () if it does not exist.
 
     Raises:

@@ -18,7 +18,9 @@ from syncvoice.files import atomic_path
 from syncvoice.manifest import Clip
 
 
-def write_shard(path: Path | str, key: Key, items: Iterable[tuple[str, np.ndarray] | tuple[str, np.ndarray, str]]) -> None:
+def write_shard(
+    path: Path | str, key: Key, items: Iterable[tuple[str, np.ndarray] | tuple[str, np.ndarray, str]]
+) -> None:
     """Write a shard, atomically; same items, same bytes.
 
     Args:
@@ -105,7 +107,7 @@ class FeatureStore(Mapping[str, np.ndarray]):
         Raises:
             UserError: names the first such clip and prints both digests.
         """
-        fields = next((key.get("source_fields", []) for key in self.keys_by_path.values()), [])
+        fields: list[str] = next((key.get("source_fields", []) for key in self.keys_by_path.values()), [])
         names = ", ".join(str(path) for path in self.keys_by_path)
         for clip in clips:
             if clip.id not in self._where:
@@ -114,8 +116,8 @@ class FeatureStore(Mapping[str, np.ndarray]):
             expected = clip.digest(*fields)
             if found is not None and found != expected:
                 raise UserError(
-                    f"feature of clip '{clip.id}' in {self._where[clip.id].filename} is stale: computed from source {found}, "
-                    f"the manifest has {expected}; delete the shard and make it again"
+                    f"feature of clip '{clip.id}' in {self._where[clip.id].filename} is stale: computed from source "
+                    f"{found}, the manifest has {expected}; delete the shard and make it again"
                 )
 
     def close(self) -> None:

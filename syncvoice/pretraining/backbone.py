@@ -12,7 +12,7 @@ Sequences are [context | target] of one voice, or the target alone with the spea
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -184,6 +184,17 @@ def train_step(trainer: BackbonePretraining, batch: Batch, batches: Batches, set
     return flow + weight * phone, {"flow": float(flow.detach()), "phone": float(phone.detach())}
 
 
+def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
+    """Exponential moving average whose memory grows with the number of steps, so that early saves are no mixture of noise."""
+
+    def average(averaged: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
+        """Averaged parameter after one more step."""
+        n = float(count)
+        return torch.lerp(averaged, current, 1 - min(decay, (1 + n) / (10 + n)))
+
+    return average
+
+
 def run(settings: Mapping[str, Any], out: Path, start: Path | None, minutes: float | None) -> None:
     """Make or continue the backbone weights; see `PretrainingRun` for limits, curve and provenance."""
     run = PretrainingRun("backbone", settings, out, start, minutes)
@@ -201,9 +212,7 @@ def run(settings: Mapping[str, Any], out: Path, start: Path | None, minutes: flo
         "sentences": "split train of syncvoice.corpus.phrases", "speaker_encoder": settings.get("speaker_encoder"),
     }  # fmt: skip
     optimiser = torch.optim.AdamW(trainer.parameters(), settings["learning_rate"], betas=(0.9, 0.98), weight_decay=0.01)
-    average = torch.optim.swa_utils.AveragedModel(
-        trainer, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(settings["average_decay"])
-    )
+    average = torch.optim.swa_utils.AveragedModel(trainer, avg_fn=moving_average(float(settings["average_decay"])))
     stream: Iterator[Batch] = iter(())
     for _ in run.steps():
         batch = next(stream, None)

@@ -55,17 +55,23 @@ class PretrainingRun:
         if missing:
             raise UserError(f"settings of pretrain {name} lack {', '.join(missing)}; see config/pretrain/{name}.yaml")
         self.name, self.settings, self.out, self.start, self.minutes = name, dict(settings), Path(out), start, minutes
-        self.earlier = checkpoints.read_metadata(start, missing_ok=True).get("chain", []) if start else []
-        self.start_digest = sha256_of(start) if start else None  # before `out`, maybe the same file, is replaced
-        self.curve = _read_curve(start) if start else []
+        self._read_history()
         self.seed = seed_of(settings["seed"], name, len(self.earlier)) % 2**31
         self.step = 0
         self.metadata: dict[str, Any] = {}
+        self._code_digest = code_digest(f"syncvoice.pretraining.{name}")  # of the code that runs, not of later edits
         self._began = self._saved = time.monotonic()
         self._sums: dict[str, float] = {}
         self._counted = self._non_finite = 0
         torch.set_num_threads(int(settings.get("threads", 1)))
         seed_everything(self.seed)
+
+    def _read_history(self) -> None:
+        """Read what the start weights say of the runs that made them, before `out`, maybe the same file, is replaced."""
+        start = self.start
+        self.earlier = checkpoints.read_metadata(start, missing_ok=True).get("chain", []) if start else []
+        self.start_digest = sha256_of(start) if start else None
+        self.curve = _read_curve(start) if start else []
 
     def steps(self) -> Iterator[int]:
         """Yield step numbers until a limit is reached, with a progress bar."""
@@ -95,6 +101,7 @@ class PretrainingRun:
     def load_start(self, model: "nn.Module") -> None:
         """Fill the model from the start weights, if the run has any."""
         if self.start:
+            self._read_history()  # again: preparing the data takes minutes, and an earlier run may still be saving
             checkpoints.load_strict(model, checkpoints.read_state_dict(self.start), self.start)
 
     def update(self, optimiser: "torch.optim.Optimizer", loss: "torch.Tensor", clip: float = 5.0) -> None:
@@ -153,7 +160,7 @@ class PretrainingRun:
             "steps": self.step,
             "minutes_limit": self.minutes,
             "start_sha256": self.start_digest,
-            "code_digest": code_digest(f"syncvoice.pretraining.{self.name}"),
+            "code_digest": self._code_digest,
             "finished": figures is not None,
         }
         metadata = {

@@ -44,15 +44,17 @@ def run(settings: Mapping[str, Any], out: Path, start: Path | None, minutes: flo
         start: weights to continue from, or None.
         minutes: time limit, or None for the steps of the settings.
     """
-    pretraining = PretrainingRun("syncnet", settings, out, start, minutes)
     network = SyncNet(SyncNetConfig(**settings["config"]))
-    pretraining.load_start(network)
     size = network.config.image_size
-    clips, check_clips = ([*clips_of_part(settings, part, size)] for part in ("train", "check"))
-    pretraining.metadata |= provenance(settings, clips, check_clips)
-    batches = Batches(clips, settings["batch_clips"], settings["batch_windows"], pretraining.seed)
-    train(network, batches, pretraining)
+    clips = clips_of_part(settings, "train", size)  # before the run begins: its time limit is for training
+    pretraining = PretrainingRun("syncnet", settings, out, start, minutes)
+    network = SyncNet(network.config)  # with the seed of the run
+    pretraining.load_start(network)
+    pretraining.metadata |= provenance(settings, "train", clips)
+    train(network, Batches(clips, settings["batch_clips"], settings["batch_windows"], pretraining.seed), pretraining)
     pretraining.save(network)
+    check_clips = clips_of_part(settings, "check", size)
+    pretraining.metadata |= provenance(settings, "check", check_clips)
     check = syncnet_check(SyncNet.load(out), check_clips)  # of the weights as they are stored, in half precision
     pretraining.save(network, check.as_dict())
     log.info("check on %d clips: %s", check.clips, "passed" if check.passed else f"NOT passed: {check}")
@@ -143,18 +145,21 @@ def load_pool(path: Path) -> list[SyncClip]:
         ]
 
 
-def provenance(settings: Mapping[str, Any], clips: Sequence[SyncClip], check: Sequence[SyncClip]) -> dict[str, Any]:
-    """What the weights were made of: clips, voices and sentence split of both parts, digests of the corpora."""
-    described: dict[str, Any] = {"train_clips": len(clips), "check_clips": len(check)}
+def provenance(settings: Mapping[str, Any], part: str, clips: Sequence[SyncClip]) -> dict[str, Any]:
+    """What a part was made of: number of clips, voices and sentence split, digest of the corpus table."""
+    described: dict[str, Any] = {f"{part}_clips": len(clips)}
     if "manifests" in settings:
-        return described | {"manifests": {part: list(map(str, paths)) for part, paths in settings["manifests"].items()}}
-    for part in ("train", "check"):
-        table = Path(settings["work"]) / part / "clips.csv"
-        with open(table, encoding="utf-8", newline="") as file:
-            described[f"{part}_voices"] = sorted({row["speaker"] for row in csv.DictReader(file)})
-        described[f"{part}_corpus_sha256"] = sha256_of(table)
-        described[f"{part}_sentences"] = settings["corpus"]["splits"][part]["sentences"]
-    return described | {"voices": described["train_voices"], "sentence_split": described["train_sentences"]}
+        return described | {f"{part}_manifests": [str(path) for path in settings["manifests"][part]]}
+    table = Path(settings["work"]) / part / "clips.csv"
+    used = {clip.name for clip in clips}
+    with open(table, encoding="utf-8", newline="") as file:
+        voices = sorted({row["speaker"] for row in csv.DictReader(file) if row["clip"] in used})
+    prefix = "" if part == "train" else f"{part}_"
+    return described | {
+        f"{prefix}voices": voices,
+        f"{prefix}sentence_split": settings["corpus"]["splits"][part]["sentences"],
+        f"{prefix}corpus_sha256": sha256_of(table),
+    }
 
 
 # -- batches ---------------------------------------------------------------------------------------------------------

@@ -90,7 +90,9 @@ def _section(settings: GalleryTask, study_root: Path) -> Section:
     task = read_task(study_root / "tasks" / f"{settings.task}.csv")
     unknown = [name for name in settings.utterances if name not in set(task["utterance"])]
     if unknown:
-        raise UserError(f"gallery: utterance {unknown[0]} is not in task {settings.task}; correct the gallery's settings")
+        raise UserError(
+            f"gallery: utterance {unknown[0]} is not in task {settings.task}; correct the gallery's settings"
+        )
     wanted = list(settings.utterances)
     if not wanted:
         made = [
@@ -100,7 +102,9 @@ def _section(settings: GalleryTask, study_root: Path) -> Section:
         wanted = choose_clips(task[made], settings.clips, settings.task)
     if not wanted:
         folder = study_root / "videos" / settings.rows[0].experiment / settings.task
-        raise UserError(f"gallery: no row of task {settings.task} has a video (for example in {folder}); run the rule mux")
+        raise UserError(
+            f"gallery: no row of task {settings.task} has a video (for example in {folder}); run the rule mux"
+        )
     lines = [line for line in task.to_dict("records") if line["utterance"] in wanted]
     return Section(settings, lines, _values(settings, task, study_root))
 
@@ -175,7 +179,8 @@ clip, <kbd>A</kbd> all rows of the clip in turn, <kbd>Esc</kbd> stop.</p>
 <main>
 {body}
 </main>
-<footer><p>Values under a video belong to that clip alone; means and intervals stand in the tables. {RESPONSIBLE_USE}</p></footer>
+<footer><p>Values under a video belong to that clip alone; means and intervals stand in the tables.
+{RESPONSIBLE_USE}</p></footer>
 <script>
 {script}</script>
 </body>
@@ -185,9 +190,7 @@ clip, <kbd>A</kbd> all rows of the clip in turn, <kbd>Esc</kbd> stop.</p>
 
 def _section_html(section: Section, study_root: Path) -> str:
     task = section.settings
-    notes = [
-        f"{escape(info.title)}{f' {info.arrow}' if info.arrow else ''}" for info in map(metric_info, task.metrics)
-    ]
+    notes = [f"{escape(info.title)}{f' {info.arrow}' if info.arrow else ''}" for info in map(metric_info, task.metrics)]
     text = f"Values: {'; '.join(notes)}. " if notes else ""
     if section.left_out:
         text += f"{section.left_out} more clips were left out to keep this page small."
@@ -230,7 +233,9 @@ def _row_html(section: Section, row: Row, line: dict[str, str], study_root: Path
     for metric in section.settings.metrics:
         info = metric_info(metric)
         text = section.values.get((row.key, metric, utterance), "–")
-        values.append(f'<dt title="{escape(info.title)}">{escape(f"{info.label} {info.arrow}")}</dt><dd>{escape(text)}</dd>')
+        values.append(
+            f'<dt title="{escape(info.title)}">{escape(f"{info.label} {info.arrow}")}</dt><dd>{escape(text)}</dd>'
+        )
     return f"""<figure>
 {video}
 <figcaption><strong>{escape(row.key)}</strong> {_label(row, line)}
@@ -248,7 +253,7 @@ def _label(row: Row, line: dict[str, str]) -> str:
 
 
 def embedded_font(text: str) -> str:
-    """Return the house font cut down to the non-Latin characters of `text`, as base64 WOFF: Mandarin shows everywhere."""
+    """Return the house font cut down to the Chinese characters of `text`, as base64 WOFF: Mandarin shows everywhere."""
     from fontTools import subset
     from fontTools.ttLib import TTFont
 

@@ -74,14 +74,16 @@ def _panels(
     n_lines = math.ceil(n_panels / PANELS_PER_LINE)
     per_line = math.ceil(n_panels / n_lines)
     left, panel, row_height, between = 2.25, 1.85, 0.34, 0.7
-    height = 0.65 + n_lines * (row_height * len(labels) + between)
     width = left + per_line * panel + 0.15
+    title, subtitle = style.wrapped(settings["title"], width, 12), style.wrapped(subtitle, width, 8)
+    top = 0.62 + 0.22 * title.count("\n") + 0.17 * subtitle.count("\n")
+    height = top + n_lines * (row_height * len(labels) + between)
     figure = style.new_figure(width, height)
-    style.titled(figure, settings["title"], subtitle)
+    style.titled(figure, title, subtitle)
     axes = []
     for index in range(n_panels):
         line, column = divmod(index, per_line)
-        bottom = height - 0.9 - (line + 1) * row_height * len(labels) - line * between
+        bottom = height - top - 0.27 - (line + 1) * row_height * len(labels) - line * between
         position = ((left + column * panel) / width, bottom / height, (panel - 0.25) / width)
         axis = figure.add_axes((*position, row_height * len(labels) / height))
         axis.set_ylim(len(labels) - 0.5, -0.5)
@@ -98,7 +100,7 @@ def _row_labels(axis: "Axes", labels: list[tuple[str, str]], left: float, panel:
         x = -(left - 0.1) / panel
         axis.text(x, position, name, transform=axis.get_yaxis_transform(), va="bottom", fontsize=8.5)
         caption = textwrap.shorten(caption, CAPTION_WIDTH + 14, placeholder=" …")
-        soft = {"va": "top", "fontsize": 6.5, "color": style.SOFT}
+        soft: dict[str, Any] = {"va": "top", "fontsize": 6.5, "color": style.SOFT}
         axis.text(x, position + 0.03, caption, transform=axis.get_yaxis_transform(), **soft)
 
 
@@ -119,7 +121,9 @@ def metrics_figure(settings: dict[str, Any], root: Path) -> "Figure":
         for position, (name, _) in enumerate(labels):
             _interval(axis, position, lines.loc[name], info, colours[name])
         if "ground_truth" in lines.index and not math.isnan(lines.loc["ground_truth", "mean"]):
-            axis.axvline(lines.loc["ground_truth", "mean"] * info.scale, color=style.REFERENCE, lw=0.8, ls=(0, (4, 3)), zorder=0)
+            axis.axvline(
+                lines.loc["ground_truth", "mean"] * info.scale, color=style.REFERENCE, lw=0.8, ls=(0, (4, 3)), zorder=0
+            )
         _room(axis)
     return figure
 
@@ -127,7 +131,9 @@ def metrics_figure(settings: dict[str, Any], root: Path) -> "Figure":
 def _interval(axis: "Axes", position: int, line: "pd.Series", info: MetricInfo, colour: str) -> None:
     """Draw one mean with its interval and its value as text above the mark."""
     if math.isnan(line["mean"]):
-        axis.text(0.5, position, "n/a", transform=axis.get_yaxis_transform(), ha="center", va="center", color=style.SOFT)
+        axis.text(
+            0.5, position, "n/a", transform=axis.get_yaxis_transform(), ha="center", va="center", color=style.SOFT
+        )
         return
     mean, low, high = (line[name] * info.scale for name in ("mean", "ci_low", "ci_high"))
     axis.plot([low, high], [position, position], color=colour, lw=2.2, alpha=0.55, solid_capstyle="round")
@@ -163,10 +169,14 @@ def differences_figure(settings: dict[str, Any], root: Path) -> "Figure":
     table, infos = _table(settings, root)
     baseline = table["baseline"].iloc[0]
     if not baseline:
-        raise UserError(f"plot {settings['name']}: table {settings['table']} has no baseline, so there is no difference")
+        raise UserError(
+            f"plot {settings['name']}: table {settings['table']} has no baseline, so there is no difference"
+        )
     table = table[table["experiment"] != baseline]
     labels = _labels(table)
-    what = f"paired difference from {baseline} with 95 % interval; filled: interval beyond 0 (blue better, orange worse)"
+    what = (
+        f"paired difference from {baseline} with 95 % interval; filled: interval beyond 0 (blue better, orange worse)"
+    )
     figure, panels = _panels(settings, labels, len(infos), _subtitle(table, what))
     for axis, info in zip(panels, infos, strict=True):
         lines = table[table["metric"] == info.id].set_index("experiment")
@@ -203,12 +213,14 @@ def _difference(axis: "Axes", position: int, line: "pd.Series", info: MetricInfo
 
 
 def training_curves_figure(settings: dict[str, Any], root: Path) -> "Figure":
-    """Return the training curves of all recipes, smoothed, each labelled at its end; the raw values stay behind them."""
+    """Return the training curves of all recipes, smoothed, each labelled at its end, raw values behind them."""
     import pandas as pd
 
     column = settings["value"]
     figure = style.new_figure(7.2, 3.6)
-    top = style.titled(figure, settings["title"], f"{column} over training steps; line: moving median of 9 logged values")
+    top = style.titled(
+        figure, settings["title"], f"{column} over training steps; line: moving median of 9 logged values"
+    )
     axis = figure.add_axes((0.085, 0.13, 0.62, 0.81 - top))
     ends = []
     for index, (recipe, caption) in enumerate(settings["recipes"].items()):
@@ -241,8 +253,7 @@ def label_ends(axis: "Axes", ends: list[tuple[float, float, str, str]]) -> None:
         ends: (y, x, text, colour) of each line's end.
     """
     low, high = axis.get_ylim()
-    bounds = axis.get_position()
-    height = bounds.height * axis.figure.get_size_inches()[1] * 72  # points
+    height = axis.get_window_extent().height / axis.figure.dpi * 72  # points
     gap = 11 * (high - low) / height
     ends = sorted(ends)
     places = [end[0] for end in ends]

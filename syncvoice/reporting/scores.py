@@ -71,21 +71,18 @@ class MetricInfo:
 class Scores:
     """Scores of one row and metric; arrays are (utterances,) in the order of the task.
 
-    `value` is what counts: NaN where nothing does. `errors` and `words` are counts for error rates, else None.
+    `value` is what counts: NaN where nothing does. `errors` and `words` are counts, NaN unless `is_rate`: then the
+    corpus value is sum(errors) / sum(words).
     """
 
     value: np.ndarray
     status: np.ndarray  # of str: ok, failed, not_applicable
-    errors: np.ndarray | None
-    words: np.ndarray | None
+    is_rate: bool
+    errors: np.ndarray
+    words: np.ndarray
     scorer: str
     scorer_version: str
     weights_sha256: str
-
-    @property
-    def is_rate(self) -> bool:
-        """Whether the metric is an error rate, whose corpus value is sum(errors) / sum(words)."""
-        return self.errors is not None
 
 
 def metric_info(metric: str) -> MetricInfo:
@@ -166,14 +163,15 @@ def read_scores(metrics_root: Path | str, experiment: str, task: str) -> "pd.Dat
 def select(scores: "pd.DataFrame", task: "pd.DataFrame", row: Row, metric: str) -> Scores:
     """Pick one row and metric out of the scores of an experiment, aligned with the utterances of the task.
 
+    A metric that the row was not scored with applies to none of its clips.
+
     Raises:
-        UserError: the metric was not scored, an utterance is unknown to the task, or it was scored twice.
+        UserError: an utterance is unknown to the task, or it was scored twice.
     """
     chosen = scores[(scores["metric"] == metric) & (scores["point"] == row.point)]
     where = f"experiment {row.key}, metric {metric}"
     if chosen.empty:
-        known = ", ".join(sorted(set(scores["metric"]))) or "none"
-        raise UserError(f"{where}: not among the score files (found: {known}); run `syncvoice score` for it")
+        return _not_applicable(task, metric)
     unknown = sorted(set(chosen["utterance"]) - set(task["utterance"]))
     if unknown:
         raise UserError(f"{where}: utterance {unknown[0]} is not in the task; the scores are stale, score again")
@@ -190,12 +188,25 @@ def select(scores: "pd.DataFrame", task: "pd.DataFrame", row: Row, metric: str) 
     value[status != "ok"] = np.nan
     if info.failed_value is not None:
         value[status == "failed"] = info.failed_value
-    errors = words = None
+    errors = words = np.full(len(task), np.nan)
     if info.is_rate:
         errors, words = _counts(aligned, status, task, where)
     return Scores(
-        value, status, errors, words, _one(chosen, "scorer"), _one(chosen, "scorer_version"), _one(chosen, "weights_sha256")
+        value,
+        status,
+        info.is_rate,
+        errors,
+        words,
+        _one(chosen, "scorer"),
+        _one(chosen, "scorer_version"),
+        _one(chosen, "weights_sha256"),
     )
+
+
+def _not_applicable(task: "pd.DataFrame", metric: str) -> Scores:
+    nothing = np.full(len(task), np.nan)
+    status = np.full(len(task), "not_applicable", dtype=object)
+    return Scores(nothing, status, metric_info(metric).is_rate, nothing, nothing, "", "", "")
 
 
 def _counts(

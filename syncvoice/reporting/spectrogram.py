@@ -55,7 +55,9 @@ def choose_utterance(settings: dict[str, Any], study_root: Path) -> dict[str, st
     wanted = settings["utterance"]
     for line in task.to_dict("records"):
         if wanted in (None, line["utterance"]):
-            missing = [row.key for row in settings["rows"] if not _wav(study_root, settings["task"], row, line).exists()]
+            missing = [
+                row.key for row in settings["rows"] if not _wav(study_root, settings["task"], row, line).exists()
+            ]
             if not missing:
                 return line
             if wanted is not None:
@@ -95,7 +97,7 @@ def spectrogram_figure(settings: dict[str, Any], root: Path) -> "Figure":
         _lips(axis, opening)
         edge = bottom + panel / height
         figure.text(0.1 / width, edge, row.key, va="top", fontsize=10)
-        soft = {"va": "top", "fontsize": 7, "color": style.SOFT}
+        soft: dict[str, Any] = {"va": "top", "fontsize": 7, "color": style.SOFT}
         figure.text(0.1 / width, edge - 0.24 / height, _wrapped(row.caption), **soft)
         if index < len(rows) - 1:
             axis.tick_params(labelbottom=False)

@@ -1,14 +1,15 @@
 """House style of all plots: one font, one palette, deterministic files.
 
-Colours are those of Okabe and Ito (distinguishable with the common kinds of colour blindness); a colour always means the
-same kind of row: grey for recorded speech and controls, black for the model without visual features, colour for what is compared. Where
-colour carries a meaning, so does the shape of the mark.
+Colours are those of Okabe and Ito (distinguishable with the common kinds of colour blindness); a colour means the same
+row in every plot: grey for recorded speech and controls, black for the model without visual features. Where colour
+carries a meaning, so does the shape of the mark.
 """
 
+import textwrap
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from syncvoice.files import atomic_path
 from syncvoice.reporting.settings import Row
@@ -112,18 +113,26 @@ def row_colours(rows: Iterable[Row]) -> dict[str, str]:
     return colours
 
 
+def wrapped(text: str, width: float, size: float) -> str:
+    """Break text into lines that fit a figure `width` inches wide at a font size in points."""
+    characters = int((width - 0.2) * 72 / (0.53 * size))
+    return "\n".join(line for part in text.split("\n") for line in textwrap.wrap(part, characters) or [""])
+
+
 def titled(figure: "Figure", title: str, subtitle: str = "") -> float:
-    """Put title and subtitle at the top left; returns the height they take, as a share of the figure."""
-    height = figure.get_size_inches()[1]
-    figure.text(0.1 / figure.get_size_inches()[0], 1 - 0.1 / height, title, va="top", fontsize=12, color=INK)
-    taken = 0.36
+    """Put title and subtitle at the top left, broken to fit; returns the height they take, as a share of the figure."""
+    width, height = figure.get_size_inches()
+    title, subtitle = wrapped(title, width, 12), wrapped(subtitle, width, 8) if subtitle else ""
+    taken = 0.36 + 0.22 * title.count("\n")
+    figure.text(0.1 / width, 1 - 0.1 / height, title, va="top", fontsize=12, color=INK)
     if subtitle:
-        figure.text(0.1 / figure.get_size_inches()[0], 1 - 0.36 / height, subtitle, va="top", fontsize=8, color=SOFT, linespacing=1.35)
+        soft: dict[str, Any] = {"fontsize": 8, "color": SOFT, "linespacing": 1.35}
+        figure.text(0.1 / width, 1 - taken / height, subtitle, va="top", **soft)
         taken += 0.17 * (1 + subtitle.count("\n"))
     return taken / height
 
 
-def quiet(axes: "Axes", grid: str = "x") -> None:
+def quiet(axes: "Axes", grid: Literal["x", "y"] = "x") -> None:
     """Leave only the axis that carries numbers, with a light grid along it."""
     axes.grid(axis=grid)
     if grid == "x":
@@ -142,7 +151,7 @@ def place_labels(axes: "Axes", labels: list[tuple[float, float, str, float, str]
     """
     pixels = axes.figure.dpi / 72
     places = axes.transData.transform([(x, y) for x, y, *_ in labels]) / pixels  # points
-    bounds = axes.get_window_extent().extents / pixels
+    bounds = [edge / pixels for edge in axes.get_window_extent().extents]
     boxes = [(x - 3, y - 3, x + 3, y + 3) for x, y in places]
     for (x, y), (data_x, data_y, text, size, colour) in zip(places, labels, strict=True):
         width, height = 0.56 * size * len(text), 1.15 * size

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -73,18 +73,10 @@ def build_table(
 
     task = read_task(Path(tasks_root) / f"{settings.task}.csv")
     if utterances is not None:
+        task.attrs["left_out"] = sorted(set(task["utterance"]) - utterances)
         task = task[task["utterance"].isin(utterances)].reset_index(drop=True)
-    loaded: Loaded = {}
-    rows: list[Row] = []
-    for row in settings.rows:
-        scores = read_scores(metrics_root, row.experiment, settings.task)
-        if utterances is not None:
-            scores = scores[scores["utterance"].isin(utterances)]
-        for expanded in expand_points(scores, row):
-            rows.append(expanded)
-            for metric in settings.metrics:
-                loaded[expanded.key, metric] = select(scores, task, expanded, metric)
-    settings = replace(settings, rows=tuple(rows))
+    loaded, rows = _load(settings, task, metrics_root)
+    settings = replace(settings, rows=rows)
     lines = []
     for group in settings.groups:
         members = in_group(task, group)
@@ -99,6 +91,27 @@ def build_table(
     datasets = set(task["dataset"]) if "dataset" in task.columns else set()
     _add_paper_values(settings, table, datasets)
     return table, _directions(settings, loaded)
+
+
+def _load(settings: TableSettings, task: "pd.DataFrame", metrics_root: Path | str) -> tuple[Loaded, tuple[Row, ...]]:
+    """Return the scores of every row and metric, and the rows with sweeps expanded into their points."""
+    loaded: Loaded = {}
+    rows: list[Row] = []
+    scored: set[str] = set()
+    for row in settings.rows:
+        scores = read_scores(metrics_root, row.experiment, settings.task)
+        for expanded in expand_points(scores, row):
+            rows.append(expanded)
+            for metric in settings.metrics:
+                loaded[expanded.key, metric] = select(scores, task, expanded, metric)
+        scored |= set(scores["metric"])
+    missing = [metric for metric in settings.metrics if metric not in scored]
+    if missing:
+        known = ", ".join(sorted(scored)) or "none"
+        raise UserError(
+            f"table {settings.name}: metric {missing[0]} has no score in any row (found: {known}); run `syncvoice score`"
+        )
+    return loaded, tuple(rows)
 
 
 def _add_paper_values(settings: TableSettings, table: "pd.DataFrame", datasets: set[str]) -> None:
@@ -154,7 +167,7 @@ def _line(
 def _estimate(
     scores: Scores, members: np.ndarray, bootstrap: Bootstrap, keys: tuple[object, ...]
 ) -> statistics.Estimate:
-    options = {"seed": bootstrap.seed, "resamples": bootstrap.resamples, "confidence": bootstrap.confidence}
+    options: Any = {"seed": bootstrap.seed, "resamples": bootstrap.resamples, "confidence": bootstrap.confidence}
     if scores.is_rate:
         used = members & (scores.status != "not_applicable")
         return statistics.rate_estimate(scores.errors[used], scores.words[used], *keys, **options)
@@ -173,7 +186,7 @@ def paired_difference(
         bootstrap: how to make the interval.
         keys: names that seed the draws.
     """
-    options = {"seed": bootstrap.seed, "resamples": bootstrap.resamples, "confidence": bootstrap.confidence}
+    options: Any = {"seed": bootstrap.seed, "resamples": bootstrap.resamples, "confidence": bootstrap.confidence}
     if scores.is_rate:
         used = members & (scores.status != "not_applicable") & (baseline.status != "not_applicable")
         counts = (scores.errors[used], scores.words[used], baseline.errors[used], baseline.words[used])
@@ -191,7 +204,9 @@ def _directions(settings: TableSettings, loaded: Loaded) -> "pd.DataFrame":
         missing = [name for name in comparison.ascending if name not in rows]
         if missing or comparison.metric not in settings.metrics:
             problem = f"row {missing[0]}" if missing else f"metric {comparison.metric}"
-            raise UserError(f"table {settings.name}: comparison {comparison.id} needs {problem}, which is not in the table")
+            raise UserError(
+                f"table {settings.name}: comparison {comparison.id} needs {problem}, which is not in the table"
+            )
         lines.append(_direction(settings, comparison, loaded))
     return pd.DataFrame(lines, columns=list(DIRECTION_COLUMNS))
 
@@ -206,8 +221,8 @@ def _direction(settings: TableSettings, comparison: Comparison, loaded: Loaded) 
         values.append(_estimate(loaded[name, comparison.metric], everybody, settings.bootstrap, keys).value)
     for lower, higher in zip(comparison.ascending, comparison.ascending[1:], strict=False):
         pair = (loaded[higher, comparison.metric], loaded[lower, comparison.metric])
-        keys = (settings.task, "all", comparison.metric, higher, lower)
-        difference = paired_difference(*pair, everybody, settings.bootstrap, keys)
+        names = (settings.task, "all", comparison.metric, higher, lower)
+        difference = paired_difference(*pair, everybody, settings.bootstrap, names)
         clear = clear and difference.low > 0
     known = not np.isnan(values).any()
     agrees = known and all(low < high for low, high in zip(values, values[1:], strict=False))
@@ -247,6 +262,14 @@ def read_csv(path: Path | str, columns: Sequence[str] = COLUMNS) -> "pd.DataFram
     return frame
 
 
-TEXTS = ("experiment", "group", "metric", "scorer", "baseline", "paper_source", "caption", "scorer_version", "weights_sha256") + (
-    DIRECTION_COLUMNS
-)
+TEXTS = (
+    "experiment",
+    "group",
+    "metric",
+    "scorer",
+    "baseline",
+    "paper_source",
+    "caption",
+    "scorer_version",
+    "weights_sha256",
+) + (DIRECTION_COLUMNS)

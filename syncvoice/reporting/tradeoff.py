@@ -135,7 +135,7 @@ def _short(point: str) -> str:
 def _cross(axis: "Axes", across: "pd.Series", up: "pd.Series", x: MetricInfo, y: MetricInfo, colour: str) -> None:
     """Draw the intervals of one point in both directions."""
     a, b = across["mean"] * x.scale, up["mean"] * y.scale
-    thin = {"color": colour, "lw": 0.8, "alpha": 0.35, "zorder": 1}
+    thin: dict[str, Any] = {"color": colour, "lw": 0.8, "alpha": 0.35, "zorder": 1}
     axis.plot([across["ci_low"] * x.scale, across["ci_high"] * x.scale], [b, b], **thin)
     axis.plot([a, a], [up["ci_low"] * y.scale, up["ci_high"] * y.scale], **thin)
 

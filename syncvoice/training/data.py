@@ -1,5 +1,6 @@
 """Training batches: pure functions of (recipe, step), so that a resumed run sees what an unbroken run sees."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from syncvoice.manifest import Clip
 from syncvoice.model.syncvoice import Script, pad_stack
 from syncvoice.seeding import rng, seed_of
 from syncvoice.training.objective import Batch
+
+log = logging.getLogger(__name__)
 
 
 def open_features(folder: Path, features: Sequence[str]) -> dict[str, FeatureStore]:
@@ -61,7 +64,7 @@ class BatchPlan:
             longest_reference: video frames; longer clips serve as reference only where a speaker has no shorter one.
 
         Raises:
-            UserError: no clip, or a speaker with one clip only.
+            UserError: no clip.
         """
         self.recipe, self.seed = recipe, int(recipe["seed"])
         share = float(recipe["share"])
@@ -71,11 +74,10 @@ class BatchPlan:
         self.references: dict[str, list[Clip]] = {}
         for speaker in sorted({c.speaker for c in self.clips}):
             own = sorted((c for c in self.clips if c.speaker == speaker), key=lambda c: (c.n_frames, c.id))
+            short = [c for c in own if c.n_frames <= longest_reference]
+            self.references[speaker] = short if len(short) > 1 else own[: max(2, len(own) // 2)]
             if len(own) < 2:
-                raise UserError(f"speaker '{speaker}' has one training clip; training needs two, one as reference voice")
-            self.references[speaker] = [c for c in own if c.n_frames <= longest_reference] or own[: max(2, len(own) // 2)]
-            if len(self.references[speaker]) < 2:
-                self.references[speaker] = own[:2]
+                log.warning("speaker '%s' has one training clip: it is its own speaker reference, never context", speaker)
         self._epochs: dict[int, list[list[Example]]] = {}
 
     def batches_of_epoch(self, epoch: int) -> list[list[Example]]:
@@ -101,8 +103,9 @@ class BatchPlan:
         u, masking = draw.random(), self.recipe["masking"]
         has_speaker_encoder = bool(self.recipe["speaker_branches"])
         # Without speaker encoder the voice comes from the context alone; it is still dropped at its own rate.
-        context = u >= masking["context"]
+        context = bool(others) and u >= masking["context"]
         speaker = has_speaker_encoder and not (masking["context"] <= u < masking["context"] + masking["speaker"])
+        others = others or [clip]
         return Example(clip, others[int(draw.integers(len(others)))], context, speaker)
 
     def steps(self, first: int, last: int) -> Iterator[tuple[int, list[Example]]]:

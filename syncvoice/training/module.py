@@ -53,9 +53,10 @@ class FineTuning(lightning.LightningModule):
         self.rows.append({"step": str(self.global_step + 1), "loss": f"{loss.item():.6f}", "learning_rate": f"{rate:.4g}"})
         return loss
 
-    def on_train_batch_end(self, *_: Any) -> None:
-        """Average the weights of the last steps."""
-        if self.global_step > self.recipe["average_from"] * self.recipe["steps"]:
+    def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None) -> None:
+        """Update the weights and their average; here, because checkpoints are saved before the module's later hooks."""
+        super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+        if self.global_step + 1 > self.recipe["average_from"] * self.recipe["steps"]:
             self.average.update_parameters(self.model)
 
     def configure_optimizers(self) -> Any:

@@ -34,6 +34,7 @@ def train(recipe: Mapping[str, Any], manifest: Path, features_root: Path, folder
     """
     torch.set_num_threads(int(recipe["threads"]))
     torch.use_deterministic_algorithms(True)
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # its advice is not about this run
     clips = clips_of(manifest)
     branches = tuple(recipe["speaker_branches"])
     stores = open_features(features_root, ["mel", "text", *recipe["visual"], *(["speaker"] if branches else [])])

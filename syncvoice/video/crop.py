@@ -1,7 +1,7 @@
 """Cut aligned mouth and face pictures out of frames.
 
-Mouth: every frame is mapped by a similarity transform of points that speech does not move (smoothed over time) to a mean
-face, then cut around the smoothed centre of the lips, as lip-reading front-ends do. Face: a steady square box.
+Mouth: every frame is mapped by a similarity transform of points that speech does not move (smoothed over time) to a
+mean face, then cut around the smoothed centre of the lips, as lip-reading front-ends do. Face: a steady square box.
 """
 
 from collections.abc import Iterable, Iterator
@@ -60,7 +60,7 @@ def crops(frames: Iterable[np.ndarray], transforms: np.ndarray, size: int) -> It
 
 
 def warp(frame: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
-    """Map one frame through a (2, 3) matrix to (size, size, channels); shrinks by area first, so that nothing aliases."""
+    """Map a frame through a (2, 3) matrix to (size, size, channels); shrinks by area first, so that nothing aliases."""
     scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
     factor = int(1 / scale) if scale < 0.5 else 1
     if factor > 1:

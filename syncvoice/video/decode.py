@@ -1,7 +1,7 @@
 """Decode any video to the project's clocks: 25 fps RGB frames and mono 24 kHz sound that starts with the picture.
 
 Frames of another rate (29.97, 30, 50 fps, variable) are resampled by nearest time stamp. Time zero is the first
-picture; sound that starts earlier is cut, sound that starts later is led by silence, holes in it are filled with silence.
+picture; sound that starts earlier is cut, sound that starts later is led by silence, holes are filled with silence.
 Every trouble with a file is a `ClipProblem` with one of `REASONS`, never a crash: the caller writes it to excluded.csv.
 """
 
@@ -31,6 +31,7 @@ REASONS = (
 )
 CACHE_BYTES = 300_000_000  # frames of a clip stay in memory up to this size; larger clips are decoded once per pass
 GAP_SECONDS = 0.06  # a jump of sound time stamps larger than this is a hole (or an overlap), smaller ones are jitter
+MAX_HOLE_SECONDS = 10  # a longer jump is a broken file, not a pause
 
 
 class ClipProblem(Exception):
@@ -86,9 +87,9 @@ class FrameSource:
         with opened(self.path) as container:
             stream = _stream(container.streams.video, self.path, "no_video", "video")
             stream.codec_context.thread_count = 1  # same bytes and predictable load, whatever the machine
-            for frame, is_first in _at_25_fps(_timed_frames(container, stream)):
-                if is_first is not None:
-                    self.start_s = is_first
+            step = 1 / Fraction(stream.average_rate or stream.guessed_rate or clocks.FPS)
+            for frame, start in _at_25_fps(_timed_frames(container, stream, step), step):
+                self.start_s = float(start)
                 yield frame
 
 
@@ -119,15 +120,16 @@ def decode_clip(path: Path | str, tolerance_frames: float = 5.0, minimum_frames:
     n_frames = frames.count()
     if n_frames < minimum_frames:
         raise ClipProblem(
-            "too_short", f"{n_frames} video frames at 25 fps where at least {minimum_frames} are needed; use a longer clip"
+            "too_short",
+            f"{n_frames} video frames at 25 fps where at least {minimum_frames} are needed; use a longer clip",
         )
     audio = read_sound(path, frames.start_s)
     found = len(audio) / clocks.SAMPLES_PER_FRAME
     if abs(found - n_frames) > tolerance_frames:
         raise ClipProblem(
             "length_mismatch",
-            f"sound lasts {found:.1f} video frames and the picture {n_frames}; more than {tolerance_frames:g} frames apart, "
-            "cut both to the same span",
+            f"sound lasts {found:.1f} video frames and the picture {n_frames}; more than {tolerance_frames:g} frames "
+            "apart, cut both to the same span",
         )
     return DecodedClip(frames, fit(audio, clocks.samples(n_frames)), n_frames)
 
@@ -142,7 +144,8 @@ def decode_sound(path: Path | str, minimum_frames: int = 10) -> tuple[np.ndarray
     n_frames = clocks.video_frames(len(audio))
     if n_frames < minimum_frames:
         raise ClipProblem(
-            "too_short", f"sound lasts {n_frames} video frames where at least {minimum_frames} are needed; use a longer clip"
+            "too_short",
+            f"sound lasts {n_frames} video frames where at least {minimum_frames} are needed; use a longer clip",
         )
     return audio[: clocks.samples(n_frames)], n_frames
 
@@ -170,6 +173,8 @@ def read_sound(path: Path | str, start_s: float | None) -> np.ndarray:
             if frame.pts is not None:
                 time = float(frame.pts * frame.time_base)
                 start_s = time if start_s is None else start_s
+                if time - start_s - length / rate > MAX_HOLE_SECONDS:
+                    raise _hole("sound", time - start_s - length / rate)
                 piece, silence = _place(piece, round((time - start_s) * rate) - length, first=length == 0, rate=rate)
                 pieces.append(np.zeros(silence, np.float32))
                 length += silence
@@ -231,49 +236,57 @@ def _stream(streams: Any, path: Path, reason: str, kind: str) -> Any:
     return streams[0]
 
 
-def _timed_frames(container: Any, stream: Any) -> Iterator[tuple[Fraction, Fraction, Any]]:
-    """Yield (time, duration, frame) in seconds; frames without time stamp follow the one before."""
-    step = 1 / Fraction(stream.average_rate or stream.guessed_rate or clocks.FPS)
-    expected: Fraction | None = None
+def _timed_frames(container: Any, stream: Any, step: Fraction) -> Iterator[tuple[Fraction, Any]]:
+    """Yield (time in seconds, frame), times rising; a frame without time stamp follows the one before after `step`.
+
+    Raises:
+        ClipProblem: time stamps jump by more than `MAX_HOLE_SECONDS`.
+    """
+    last: Fraction | None = None
     for frame in container.decode(stream):
         if frame.pts is not None:
             time = frame.pts * Fraction(frame.time_base)
         else:
-            time = expected if expected is not None else Fraction(0)
-        yield time, step, frame
-        expected = time + step
+            time = Fraction(0) if last is None else last + step
+        if last is not None and time <= last:  # a repeated or backward time stamp: no time passes
+            continue
+        if last is not None and time - last > MAX_HOLE_SECONDS:
+            raise _hole("picture", float(time - last))
+        yield time, frame
+        last = time
 
 
-def _at_25_fps(timed: Iterator[tuple[Fraction, Fraction, Any]]) -> Iterator[tuple[np.ndarray, float | None]]:
+def _at_25_fps(timed: Iterator[tuple[Fraction, Any]], step: Fraction) -> Iterator[tuple[np.ndarray, Fraction]]:
     """Pick for every instant k / 25 s the frame with the nearest time stamp (the earlier one of two equally near).
 
+    Args:
+        timed: (time in seconds, frame), times rising.
+        step: how long the last frame is shown, seconds.
+
     Yields:
-        (RGB frame, start time in seconds for the first one, then None).
+        (RGB frame, time of the video's first frame in seconds).
     """
-    start: Fraction | None = None
-    emitted = 0
-    held: tuple[Fraction, Any] | None = None
-    image: np.ndarray | None = None
-    step = Fraction(1, clocks.FPS)
-    for time, step, frame in timed:
-        if held is None:
-            start, held = time, (time, frame)
-            continue
-        if time <= held[0]:  # a repeated or backward time stamp: no time passes
-            continue
-        middle = (held[0] + time) / 2 - start
-        image = None
-        while Fraction(emitted, clocks.FPS) <= middle:
-            image = _rgb(held[1]) if image is None else image
-            yield image, float(start) if emitted == 0 else None
-            emitted += 1
-        held = (time, frame)
+    held = next(timed, None)
     if held is None:
         return
-    total = max(round((held[0] + step - start) * clocks.FPS), 1)
+    start, emitted = held[0], 0
+    for following in timed:
+        middle = (held[0] + following[0]) / 2 - start
+        wanted = int(middle * clocks.FPS) + 1  # instants 0 .. middle
+        if wanted > emitted:
+            image = _rgb(held[1])
+            for _ in range(emitted, wanted):
+                yield image, start
+            emitted = wanted
+        held = following
     image = _rgb(held[1])
-    for number in range(emitted, total):
-        yield image, float(start) if number == 0 else None
+    for _ in range(emitted, max(round((held[0] + step - start) * clocks.FPS), 1)):
+        yield image, start
+
+
+def _hole(kind: str, seconds: float) -> ClipProblem:
+    """Return the problem of a jump in time stamps."""
+    return ClipProblem("broken_file", f"time stamps of the {kind} jump by {seconds:.0f} s; cut the clip at the jump")
 
 
 def _rgb(frame: Any) -> np.ndarray:

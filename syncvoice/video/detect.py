@@ -57,7 +57,7 @@ class MediaPipeMesh:
     """MediaPipe's bundled face mesh with iris points (solutions API)."""
 
     name = "mediapipe_mesh"
-    weights_sha256 = None  # the weights are part of the package, its version names them
+    weights_sha256: str | None = None  # the weights are part of the package, its version names them
 
     def __init__(self, min_confidence: float = 0.5) -> None:
         """Load the graphs.
@@ -98,6 +98,7 @@ class MediaPipeTasks:
     """MediaPipe's Tasks API with a `face_landmarker.task` bundle; works with versions that dropped `solutions`."""
 
     name = "mediapipe_tasks"
+    weights_sha256: str | None
 
     def __init__(self, model: str | None, min_confidence: float = 0.5) -> None:
         """Check the model bundle.
@@ -163,7 +164,8 @@ def _stacked(results: list[tuple[Any, tuple[int, ...]]]) -> tuple[np.ndarray, np
     for number, (points, (height, width, *_)) in enumerate(results):
         if points is not None:
             values = np.array([(p.x, p.y, p.z) for p in points], np.float32)
-            landmarks[number] = values * np.float32([width, height, width])  # z is given in units of the width
+            size = np.array([width, height, width], np.float32)  # z comes in units of the width
+            landmarks[number] = values * size
     return landmarks, found
 
 

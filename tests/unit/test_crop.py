@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.unit.clip_files import blank_frames, clicks, face_frames, portrait, write_video
 
 from syncvoice.errors import UserError
 from syncvoice.video.crop import (
@@ -22,6 +21,7 @@ from syncvoice.video.detect import FaceDetector
 from syncvoice.video.prepare import PreparedClip, PrepareSettings, mouth_and_audio, prepare_clip
 from syncvoice.video.store import TrackReader, TrackWriter
 from syncvoice.video.track import read_mouth
+from tests.unit.clip_files import blank_frames, clicks, face_frames, portrait, write_video
 
 SETTINGS = PrepareSettings()
 

@@ -5,11 +5,12 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.unit.clip_files import real_data
 
 from syncvoice.datasets.base import Selection, SourceClip, check_id, in_shard, read_dataset
+from syncvoice.datasets.grid import sentence_of
 from syncvoice.datasets.minidub import COLUMNS
 from syncvoice.errors import UserError
+from tests.unit.clip_files import real_data
 
 
 def minidub(folder: Path, rows: list[dict[str, str]]) -> Path:
@@ -63,7 +64,9 @@ def test_folder_takes_text_from_table_file_or_alignment(tmp_path: Path) -> None:
 def test_folder_rows_of_other_splits_and_missing_files(tmp_path: Path) -> None:
     touch(tmp_path / "a.mp4")
     touch(tmp_path / "clips.csv", "\ufeffmedia,text,split\na.mp4,hello,train\ngone.mp4,bye,test\n")
-    assert [clip.id for clip in read_dataset("folder", tmp_path, "test")] == ["gone"], "listed: excluded later, not lost"
+    assert [clip.id for clip in read_dataset("folder", tmp_path, "test")] == ["gone"], (
+        "listed: excluded later, not lost"
+    )
     assert [clip.id for clip in read_dataset("folder", tmp_path, "train")] == ["a"]
 
 
@@ -117,9 +120,32 @@ def test_selections() -> None:
         Selection.of({"share": [0.8, 0.2]})
 
 
+def test_grid_names_spell_sentences() -> None:
+    assert sentence_of("bbaf3s") == "bin blue at f three soon"
+    assert sentence_of("SWIZ9N") == "set white in z nine now"
+    for name in ("bbaf3", "bbaw3s", "bbaf0s", "hello!"):  # too short, no letter w in GRID, zero is z
+        assert sentence_of(name) == ""
+
+
+def test_grid_folder_layouts(tmp_path: Path) -> None:
+    touch(tmp_path / "s3/video/mpg_6000/bbaf3s.mpg")
+    touch(tmp_path / "s3/video/align/bbaf3s.align", "0 10000 sil\n10000 20000 bin\n")
+    touch(tmp_path / "s4/lbax4n.mpg")
+    touch(tmp_path / "alignments/s4/lbax4n.align", "0 25000 lay\n")
+    touch(tmp_path / "s5/pwij3p.mpg")
+    clips = {clip.id: clip for clip in read_dataset("grid", tmp_path, "test")}
+    assert sorted(clips) == ["s3_bbaf3s", "s4_lbax4n", "s5_pwij3p"]
+    assert [clips[name].speaker for name in sorted(clips)] == ["s3", "s4", "s5"]
+    assert clips["s3_bbaf3s"].words == (("bin", 0.4, 0.8),) and clips["s4_lbax4n"].text == "lay"
+    assert clips["s5_pwij3p"].text == "place white in j three please" and clips["s5_pwij3p"].words == ()
+    alone = read_dataset("grid", tmp_path / "s5", "test")
+    assert [clip.speaker for clip in alone] == ["s5"]
+
+
 @pytest.mark.skipif(not real_data("grid").is_dir(), reason="no GRID clips at hand")
 def test_real_grid_folder() -> None:
     found = read_dataset("grid", real_data("grid"), "test", "grid")
-    clip = next(clip for clip in found if clip.id == "s1__bbaf3s")
+    clip = next(clip for clip in found if clip.id == "s1_bbaf3s")
     assert clip.text == "bin blue at f three soon" and clip.speaker == "s1"
     assert clip.words[0] == ("bin", 0.71, 0.9) and len(found) == 251
+    assert all(not clip.words or clip.text == sentence_of(clip.media.stem) for clip in found)

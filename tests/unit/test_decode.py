@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.unit.clip_files import blank_frames, clicks, face_frames, write_video
 
 from syncvoice.video.decode import REASONS, ClipProblem, FrameSource, decode_clip, decode_sound, fit, read_sound
+from tests.unit.clip_files import blank_frames, clicks, face_frames, write_video
 
 
 def levels(source: FrameSource) -> list[int]:
@@ -48,6 +48,13 @@ def test_variable_rate_holds_a_picture_through_a_pause(tmp_path: Path) -> None:
     assert len(found) == 30
     assert found[:10] == list(range(10)) and found[20:] == list(range(10, 20))
     assert set(found[10:20]) == {9, 10}
+
+
+def test_jumping_time_stamps_are_a_broken_file(tmp_path: Path) -> None:
+    times = [Fraction(k, 25) + (100 if k > 10 else 0) for k in range(20)]
+    assert reason_of(write_video(tmp_path / "a.mkv", blank_frames(20), clicks(20 * 960), times=times)) == "broken_file"
+    late = write_video(tmp_path / "b.mkv", blank_frames(20), clicks(20 * 960), sound_from=90.0)
+    assert reason_of(late) == "broken_file"
 
 
 def test_sound_that_starts_late_is_led_by_silence(tmp_path: Path) -> None:
@@ -124,7 +131,7 @@ def test_sound_only_clip_is_cut_to_whole_frames(tmp_path: Path) -> None:
     assert n_frames == 25 and len(audio) == 25 * 960
 
 
-@pytest.mark.parametrize("name", ["with space.mkv", "it's \"quoted\".mkv", "-leading.mkv", "über 100%.mkv", "a:b.mkv"])
+@pytest.mark.parametrize("name", ["with space.mkv", 'it\'s "quoted".mkv', "-leading.mkv", "über 100%.mkv", "a:b.mkv"])
 def test_odd_names(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     path = write_video(Path(name), blank_frames(12), clicks(12 * 960))

@@ -4,10 +4,10 @@ import os
 
 import numpy as np
 import pytest
-from tests.unit.clip_files import blank_frames, face_frames, portrait, real_data
 
 from syncvoice.errors import UserError
 from syncvoice.video.detect import MediaPipeMesh, _quiet, make_detector
+from tests.unit.clip_files import blank_frames, face_frames, portrait, real_data
 
 TASK_MODEL = real_data("face/face_landmarker.task")
 

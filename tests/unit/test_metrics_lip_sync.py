@@ -1,7 +1,8 @@
 """Distance curve, LSE-D, LSE-C and offset; the shipped network on freshly rendered clips of unseen voices."""
 
+import importlib.util
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ from syncvoice.metrics.lip_sync import (
 from syncvoice.metrics.scoring import NotApplicable, ScoreError, Sources
 from syncvoice.metrics.sync_check import SyncClip, delayed, syncnet_check
 from syncvoice.model.syncnet import MINI, V2, SyncNet, SyncNetConfig, audio_windows, mfcc, n_windows
-from tests.unit.spoken import noise, speech, utterance
+from tests.unit.spoken import noise, utterance
 
 WEIGHTS = Path(__file__).parents[2] / "weights" / "syncnet.safetensors"
 
@@ -78,15 +79,30 @@ def test_curve_is_the_reference_definition() -> None:
     np.testing.assert_allclose(distance_curve(lips, sounds), torch.stack(rows).mean(0), rtol=1e-5)
 
 
+def module_of_syncnet_python(name: str) -> ModuleType:
+    """A module of the package, loaded by its file: the package's own import needs programs that we do not use."""
+    package = importlib.util.find_spec("syncnet_python")
+    if package is None:
+        pytest.skip("package syncnet-python is not installed")
+    path = Path(package.submodule_search_locations[0]) / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"cross_check_{name}", path)
+    loaded = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(loaded)
+    except ImportError as error:
+        pytest.skip(f"syncnet-python lacks a dependency: {error}")
+    return loaded
+
+
 def test_curve_agrees_with_the_package_syncnet_python() -> None:
-    instance = pytest.importorskip("syncnet_python.SyncNetInstance")
+    instance = module_of_syncnet_python("SyncNetInstance")
     lips, sounds = embeddings(20), embeddings(20, seed=1)
     rows = instance.calc_pdist(torch.from_numpy(lips), torch.from_numpy(sounds), vshift=15)
     np.testing.assert_allclose(distance_curve(lips, sounds), torch.stack(rows).mean(0), rtol=1e-5)
 
 
 def test_network_agrees_with_the_package_syncnet_python() -> None:
-    theirs = pytest.importorskip("syncnet_python.SyncNetModel").S(num_layers_in_fc_layers=1024).eval()
+    theirs = module_of_syncnet_python("SyncNetModel").S(num_layers_in_fc_layers=1024).eval()
     ours = SyncNet(V2).eval()
     ours.load_state_dict(theirs.state_dict())
     torch.manual_seed(1)
@@ -104,7 +120,9 @@ def test_bad_shapes_are_refused() -> None:
         distance_curve(embeddings(0), embeddings(0))
 
 
-@pytest.mark.parametrize(("frames", "samples", "windows"), [(75, 48_000, 70), (75, 47_999, 69), (5, 48_000, 0), (3, 0, 0)])
+@pytest.mark.parametrize(
+    ("frames", "samples", "windows"), [(75, 48_000, 70), (75, 47_999, 69), (5, 48_000, 0), (3, 0, 0)]
+)
 def test_number_of_windows(frames: int, samples: int, windows: int) -> None:
     assert n_windows(frames, samples) == windows
 
@@ -120,8 +138,7 @@ def test_audio_window_v_starts_at_mfcc_frame_4v() -> None:
 def test_lips_of_a_clip_equal_lips_window_by_window(random_network: SyncNet) -> None:
     frames = np.random.default_rng(0).integers(0, 256, (9, 48, 48), dtype=np.uint8)
     together = embed_lips(random_network, frames)
-    alone = np.concatenate([embed_lips(random_network, np.repeat(frames[v : v + 5], 2, 0)[:10])[:0] for v in range(5)])
-    assert together.shape == (5, 128) and alone.shape == (0, 128)
+    assert together.shape == (5, 128)
     with torch.inference_mode():
         for v in range(5):
             window = torch.from_numpy(frames[v : v + 5]).float()[None, None]
@@ -249,6 +266,9 @@ def test_shipped_network_passed_its_check() -> None:
     assert not set(metadata["voices"]) & {voice.name for voice in UNSEEN_VOICES}
 
 
-def test_real_speech_of_espeak_reaches_the_front_end() -> None:
-    audio = speech("f2" if False else "klatt4").audio if False else noise(0.5)
-    assert np.isfinite(mfcc(audio)).all()
+def test_mfcc_agrees_with_python_speech_features() -> None:
+    theirs = pytest.importorskip("python_speech_features")
+    for samples in (300, 16_000, 16_123):
+        audio = np.round(noise(2.0, 0.2, 16_000)[:samples] * 32767).astype(np.float64)
+        np.testing.assert_allclose(mfcc(audio), theirs.mfcc(audio, 16_000), atol=1e-6)
+    np.testing.assert_allclose(mfcc(np.zeros(4000)), theirs.mfcc(np.zeros(4000), 16_000), atol=1e-6)

@@ -77,7 +77,8 @@ def test_layout_and_order(study: Path) -> None:
     _, table, _ = build(study)
     assert list(table.columns) == list(tables.COLUMNS)
     assert list(table.columns[:12]) == (
-        "experiment group metric mean ci_low ci_high n_scored n_expected diff_vs_baseline diff_low diff_high scorer".split()
+        "experiment group metric mean ci_low ci_high n_scored n_expected"
+        " diff_vs_baseline diff_low diff_high scorer".split()
     )
     assert list(table.group.unique()) == ["all", "seen", "unseen"]
     first = table[table.group == "all"][["experiment", "metric"]].to_numpy().tolist()
@@ -159,9 +160,7 @@ def test_paper_values_stand_beside_ours_only_for_the_same_scorer_and_data(study:
 @pytest.fixture
 def sweep(study: Path) -> Path:
     names = [row["utterance"] for row in task_rows("en_en", 6)]
-    lines = [
-        score_row(name, LSE, 5.0 + face, point=f"f{face:g}_l1.5") for face in (10.0, 2.0) for name in names[:3]
-    ]
+    lines = [score_row(name, LSE, 5.0 + face, point=f"f{face:g}_l1.5") for face in (10.0, 2.0) for name in names[:3]]
     write_scores(study, "sweep", "en_en", lines[:-1])
     return study
 
@@ -183,8 +182,17 @@ def test_one_point_can_be_a_row_and_tables_can_take_a_part_of_the_task(sweep: Pa
     assert part["mean"].tolist() == [6.5] and part.n_expected.tolist() == [2]
 
 
+def test_a_metric_that_a_row_was_not_scored_with_does_not_apply_to_it(study: Path) -> None:
+    write_scores(study, "M4", "en_en", [score_row("en_en_000", LSE, 1.0)])
+    _, table, _ = build(study, rows=["M1", "M4"], metrics=[LSE, WER], groups=["all"])
+    cell = line(table, "M4", WER)
+    assert math.isnan(cell["mean"]) and (cell.n_scored, cell.n_expected, cell.n_not_applicable) == (0, 0, 6)
+    markdown, _ = rendered(study, rows=["M1", "M4"], metrics=[LSE, WER], groups=["all"])
+    assert "| M4 | M4 | 1.00 (1.00 to 1.00) 1 of 6 | n/a |" in markdown
+
+
 def test_problems_are_named(study: Path) -> None:
-    with pytest.raises(UserError, match="not among the score files"):
+    with pytest.raises(UserError, match="metric sim_o.ge2e_resemblyzer has no score in any row"):
         build(study, metrics=["sim_o.ge2e_resemblyzer"])
     with pytest.raises(UserError, match="no score files; run `syncvoice score` for experiment M7"):
         build(study, rows=["M1", "M7"])
@@ -233,11 +241,14 @@ def test_every_line_of_a_markdown_table_has_as_many_cells_as_its_head(study: Pat
 
 
 def test_the_syncnet_check_stands_under_tables_that_the_mini_syncnet_scores_only(study: Path) -> None:
-    check = {"own_sound_wins": 0.981, "passed": True}
+    check = {"own_beats_other": 0.981, "clips": 40, "threshold": 0.95, "passed": True}
     with_lse, _ = rendered(study, check)
     without, _ = rendered(study, check, metrics=[WER])
-    assert "held-out ground truth: own sound wins 0.981; passed yes." in with_lse
-    assert "held-out" not in without
+    text = "held-out ground truth (40 clips): own sound beats another clip's in 98.1 % of pairs; each must reach 95 %"
+    assert f"{text}: passed." in with_lse
+    assert "held-out" not in without and "## Warning" not in with_lse
+    failed, _ = rendered(study, {**check, "own_beats_other": 0.6, "passed": False})
+    assert "NOT passed" in failed and failed.index("## Warning") < failed.index("## All clips")
 
 
 def test_the_papers_direction_has_its_own_block_without_its_numbers(study: Path) -> None:
@@ -276,7 +287,7 @@ def test_numbers_for_people() -> None:
 
 def test_command_writes_all_files_with_the_same_bytes_twice(study: Path) -> None:
     settings = settings_file(study)
-    write_json(study / "metrics" / "syncnet_check.json", {"own_sound_wins": 0.97})
+    write_json(study / "metrics" / "syncnet_check.json", {"own_beats_other": 0.97, "passed": True})
     contents = []
     for folder in ("one", "two"):
         arguments = ["--settings", settings, "--tasks-root", study / "tasks", "--metrics-root", study / "metrics"]

@@ -14,7 +14,7 @@ from snakemake.exceptions import WorkflowError
 
 from syncvoice.assets import read_registry
 from syncvoice.config import load_study
-from syncvoice.config.checks import weights_of_metric
+from syncvoice.config.checks import nearest, weights_of_metric
 from syncvoice.config.settings import job_settings, recipe_settings
 from syncvoice.errors import UserError
 from syncvoice.metrics import METRIC_FILES
@@ -91,6 +91,15 @@ def recipe_text(wildcards):
 def recipes_made_by(rule):
     """Recipes that a rule makes."""
     return [name for name, recipe in STUDY.recipes.items() if recipe.made_by == rule]
+
+
+def check_recipes_have_rules():
+    """Stop if no rule makes a recipe: Snakemake would silently take results that an earlier study left behind."""
+    for name, recipe in STUDY.recipes.items():
+        if not workflow.is_rule(recipe.made_by):
+            makers = [rule.name for rule in workflow.rules if rule.name.startswith("train")]
+            hint = nearest(recipe.made_by, makers)
+            raise WorkflowError(f"recipes.{name}.made_by: no rule {recipe.made_by!r}; {hint}")
 
 
 def is_embedded(dataset):
@@ -180,10 +189,15 @@ def manifest_of_recipe(wildcards):
     return manifest(recipe.dataset, recipe.split)
 
 
+def with_metadata(weights):
+    """Weight files, each with the JSON file beside it (sizes and provenance)."""
+    return [path for file in weights for path in (file, str(Path(file).with_suffix(".json")))]
+
+
 def weights_of_recipe(wildcards):
     """Weights that a recipe starts from or conditions on."""
     recipe = STUDY.recipes[wildcards.recipe]
-    return [recipe.start, recipe.speaker_encoder]
+    return with_metadata([recipe.start, recipe.speaker_encoder])
 
 
 def manifest_of_task(wildcards):
@@ -220,7 +234,7 @@ def features_of_experiment(wildcards):
     task = STUDY.tasks[wildcards.task]
     experiment = STUDY.experiments[wildcards.experiment]
     visual = STUDY.recipes[experiment.recipe].visual if experiment.recipe else []
-    clip_features = ["mel", *visual]
+    clip_features = ["mel"] if experiment.kind == "vocoder_copy" else visual
     reference_features = ["mel", "speaker"] if experiment.kind in ("model", "zero_shot") else []
     return [
         *feature_shards(task.dataset, task.split, clip_features),
@@ -237,12 +251,12 @@ def weights_of_experiment(wildcards):
         "zero_shot": ("backbone", "vocoder"),
         "vocoder_copy": ("vocoder",),
     }
-    return [weights[name] for name in needed.get(experiment.kind, ())]
+    return with_metadata(weights[name] for name in needed.get(experiment.kind, ()))
 
 
 def weights_of_scorer(wildcards):
     """Weights that a metric scores with."""
-    return weights_of_metric(wildcards.metric)
+    return with_metadata(weights_of_metric(wildcards.metric))
 
 
 def code_of_scorer(wildcards):

@@ -29,7 +29,7 @@ rule score:
 rule check_syncnet:
     input:
         manifests=ground_truth_manifests,
-        weights="weights/syncnet.safetensors",
+        weights=with_metadata(["weights/syncnet.safetensors"]),
     output:
         "results/{study}/metrics/syncnet_check.json",
     log:

@@ -1,0 +1,49 @@
+"""The registry of weights made by others, and how a file is had."""
+
+from pathlib import Path
+
+import pytest
+
+from syncvoice.assets import Asset, fetch, read_registry
+from syncvoice.errors import UserError
+from syncvoice.files import sha256_of
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def asset(**changes: object) -> Asset:
+    """An entry without url."""
+    fields = read_registry(REPOSITORY / "config" / "assets.yaml")["lrw_resnet18"].model_dump()
+    return Asset(**{**fields, **changes})
+
+
+def test_registry_states_every_licence_and_place() -> None:
+    registry = read_registry(REPOSITORY / "config" / "assets.yaml")
+    assert len(registry) >= 10
+    assert all(entry.put_by_hand == f"resources/assets/{name}" for name, entry in registry.items())
+    assert not any("/latest/" in (entry.url or "") for entry in registry.values())
+
+
+def test_file_placed_by_hand_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "thing").write_bytes(b"weights")
+    monkeypatch.setenv("SYNCVOICE_ASSETS", str(tmp_path / "store"))
+    good = asset(sha256=sha256_of(tmp_path / "store" / "thing"))
+    fetch("thing", good, tmp_path / "out")
+    assert (tmp_path / "out").read_bytes() == b"weights"
+    with pytest.raises(UserError, match="expected 0000"):
+        fetch("thing", asset(sha256="0" * 64), tmp_path / "wrong")
+    assert not (tmp_path / "wrong").exists()
+
+
+def test_without_url_the_place_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SYNCVOICE_ASSETS", raising=False)
+    with pytest.raises(UserError, match="put the file at resources/assets/lrw_resnet18"):
+        fetch("lrw_resnet18", asset(), tmp_path / "out")
+
+
+def test_only_assets_module_imports_a_network_library() -> None:
+    forbidden = ("import urllib.request", "import requests", "import http.client", "torch.hub", "hf_hub_download")
+    sources = {path: path.read_text() for path in (REPOSITORY / "syncvoice").rglob("*.py")}
+    found = [path.name for path, text in sources.items() if any(word in text for word in forbidden)]
+    assert found == ["assets.py"]

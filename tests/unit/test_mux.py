@@ -1,0 +1,122 @@
+"""Dubbing a video: picture untouched, sound on time, marked as synthetic, same bytes."""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from syncvoice.audio import write_wav
+from syncvoice.cli import main
+from syncvoice.errors import UserError
+from syncvoice.manifest import Clip, write_manifest
+from syncvoice.tasks import make_task, write_task
+from syncvoice.video.decode import FrameSource, decode_clip
+from syncvoice.video.mux import dub
+from tests.unit.clip_files import blank_frames, clicks, face_frames, write_video
+
+CLICKS = (2400, 12_000, 24_000)
+N = 40
+
+
+def click_positions(audio: np.ndarray) -> list[int]:
+    """Start of each click of `CLICKS` in decoded sound."""
+    positions = []
+    for expected in CLICKS:
+        window = np.abs(audio[expected - 1000 : expected + 1000])
+        positions.append(expected - 1000 + int(np.argmax(window > 0.5 * window.max())))
+    return positions
+
+
+def packets(path: Path) -> list[bytes]:
+    with av.open(f"file:{path}") as source:
+        return [bytes(packet) for packet in source.demux(video=0) if packet.size]
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"), [("a.mp4", "libx264"), ("a.mpg", "mpeg1video"), ('-it\'s "odd" %d.mp4', "libx264")]
+)
+def test_clicks_are_on_time_and_the_picture_is_kept(tmp_path: Path, name: str, codec: str) -> None:
+    sound_codec = "mp2" if name.endswith("mpg") else "aac"
+    source = write_video(tmp_path / name, face_frames(N), clicks(N * 960), codec=codec, sound_codec=sound_codec)
+    dub(source, clicks(N * 960, at=CLICKS), tmp_path / "out.mp4")
+    clip = decode_clip(tmp_path / "out.mp4")
+    assert clip.n_frames == N
+    assert np.abs(np.array(click_positions(clip.audio)) - CLICKS).max() <= 0.005 * 24_000
+    if codec == "libx264":
+        assert packets(tmp_path / "out.mp4") == packets(source), "packets are copied, not encoded again"
+    for ours, theirs in zip(FrameSource(tmp_path / "out.mp4"), FrameSource(source), strict=True):
+        assert np.abs(ours.astype(int) - theirs).mean() < 4
+
+
+def test_late_picture_starts_at_zero(tmp_path: Path) -> None:
+    from fractions import Fraction
+
+    times = [Fraction(k, 25) + Fraction(1, 2) for k in range(N)]
+    source = write_video(tmp_path / "a.mkv", blank_frames(N), clicks(N * 960), times=times)
+    dub(source, clicks(N * 960, at=CLICKS), tmp_path / "out.mp4")
+    clip = decode_clip(tmp_path / "out.mp4")
+    assert clip.n_frames == N and abs(clip.frames.start_s) < 0.002
+    assert np.abs(np.array(click_positions(clip.audio)) - CLICKS).max() <= 0.005 * 24_000
+
+
+def test_marked_as_synthetic_and_repeatable(tmp_path: Path) -> None:
+    source = write_video(tmp_path / "a.mp4", face_frames(12), clicks(12 * 960), sound_codec="aac")
+    audio = np.random.default_rng(0).normal(0, 0.1, 12 * 960).astype(np.float32)
+    for name in ("1.mp4", "2.mp4"):
+        dub(source, audio, tmp_path / name)
+    assert (tmp_path / "1.mp4").read_bytes() == (tmp_path / "2.mp4").read_bytes()
+    dub(source, audio, tmp_path / "plain.mp4", synthetic=False)
+    with av.open(str(tmp_path / "1.mp4")) as marked, av.open(str(tmp_path / "plain.mp4")) as plain:
+        assert "synthetic speech" in marked.metadata["comment"] and "synthetic" in marked.metadata["description"]
+        assert "comment" not in plain.metadata
+
+
+def test_odd_sides_are_encoded(tmp_path: Path) -> None:
+    frames = [np.zeros((63, 65, 3), np.uint8)] * 12
+    source = tmp_path / "a.mkv"
+    with av.open(str(source), "w") as target:
+        stream = target.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 65, 63, "yuv444p"
+        for frame in frames:
+            target.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        target.mux(stream.encode(None))
+    dub(source, clicks(12 * 960), tmp_path / "out.mp4")
+    assert next(iter(FrameSource(tmp_path / "out.mp4"))).shape == (62, 64, 3)
+
+
+def test_unusable_input_is_a_user_error(tmp_path: Path) -> None:
+    (tmp_path / "text.mp4").write_text("no video")
+    for source in (tmp_path / "text.mp4", tmp_path / "none.mp4"):
+        with pytest.raises(UserError, match=source.name):
+            dub(source, clicks(9600), tmp_path / "out.mp4")
+    good = write_video(tmp_path / "a.mp4", blank_frames(12), None)
+    with pytest.raises(UserError, match="shape"):
+        dub(good, np.zeros((2, 100), np.float32), tmp_path / "out.mp4")
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_mux_command(tmp_path: Path) -> None:
+    video = write_video(tmp_path / "a.mp4", blank_frames(12), clicks(12 * 960), sound_codec="aac")
+    first = Clip("a", "test", "d", "p", "", "", "en", "", "hello", video, tmp_path / "a.wav", 12)
+    clips = [first, replace(first, id="b", video=tmp_path / "gone.mp4"), replace(first, id="c")]
+    write_manifest(tmp_path / "m.gz", clips)
+    write_task(tmp_path / "t.csv", make_task(clips, [], "en", "own", 0))
+    write_wav(tmp_path / "speech" / "x.wav", clicks(12 * 960), 24_000)
+    with open(tmp_path / "speech" / "utterances.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["utterance", "point", "wav", "status", "message", "seconds_compute"])
+        writer.writerow(["a", "", "x.wav", "ok", "", "1"])
+        writer.writerow(["a", "f=1,l=2", "x.wav", "ok", "", "1"])
+        writer.writerow(["b", "", "x.wav", "ok", "", "1"])
+        writer.writerow(["c", "", "", "failed", "no reference", ""])
+    names = {"--task": "t.csv", "--speech": "speech", "--manifest": "m.gz", "--out": "videos"}
+    arguments = [part for name, value in names.items() for part in (name, str(tmp_path / value))]
+    assert main(["mux", *arguments]) == 0
+    with open(tmp_path / "videos" / "videos.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["status"] for row in rows] == ["ok", "ok", "failed", "failed"]
+    assert (tmp_path / "videos" / "a.mp4").is_file() and (tmp_path / "videos" / "f=1,l=2" / "a.mp4").is_file()
+    assert "gone.mp4" in rows[2]["message"] and rows[3]["message"] == "no reference"

@@ -1,0 +1,50 @@
+"""The files in weights/: complete provenance, small, and never trained on what must stay unseen."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from syncvoice import checkpoints
+from syncvoice.corpus.voices import UNSEEN_VOICES
+from syncvoice.files import sha256_of
+from syncvoice.model.camplus import CAMPPlus, fbank
+from syncvoice.model.recogniser import CtcRecogniser
+from syncvoice.model.vocoder import Vocoder
+
+WEIGHTS = Path(__file__).parents[2] / "weights"
+NAMES = ("vocoder", "speaker_encoder", "recogniser")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_provenance_belongs_to_the_file_and_names_its_data(name: str) -> None:
+    path = WEIGHTS / f"{name}.safetensors"
+    metadata = checkpoints.read_metadata(path)
+    assert metadata["weights_sha256"] == sha256_of(path)
+    assert metadata["chain"] and metadata["figures"] and metadata["sentence_split"].startswith("train:")
+    assert "/" not in str(metadata["chain"][-1]["settings"]["pool"])  # no path of the machine that trained
+    assert (WEIGHTS / metadata["curve"]).is_file()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_unseen_voice_was_heard(name: str) -> None:
+    metadata = checkpoints.read_metadata(WEIGHTS / f"{name}.safetensors")
+    unseen = {voice.name for voice in UNSEEN_VOICES}
+    assert len(metadata["voices"]) >= 60 and unseen == set(metadata["unseen_voices"])
+    assert not unseen & set(metadata["voices"])
+
+
+def test_all_weights_together_are_small() -> None:
+    assert sum(path.stat().st_size for path in WEIGHTS.glob("*.safetensors")) <= 25e6
+
+
+def test_networks_load_and_run() -> None:
+    noise = np.random.default_rng(0).normal(0, 0.05, 16_000).astype(np.float32)
+    encoder = CAMPPlus.load(WEIGHTS / "speaker_encoder.safetensors")
+    assert encoder(fbank(noise)[None]).shape == (1, encoder.embedding_size)
+    recogniser = CtcRecogniser.load(WEIGHTS / "recogniser.safetensors")
+    assert recogniser.phone_log_probs(noise)[0].shape == (100, len(recogniser.phones))
+    vocoder = Vocoder.load(WEIGHTS / "vocoder.safetensors")
+    sound = vocoder.decode(0.1 * np.log(1e-3) * torch.ones(40, 100), 9600)
+    assert sound.shape == (9600,) and sound.abs().max() < 0.2

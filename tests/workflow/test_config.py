@@ -1,0 +1,111 @@
+"""Errors of a study name the file, the key and the nearest valid name; overlays leak nothing."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from syncvoice.config import Study, load_study, read_study
+from syncvoice.config.settings import job_settings, recipe_settings
+from syncvoice.errors import UserError
+
+CONFIG = Path(__file__).resolve().parents[2] / "config"
+
+
+def changed(base: str = "tiny", **sections: dict[str, Any]) -> Study:
+    """Load a study after changing entries of its sections."""
+    values = yaml.safe_load((CONFIG / f"{base}.yaml").read_text())
+    for section, entries in sections.items():
+        for name, entry in entries.items():
+            values.setdefault(section, {}).setdefault(name, {}).update(entry)
+    return load_study(values, CONFIG, "study.yaml")
+
+
+@pytest.mark.parametrize("name", ["mini", "tiny"])
+def test_shipped_studies_are_valid(name: str) -> None:
+    assert read_study(CONFIG / f"{name}.yaml").name == name
+
+
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        ({"recipes": {"full": {"stepz": 3}}}, "study.yaml: unknown key recipes.full.stepz; did you mean 'steps'?"),
+        ({"recipes": {"full": {"masking": {"lips": 0.1}}}}, "recipes.full.masking.lips; did you mean 'lip'?"),
+        ({"bootstrap": {"boot": {}}}, "unknown key bootstrap.boot"),
+        ({"recipes": {"full": {"masking": {"context": 0.9}}}}, "recipes.full.masking: .*never hidden together"),
+        ({"recipes": {"full": {"visual": ["lips"]}}}, "recipes.full.visual.0: .*found 'lips'"),
+        (
+            {"experiments": {"M3": {"recipe": "ful"}}},
+            "experiments.M3.recipe: unknown recipe 'ful'; did you mean 'full'",
+        ),
+        ({"experiments": {"M3": {"recipe": None}}}, "experiments.M3: .*kind model needs a recipe"),
+        ({"experiments": {"M3": {"tasks": ["en_zz"]}}}, "experiments.M3.tasks: unknown task 'en_zz'; did you mean"),
+        (
+            {"tasks": {"en_en": {"metrics": ["lse.syncnet_mni"]}}},
+            "'lse.syncnet_mni'; .*'lse.syncnet_mini'",
+        ),
+        ({"tasks": {"en_en": {"split": "tst"}}}, "tasks.en_en.split: unknown split 'tst'; did you mean 'test'"),
+        ({"tables": {"en_en": {"rows": ["M9"]}}}, "tables.en_en.rows: unknown experiment 'M9'"),
+        ({"tables": {"en_en": {"rows": ["M5"]}}}, "tables.en_en.rows: experiments.M5.tasks: unknown task 'en_en'"),
+        ({"tables": {"en_en": {"baseline": "M5"}}}, "tables.en_en.baseline: unknown row 'M5'"),
+        ({"extends": {"nothing.yaml": ["recipes"]}}, "nothing.yaml does not exist"),
+        ({"extends": {"recipes/small.yaml": ["recipe"]}}, "no section 'recipe' there; did you mean 'recipes'"),
+    ],
+)
+def test_errors_name_key_and_nearest_name(sections: dict[str, Any], message: str) -> None:
+    values = yaml.safe_load((CONFIG / "tiny.yaml").read_text())
+    with pytest.raises(UserError, match=message):
+        load_study(_merge(values, sections), CONFIG, "study.yaml")
+
+
+def _merge(base: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:
+    """Merge maps key by key."""
+    for key, value in top.items():
+        base[key] = _merge(base.get(key) or {}, value) if isinstance(value, dict) else value
+    return base
+
+
+def test_network_must_not_condition_and_score() -> None:
+    lip = {"extractor": "mesh_lip", "network": "syncnet_mini", "video": True}
+    with pytest.raises(UserError, match="lse.syncnet_mini scores with syncnet_mini, which also conditions a model"):
+        changed(features={"lip": lip})
+
+
+def test_scorer_weights_must_not_condition() -> None:
+    with pytest.raises(UserError, match="weights/syncnet.safetensors, which also conditions"):
+        changed(recipes={"full": {"speaker_encoder": "weights/syncnet.safetensors"}})
+
+
+def test_maps_of_a_study_replace_those_it_extends() -> None:
+    values = yaml.safe_load((CONFIG / "tiny.yaml").read_text())
+    sections = ["features", "tasks", "tables", "plots", "gallery"]
+    values["extends"] = {"mini.yaml": sections, "experiments.yaml": ["experiments"]}
+        "mini.yaml": ["features", "tasks", "tables", "plots", "gallery"],
+        "experiments.yaml": ["experiments"],
+    }
+    study = load_study(values, CONFIG, "study.yaml")
+    assert list(study.experiments) == list(values["experiments"])
+    assert set(study.tasks) == set(values["tasks"])
+    assert set(study.tables) == set(values["tables"])
+
+
+def test_no_visual_and_full_differ_in_the_visual_branch_only() -> None:
+    study = read_study(CONFIG / "mini.yaml")
+    no_visual, full = recipe_settings(study, "no_visual"), recipe_settings(study, "full")
+    assert {key for key in full if full[key] != no_visual[key]} == {"recipe", "visual"}
+
+
+def test_captions_and_paper_rows_reach_no_job_that_computes() -> None:
+    study = changed(experiments={"M3": {"caption": "a new caption", "paper": "M3", "group": "new"}})
+    settings = job_settings(study, {})["experiments/M3"]
+    assert settings == job_settings(read_study(CONFIG / "tiny.yaml"), {})["experiments/M3"]
+
+
+def test_paper_values_and_directions_reach_their_tables() -> None:
+    study = read_study(CONFIG / "mini.yaml")
+    settings = job_settings(study, yaml.safe_load((CONFIG / "paper_values.yaml").read_text()))
+    directions = {entry["id"]: entry for entry in settings["tables/en_zh"]["comparisons"]}
+    assert directions["faces_between_text_and_lips"]["ascending"] == ["M2", "M5", "M4"]
+    assert directions["faces_between_text_and_lips"]["metric"] == "cer.ctc_mini"
+    assert {value["experiment"] for value in settings["tables/en_zh"]["paper_values"]} == {"M1", "M2", "M4", "M5"}

@@ -1,0 +1,46 @@
+"""The ways to install agree with each other."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+LOCKS = ("requirements.lock", "requirements-nodeps.lock")
+
+
+def requirements() -> list[str]:
+    """Run-time and development requirements of pyproject.toml."""
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    return project["dependencies"] + project["optional-dependencies"]["dev"]
+
+
+def name_of(requirement: str) -> str:
+    """Normalised name of a requirement."""
+    return re.sub(r"[-_.]+", "-", re.split(r"[<>=!~\[; ]", requirement)[0]).lower()
+
+
+def locked() -> list[str]:
+    """Lines of both lock files."""
+    return [line for lock in LOCKS for line in (REPOSITORY / lock).read_text().splitlines()]
+
+
+def test_conda_environment_has_the_same_requirements() -> None:
+    content = yaml.safe_load((REPOSITORY / "environment.yml").read_text())
+    (pip,) = [entry["pip"] for entry in content["dependencies"] if isinstance(entry, dict)]
+    assert sorted(pip) == sorted(requirements())
+
+
+def test_locks_hold_names_and_versions_only() -> None:
+    assert [line for line in locked() if not re.fullmatch(r"[a-z0-9-]+==[A-Za-z0-9.]+", line)] == []
+
+
+def test_locks_hold_every_requirement_once() -> None:
+    names = [line.partition("==")[0] for line in locked()]
+    assert len(names) == len(set(names))
+    assert {name_of(requirement) for requirement in requirements()} <= set(names)
+
+
+def test_torch_is_pinned_without_local_version() -> None:
+    assert "torch==2.13.0" in locked()

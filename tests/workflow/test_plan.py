@@ -1,0 +1,147 @@
+"""How many jobs a change plans: counted by dry runs over a finished study."""
+
+import resource
+from pathlib import Path
+from typing import Any
+
+from tests.workflow.conftest import Project, make_project
+
+ROW = {"recipe": "full", "scales": {"face": 3.0}, "tasks": ["en_en"], "caption": "stronger face guidance"}
+ABLATION = """
+use rule train as train_other_procedure with:
+    wildcard_constraints:
+        recipe="other_procedure",
+    params:
+        code="1",
+        env="",
+        features_root="elsewhere",
+        folder=subpath(output.model, parent=True),
+"""
+
+
+def add_row(values: dict[str, Any], name: str = "new_row", **changes: Any) -> None:
+    """Add an experiment and show it in the table en_en."""
+    values["experiments"][name] = {**ROW, **changes}
+    values["tables"]["en_en"]["rows"].append(name)
+
+
+def test_finished_study_plans_nothing(project: Project) -> None:
+    assert project.plan() == {}
+
+
+def test_rows_that_share_a_recipe_share_its_training(project: Project) -> None:
+    assert len(list((project.folder / "results" / "tiny" / "models").iterdir())) == 2
+
+
+def test_new_experiment_trains_nothing(project: Project) -> None:
+    plan = project.plan_of(add_row)
+    assert plan == {"all": 1, "write_settings": 2, "generate": 1, "score": 2, "tabulate": 1, "plot": 1}
+
+
+def test_new_recipe_trains_one_model(project: Project) -> None:
+    def change(values: dict[str, Any]) -> None:
+        values["recipes"]["lip_trained"] = {"dataset": "minidub", "visual": ["lip"]}
+        add_row(values, recipe="lip_trained")
+
+    plan = project.plan_of(change)
+    assert plan["train"] == plan["resolve_recipe"] == plan["generate"] == 1
+    assert "compute_feature" not in plan
+
+
+def test_ablation_file_makes_one_model_with_its_own_rule(project: Project) -> None:
+    def change(values: dict[str, Any]) -> None:
+        values["recipes"]["other_procedure"] = {"dataset": "minidub", "made_by": "train_other_procedure"}
+        add_row(values, recipe="other_procedure", scales={})
+
+    file = project.folder / "workflow" / "rules" / "ablations" / "other_procedure.smk"
+    file.write_text(ABLATION)
+    try:
+        plan = project.plan_of(change)
+    finally:
+        file.unlink()
+    assert plan["train_other_procedure"] == 1
+    assert "train" not in plan
+
+
+def test_recipe_whose_rule_is_missing_stops_the_dry_run(project: Project) -> None:
+    def change(values: dict[str, Any]) -> None:
+        values["recipes"]["orphan"] = {"dataset": "minidub", "made_by": "train_orphan"}
+        add_row(values, recipe="orphan", scales={})
+
+    result = project.snakemake("--dry-run", "--configfile", project.study("tiny", change))
+    assert result.returncode != 0
+    assert "recipes.orphan.made_by: no rule 'train_orphan'; did you mean 'train'?" in result.stdout
+
+
+def test_caption_reaches_tables_only(project: Project) -> None:
+    plan = project.plan_of(lambda values: values["experiments"]["M3"].update(caption="another caption"))
+    assert set(plan) == {"all", "write_settings", "tabulate", "plot", "make_gallery"}
+
+
+def test_sampling_change_generates_one_row_again(project: Project) -> None:
+    plan = project.plan_of(lambda values: values["experiments"]["M1"].update(steps=3))
+    assert plan["generate"] == 1
+    assert plan["score"] == 2
+    assert "train" not in plan
+
+
+def test_code_change_reruns_what_uses_it_and_a_comment_nothing(project: Project) -> None:
+    module = project.folder / "syncvoice" / "reporting" / "gallery.py"
+    before = module.read_text()
+    try:
+        module.write_text(before + "\n# a comment\n")
+        assert project.plan() == {}
+        module.write_text(before + "\nNEW_CONSTANT = 1\n")
+        assert project.plan() == {"all": 1, "make_gallery": 1}
+    finally:
+        module.write_text(before)
+
+
+def test_split_change_makes_only_that_split_again(project: Project) -> None:
+    def change(values: dict[str, Any]) -> None:
+        values["datasets"]["minidub"]["splits"]["translation"]["settings"]["clips"] = {"en": 3}
+
+    plan = project.plan_of(change)
+    assert plan["make_corpus"] == plan["prepare"] == 1
+    assert "train" not in plan
+
+
+def test_other_study_in_between_changes_nothing(project: Project) -> None:
+    other = project.study("tiny", lambda values: values.update(name="other"), name="other")
+    result = project.snakemake("--quiet", "--configfile", other, "--", "results/other/tasks/en_zh.csv")
+    assert result.returncode == 0, result.stdout
+    assert project.plan() == {}
+
+
+def test_mini_plans_every_row_of_the_paper(project: Project) -> None:
+    plan = project.plan("config/mini.yaml")
+    assert plan["train"] == 4
+    assert plan["generate"] >= 20
+    assert "pretrain_network" not in plan
+
+
+def test_150_000_clips_are_planned_in_seconds(tmp_path: Path) -> None:
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    rows = "".join(f"{number}.mp4,text {number}\n" for number in range(150_000))
+    (clips / "clips.csv").write_text("media,text\n" + rows)
+    project = make_project(tmp_path / "project")
+
+    def change(values: dict[str, Any]) -> None:
+        split = {"shards": 100, "settings": {}}
+        splits = dict.fromkeys(values["datasets"]["minidub"]["splits"], split)
+        values["datasets"]["minidub"] = {"kind": "folder", "path": str(clips), "splits": splits}
+
+    config = project.study("tiny", change)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    plan = project.plan(config)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert sum(plan.values()) <= 2_000
+    assert after.ru_utime - before.ru_utime <= 10
+
+
+def test_misspelt_name_stops_the_dry_run(project: Project) -> None:
+    config = project.study("tiny", lambda values: values["experiments"]["M3"].update(recipe="ful"))
+    result = project.snakemake("--dry-run", "--configfile", config)
+    assert result.returncode != 0
+    assert "changed.yaml: experiments.M3.recipe: unknown recipe 'ful'; did you mean 'full'?" in result.stdout
