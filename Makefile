@@ -52,9 +52,9 @@ pretrain: $(INSTALLED) unlock
 clean-study:
 	rm -rf results/$(STUDY)
 
-# The environment is made again when a lock file changes. torch comes first: with a CPU build at hand pip takes that.
-$(INSTALLED): requirements.lock requirements-nodeps.lock pyproject.toml
-	rm -rf .venv
+# The environment is brought up to date when a lock file changes. torch comes first: with a CPU build at hand pip takes
+# that.
+$(INSTALLED): requirements.lock requirements-nodeps.lock
 	$(PYTHON) -m venv .venv
 	$(PIP) "$$(grep '^torch==' requirements.lock)"
 	$(PIP) -r requirements.lock

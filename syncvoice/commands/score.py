@@ -23,7 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--metric", choices=sorted(METRIC_FILES), help="which scoring job")
     parser.add_argument("--task", type=Path, help="task file with the utterances (tasks/*.csv)")
-    parser.add_argument("--speech", type=Path, help="folder of the generated WAVs with utterances.csv")
+    parser.add_argument("--speech", type=Path, help="folder of WAVs: utterances.csv or {utterance}.wav")
     parser.add_argument(
         "--manifest", type=Path, nargs="+", default=[], help="manifest of the task's clips (.cuts.jsonl.gz)"
     )
@@ -88,12 +88,18 @@ def read_task(path: Path) -> list[dict[str, str]]:
 
 
 def read_speech(folder: Path) -> list[dict[str, str]]:
-    """Read the list of generated WAVs of a speech folder.
+    """List the sounds of a speech folder: utterances.csv, or without one every {utterance}.wav (other models' speech).
 
     Raises:
-        UserError: it is missing, or columns are.
+        UserError: there is neither, or columns are missing.
     """
-    return _read_csv(folder / "utterances.csv", ("utterance", "wav"), "write it with `syncvoice generate`")
+    table = folder / "utterances.csv"
+    sounds = sorted(folder.glob("*.wav"))
+    if not table.exists() and sounds:
+        return [{"utterance": path.stem, "point": "", "wav": path.name, "status": "ok"} for path in sounds]
+    return _read_csv(
+        table, ("utterance", "wav"), "write it with `syncvoice generate`, or put {utterance}.wav files there"
+    )
 
 
 def _read_csv(path: Path, needed: Sequence[str], advice: str) -> list[dict[str, str]]:
@@ -123,13 +129,14 @@ def score_rows(
     from tqdm import tqdm
 
     generated = {(row["utterance"], row.get("point", "")): row for row in speech}
-    points = sorted({row.get("point", "") for row in speech}) or [""]
+    points = sorted({row.get("point", "") for row in speech} - {""}) or [""]  # no point: failed before the sweep began
     known = {row["utterance"] for row in tasks}
     for stranger in sorted({row["utterance"] for row in speech} - known):
         log.warning("utterance %s of %s is not in the task; it is not scored", stranger, folder)
     work = [(row, point) for point in points for row in tasks]
     for row, point in tqdm(work, desc=scorer.NAME, unit="utterance", disable=None):
-        yield from _score_one(scorer, row, point, generated.get((row["utterance"], point)), folder, clips)
+        sound = generated.get((row["utterance"], point), generated.get((row["utterance"], "")))
+        yield from _score_one(scorer, row, point, sound, folder, clips)
 
 
 def _score_one(

@@ -33,6 +33,7 @@ class Experiment(Section):
     voice: Literal["context", "speaker"]  # the reference as context speech, or as speaker embedding
     scales: Scales
     steps: int = Field(ge=1)  # Euler steps
+    precision: Literal["auto", "fp32", "bf16"]  # of the vector-field estimator
     t_shift: float = Field(gt=0.0, le=1.0)
     seed: int = Field(ge=0)
     swap: Literal["none", "video", "text"]  # controls: another clip's video, or shuffled text

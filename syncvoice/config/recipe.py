@@ -47,7 +47,7 @@ class Recipe(Section):
     masking: Masking
     adapter_dim: int = Field(gt=0)  # width of the bottleneck adapters of lip and face
     padding: Literal["invariant", "reference"]
-    precision: Literal["fp32", "bf16"]
+    precision: Literal["auto", "fp32", "bf16"]  # auto: bf16 where the hardware is fast at it
     seed: int = Field(ge=0)
     threads: int = Field(ge=1)
     log_every: int = Field(ge=1)  # steps

@@ -53,12 +53,10 @@ def make_extractor(name: str, settings: dict[str, Any] | None = None) -> Extract
     Raises:
         UserError: unknown name or settings.
     """
-    makers = _makers()
     name = DEFAULT_EXTRACTORS.get(name, name)
-    if name not in makers:
-        raise UserError(f"extractor '{name}' is unknown; choose one of {', '.join(makers)}")
+    kind = _class_of(name)
     try:
-        return makers[name](**(settings or {}))
+        return kind(**(settings or {}))
     except TypeError as error:
         raise UserError(f"extractor '{name}' does not take the settings {settings} ({error}); remove them") from error
 
@@ -76,19 +74,31 @@ def key_of(extractor: Extractor) -> Key:
     }
 
 
-def _makers() -> dict[str, Callable[..., Extractor]]:
-    """Return extractors by name; each module is imported only when its extractor is made."""
+def _class_of(name: str) -> Callable[..., Extractor]:
+    """Return the class of an extractor; its module is imported only when it is wanted.
 
-    def lazy(module: str, kind: str) -> Callable[..., Extractor]:
-        """Return a maker that imports the module when called."""
-        import importlib
+    Raises:
+        UserError: unknown name.
+    """
+    match name:
+        case "zipvoice_mel":
+            from syncvoice.features.mel import ZipVoiceMel
 
-        return lambda **settings: getattr(importlib.import_module(f"syncvoice.features.{module}"), kind)(**settings)
+            return ZipVoiceMel
+        case "mesh_lip":
+            from syncvoice.features.lip import MeshLip
 
-    return {
-        "zipvoice_mel": lazy("mel", "ZipVoiceMel"),
-        "mesh_lip": lazy("lip", "MeshLip"),
-        "mesh_face": lazy("face", "MeshFace"),
-        "kaldi_fbank": lazy("speaker", "KaldiFbank"),
-        "emilia_tokens": lazy("text", "EmiliaTokens"),
-    }
+            return MeshLip
+        case "mesh_face":
+            from syncvoice.features.face import MeshFace
+
+            return MeshFace
+        case "kaldi_fbank":
+            from syncvoice.features.speaker import KaldiFbank
+
+            return KaldiFbank
+        case "emilia_tokens":
+            from syncvoice.features.text import EmiliaTokens
+
+            return EmiliaTokens
+    raise UserError(f"extractor '{name}' is unknown; choose one of {', '.join(DEFAULT_EXTRACTORS.values())}")

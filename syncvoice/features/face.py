@@ -93,10 +93,10 @@ class MeshFace:
 
     name = "mesh_face"
     version = "1"
-    fps = float(clocks.FPS)
-    dim = 2 * len(VALUES)
-    weights_sha256 = None
-    source_fields = ("track_sha256",)
+    fps: float | None = float(clocks.FPS)
+    dim: int | None = 2 * len(VALUES)
+    weights_sha256: str | None = None
+    source_fields: tuple[str, ...] = ("track_sha256",)
 
     def __init__(self) -> None:
         """No settings."""
@@ -111,4 +111,8 @@ class MeshFace:
         """
         if clip.track is None:
             raise UserError(f"clip '{clip.id}' has no tracked face, so no face features; use a clip with video")
-        return face_features(self._landmarks.of(clip.track, clip.id))
+        return self.from_landmarks(self._landmarks.of(clip.track, clip.id))
+
+    def from_landmarks(self, landmarks: np.ndarray) -> np.ndarray:
+        """Return the feature of landmarks (n_frames, 478, 3) in pixels, for clips outside any manifest."""
+        return face_features(landmarks)

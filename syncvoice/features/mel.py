@@ -68,10 +68,10 @@ class ZipVoiceMel:
 
     name = "zipvoice_mel"
     version = "1"
-    fps = clocks.MEL_FPS
-    dim = N_MELS
-    weights_sha256 = None
-    source_fields = ("audio_sha256",)
+    fps: float | None = clocks.MEL_FPS
+    dim: int | None = N_MELS
+    weights_sha256: str | None = None
+    source_fields: tuple[str, ...] = ("audio_sha256",)
 
     def __init__(self) -> None:
         """No settings."""

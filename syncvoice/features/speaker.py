@@ -14,10 +14,10 @@ class KaldiFbank:
 
     name = "kaldi_fbank"
     version = "1"
-    fps = 100.0
-    dim = 80
-    weights_sha256 = None
-    source_fields = ("audio_sha256",)
+    fps: float | None = 100.0
+    dim: int | None = 80
+    weights_sha256: str | None = None
+    source_fields: tuple[str, ...] = ("audio_sha256",)
 
     def __init__(self) -> None:
         """No settings."""

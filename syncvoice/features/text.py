@@ -11,10 +11,10 @@ class EmiliaTokens:
     """Feature `text`: (tokens,) int32 ids of the clip's own text, without the pad that the model appends."""
 
     name = "emilia_tokens"
-    fps = None
-    dim = None
-    weights_sha256 = None
-    source_fields = ("text", "language")
+    fps: float | None = None
+    dim: int | None = None
+    weights_sha256: str | None = None
+    source_fields: tuple[str, ...] = ("text", "language")
 
     def __init__(self) -> None:
         """Load the tokenizer."""

@@ -99,7 +99,7 @@ def _row_labels(axis: "Axes", labels: list[tuple[str, str]], left: float, panel:
     for position, (name, caption) in enumerate(labels):
         x = -(left - 0.1) / panel
         axis.text(x, position, name, transform=axis.get_yaxis_transform(), va="bottom", fontsize=8.5)
-        caption = textwrap.shorten(caption, CAPTION_WIDTH + 14, placeholder=" …")
+        caption = "" if caption == name else textwrap.shorten(caption, CAPTION_WIDTH + 14, placeholder=" …")
         soft: dict[str, Any] = {"va": "top", "fontsize": 6.5, "color": style.SOFT}
         axis.text(x, position + 0.03, caption, transform=axis.get_yaxis_transform(), **soft)
 

@@ -134,8 +134,10 @@ def in_group(task: "pd.DataFrame", group: str) -> np.ndarray:
     return (task["voice_seen"] == ("yes" if group == "seen" else "no")).to_numpy()
 
 
-def read_scores(metrics_root: Path | str, experiment: str, task: str) -> "pd.DataFrame":
-    """Read all score files of an experiment on a task into one tidy frame.
+def read_scores(
+    metrics_root: Path | str, experiment: str, task: str, utterances: frozenset[str] | None = None
+) -> "pd.DataFrame":
+    """Read all score files of an experiment on a task into one tidy frame, of some utterances or (None) of all.
 
     Raises:
         UserError: there is no score file, or one of them lacks a column.
@@ -157,7 +159,7 @@ def read_scores(metrics_root: Path | str, experiment: str, task: str) -> "pd.Dat
         frames.append(frame)
     scores = pd.concat([frame for frame in frames if len(frame)] or frames[:1], ignore_index=True)
     scores["point"] = scores["point"].fillna("")
-    return scores
+    return scores if utterances is None else scores[scores["utterance"].isin(utterances)]
 
 
 def select(scores: "pd.DataFrame", task: "pd.DataFrame", row: Row, metric: str) -> Scores:

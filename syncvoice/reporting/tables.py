@@ -73,9 +73,8 @@ def build_table(
 
     task = read_task(Path(tasks_root) / f"{settings.task}.csv")
     if utterances is not None:
-        task.attrs["left_out"] = sorted(set(task["utterance"]) - utterances)
         task = task[task["utterance"].isin(utterances)].reset_index(drop=True)
-    loaded, rows = _load(settings, task, metrics_root)
+    loaded, rows = _load(settings, task, metrics_root, utterances)
     settings = replace(settings, rows=rows)
     lines = []
     for group in settings.groups:
@@ -93,13 +92,15 @@ def build_table(
     return table, _directions(settings, loaded)
 
 
-def _load(settings: TableSettings, task: "pd.DataFrame", metrics_root: Path | str) -> tuple[Loaded, tuple[Row, ...]]:
+def _load(
+    settings: TableSettings, task: "pd.DataFrame", metrics_root: Path | str, utterances: frozenset[str] | None
+) -> tuple[Loaded, tuple[Row, ...]]:
     """Return the scores of every row and metric, and the rows with sweeps expanded into their points."""
     loaded: Loaded = {}
     rows: list[Row] = []
     scored: set[str] = set()
     for row in settings.rows:
-        scores = read_scores(metrics_root, row.experiment, settings.task)
+        scores = read_scores(metrics_root, row.experiment, settings.task, utterances)
         for expanded in expand_points(scores, row):
             rows.append(expanded)
             for metric in settings.metrics:
@@ -107,9 +108,9 @@ def _load(settings: TableSettings, task: "pd.DataFrame", metrics_root: Path | st
         scored |= set(scores["metric"])
     missing = [metric for metric in settings.metrics if metric not in scored]
     if missing:
-        known = ", ".join(sorted(scored)) or "none"
+        known = f"found: {', '.join(sorted(scored)) or 'none'}"
         raise UserError(
-            f"table {settings.name}: metric {missing[0]} has no score in any row (found: {known}); run `syncvoice score`"
+            f"table {settings.name}: metric {missing[0]} has no score in any row ({known}); run `syncvoice score`"
         )
     return loaded, tuple(rows)
 

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 
 from syncvoice.files import read_json, write_json
 from syncvoice.manifest import clips_of
+from syncvoice.model.precision import resolve_precision
 from syncvoice.training.data import BatchMaker, BatchPlan, StepStream, embed_speakers, open_features
 from syncvoice.training.module import FineTuning, write_curve
 from syncvoice.training.start import model_from_start, save_model
@@ -59,7 +60,8 @@ def train(recipe: Mapping[str, Any], manifest: Path, features_root: Path, folder
     elif first:
         restore(module, checkpoint)
     write_curve(folder / "curve.csv", module.rows)
-    metadata = {"recipe": dict(recipe), "steps": int(recipe["steps"]), "clips": len(plan.clips), "visual_dims": visual_dims}
+    metadata = {"recipe": dict(recipe), "steps": int(recipe["steps"]), "clips": len(plan.clips), "visual_dims": visual_dims,
+                "precision": resolve_precision(recipe["precision"])}  # fmt: skip
     save_model(folder, module.final_model(), metadata)
     shutil.rmtree(state)  # finished: the exported model is all that is needed
 
@@ -71,7 +73,7 @@ def trainer_of(recipe: Mapping[str, Any], state: Path) -> lightning.Trainer:
         enable_version_counter=False, save_on_train_epoch_end=False,
     )  # fmt: skip
     return lightning.Trainer(
-        max_steps=int(recipe["steps"]), accelerator="auto", devices=1, precision=PRECISION[recipe["precision"]],
+        max_steps=int(recipe["steps"]), accelerator="auto", devices=1, precision=PRECISION[resolve_precision(recipe["precision"])],
         gradient_clip_val=float(recipe["gradient_clip"]), logger=False, callbacks=[saver], enable_model_summary=False,
         log_every_n_steps=int(recipe["log_every"]), num_sanity_val_steps=0, deterministic=True, max_epochs=-1,
     )  # fmt: skip

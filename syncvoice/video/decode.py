@@ -151,7 +151,7 @@ def decode_sound(path: Path | str, minimum_frames: int = 10) -> tuple[np.ndarray
 
 
 def read_sound(path: Path | str, start_s: float | None) -> np.ndarray:
-    """Decode the first sound stream as mono float32 at 24 kHz.
+    """Decode the first sound stream as mono float32 in [-1, 1] at 24 kHz.
 
     Args:
         path: any file FFmpeg reads.
@@ -182,7 +182,7 @@ def read_sound(path: Path | str, start_s: float | None) -> np.ndarray:
             length += len(piece)
     if not length:
         raise ClipProblem("no_audio", f"{path.name} has a sound stream without a single sample; add sound to it")
-    return resample(np.concatenate(pieces), rate, clocks.SAMPLE_RATE)
+    return np.clip(resample(np.concatenate(pieces), rate, clocks.SAMPLE_RATE), -1.0, 1.0)  # resampling overshoots
 
 
 def fit(audio: np.ndarray, n_samples: int) -> np.ndarray:
@@ -214,7 +214,7 @@ def opened(path: Path) -> Iterator[Any]:
     """Open a media file; every FFmpeg or system error inside the block becomes a `broken_file` problem."""
     try:
         # "file:" keeps a name that starts with a dash or holds a colon from being read as an option or a protocol
-        with av.open(f"file:{path}") as container:
+        with av.open(f"file:{path}", metadata_errors="replace") as container:
             yield container
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise ClipProblem("broken_file", f"{path.name} cannot be decoded ({_first_line(error)}); replace it") from error

@@ -137,6 +137,26 @@ def _mouth_jpegs(frames: FrameSource, track: Track, settings: PrepareSettings) -
 _DETECTORS: dict[PrepareSettings, FaceDetector] = {}
 
 
+def _detector(settings: PrepareSettings) -> FaceDetector:
+    """Return the detector of these settings; it is made once per process."""
+    if settings not in _DETECTORS:
+        _DETECTORS[settings] = settings.make_detector()
+    return _DETECTORS[settings]
+
+
+def track_video(media: Path, settings: PrepareSettings | None = None) -> Track:
+    """Follow the face of a video file outside any data set; the file needs no sound.
+
+    Raises:
+        UserError: the clip cannot be used; says why.
+    """
+    settings = settings or PrepareSettings()
+    try:
+        return follow_face(FrameSource(media), _detector(settings), settings)
+    except ClipProblem as problem:
+        raise UserError(f"{media}: {problem.message}") from problem
+
+
 def mouth_and_audio(media: Path, settings: PrepareSettings | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Mouth crops (frames, 96, 96) uint8 grey and mono 24 kHz sound (960 * frames,) of a video file.
 
@@ -146,11 +166,9 @@ def mouth_and_audio(media: Path, settings: PrepareSettings | None = None) -> tup
         UserError: the clip cannot be used; says why.
     """
     settings = settings or PrepareSettings()
-    if settings not in _DETECTORS:
-        _DETECTORS[settings] = settings.make_detector()
     try:
         clip = decode_clip(media, settings.length_tolerance_frames, settings.min_frames)
-        track = follow_face(clip.frames, _DETECTORS[settings], settings)
+        track = follow_face(clip.frames, _detector(settings), settings)
     except ClipProblem as problem:
         raise UserError(f"{media}: {problem.message}") from problem
     mouth = [decode_jpeg(data, colour=False) for data in _mouth_jpegs(clip.frames, track, settings)]

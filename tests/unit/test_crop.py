@@ -18,7 +18,7 @@ from syncvoice.video.crop import (
 )
 from syncvoice.video.decode import ClipProblem
 from syncvoice.video.detect import FaceDetector
-from syncvoice.video.prepare import PreparedClip, PrepareSettings, mouth_and_audio, prepare_clip
+from syncvoice.video.prepare import PreparedClip, PrepareSettings, mouth_and_audio, prepare_clip, track_video
 from syncvoice.video.store import TrackReader, TrackWriter
 from syncvoice.video.track import read_mouth
 from tests.unit.clip_files import blank_frames, clicks, face_frames, portrait, write_video
@@ -153,3 +153,10 @@ def test_settings_refuse_unknown_keys() -> None:
 def test_mouth_and_audio_tells_the_file(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="none.mkv"):
         mouth_and_audio(write_video(tmp_path / "none.mkv", blank_frames(20), clicks(20 * 960)))
+
+
+def test_track_of_a_silent_video(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "silent.mp4", face_frames(12), None)
+    assert track_video(path).landmarks.shape == (12, 478, 3)
+    with pytest.raises(UserError, match="gone.mp4"):
+        track_video(tmp_path / "gone.mp4")

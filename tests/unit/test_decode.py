@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from syncvoice.video.decode import REASONS, ClipProblem, FrameSource, decode_clip, decode_sound, fit, read_sound
-from tests.unit.clip_files import blank_frames, clicks, face_frames, write_video
+from tests.unit.clip_files import blank_frames, clicks, face_frames, real_data, write_video
 
 
 def levels(source: FrameSource) -> list[int]:
@@ -111,6 +111,26 @@ def test_hostile_files_become_reasons(tmp_path: Path) -> None:
         assert reason_of(path) == "broken_file", path.name
 
 
+def test_damaged_files_decode_or_become_reasons(tmp_path: Path) -> None:
+    good = write_video(tmp_path / "good.mp4", face_frames(15), clicks(15 * 960), sound_codec="aac").read_bytes()
+    rng = np.random.default_rng(1)
+    outcomes = set()
+    for number in range(20):
+        data = bytearray(good if number % 2 else good[: int(rng.integers(len(good)))])
+        for position in rng.integers(0, len(data), 1 + 10 * (number % 4)):
+            data[position] ^= int(rng.integers(1, 256))
+        path = tmp_path / f"{number}.mp4"
+        path.write_bytes(data)
+        try:
+            clip = decode_clip(path)
+            assert len(clip.audio) == 960 * clip.n_frames
+            outcomes.add("decoded")
+        except ClipProblem as problem:
+            assert problem.reason in REASONS
+            outcomes.add(problem.reason)
+    assert "broken_file" in outcomes
+
+
 def test_missing_streams_and_lengths(tmp_path: Path) -> None:
     assert reason_of(write_video(tmp_path / "silent.mkv", blank_frames(30), None)) == "no_audio"
     assert reason_of(write_video(tmp_path / "short.mkv", blank_frames(5), clicks(5 * 960))) == "too_short"
@@ -161,3 +181,12 @@ def test_read_sound_averages_channels_of_all_formats(tmp_path: Path) -> None:
     for subtype in ("PCM_16", "PCM_U8", "PCM_24", "FLOAT", "DOUBLE"):
         soundfile.write(tmp_path / f"{subtype}.wav", stereo, 24_000, subtype=subtype)
         assert np.allclose(read_sound(tmp_path / f"{subtype}.wav", None)[100:-100], 0.2, atol=0.006)
+
+
+@pytest.mark.skipif(not real_data("grid").is_dir(), reason="no GRID clips at hand")
+@pytest.mark.parametrize("name", ["s1/bbaf3s", "s22/lbbc2a"])
+def test_real_grid_clip(name: str) -> None:
+    clip = decode_clip(real_data("grid") / f"{name}.mpg")
+    assert clip.n_frames == 75 and len(clip.audio) == 72_000
+    assert next(iter(clip.frames)).shape == (288, 360, 3)
+    assert 0.01 < np.abs(clip.audio).max() <= 1

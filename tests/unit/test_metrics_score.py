@@ -10,7 +10,7 @@ import soundfile
 
 from syncvoice.audio import write_wav
 from syncvoice.cli import main
-from syncvoice.commands.score import read_task, score_rows
+from syncvoice.commands.score import read_speech, read_task, score_rows
 from syncvoice.errors import UserError
 from syncvoice.manifest import Clip, write_manifest
 from syncvoice.metrics import METRIC_FILES, METRICS, metrics_of_file
@@ -124,6 +124,16 @@ def test_every_point_of_a_sweep_is_scored(folder: Path) -> None:
     ]  # fmt: skip
 
 
+def test_utterance_that_failed_before_the_sweep_fails_at_every_point(folder: Path) -> None:
+    speech_rows = [{"utterance": "good", "point": "a", "wav": "good.wav", "status": "ok"}]
+    speech_rows.append({"utterance": "other", "point": "", "wav": "", "status": "failed", "message": "no text"})
+    rows = list(score_rows(CountingScorer(), [task_row("good"), task_row("other")], speech_rows, folder, {}))
+    assert [(row["point"], row["utterance"], row["status"]) for row in rows[::2]] == [
+        ("a", "good", "ok"), ("a", "other", "failed"),
+    ]  # fmt: skip
+    assert "no text" in rows[-1]["message"]
+
+
 @pytest.fixture
 def study(tmp_path: Path) -> Path:
     """One clip whose ground truth is its own generated speech, and a second utterance without speech."""
@@ -162,6 +172,15 @@ def test_word_metric_keeps_counts_and_fails_with_all_words(study: Path) -> None:
     assert [row["words"] for row in rows] == ["6", "6"]
     assert rows[1]["errors"] == rows[1]["deletions"] == "6"
     assert rows[1]["value"] == ""
+
+
+def test_folder_of_another_model_needs_no_list(study: Path) -> None:
+    listed = score(study, "mcd_dtw.melcep13", "listed.csv")
+    (study / "speech" / "utterances.csv").unlink()
+    assert score(study, "mcd_dtw.melcep13", "plain.csv")[0] == listed[0]
+    (study / "speech" / "u1.wav").unlink()
+    with pytest.raises(UserError, match="does not exist"):
+        read_speech(study / "speech")
 
 
 def test_missing_arguments_and_files_are_told(study: Path, capsys: pytest.CaptureFixture[str]) -> None:

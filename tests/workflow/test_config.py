@@ -81,9 +81,6 @@ def test_maps_of_a_study_replace_those_it_extends() -> None:
     values = yaml.safe_load((CONFIG / "tiny.yaml").read_text())
     sections = ["features", "tasks", "tables", "plots", "gallery"]
     values["extends"] = {"mini.yaml": sections, "experiments.yaml": ["experiments"]}
-        "mini.yaml": ["features", "tasks", "tables", "plots", "gallery"],
-        "experiments.yaml": ["experiments"],
-    }
     study = load_study(values, CONFIG, "study.yaml")
     assert list(study.experiments) == list(values["experiments"])
     assert set(study.tasks) == set(values["tasks"])

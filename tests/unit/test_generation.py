@@ -1,0 +1,85 @@
+"""Speech of an experiment: known duration, noise by name, controls, sweeps, failures as rows."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from syncvoice import clocks
+from syncvoice.audio import read_wav
+from syncvoice.errors import UserError
+from syncvoice.generation import Sampling, batches_by_length, point_name, points_of, save, swapped, synthesise
+from syncvoice.model.guidance import Scales
+from syncvoice.model.vocoder import Vocoder
+from syncvoice.tasks import Utterance
+from tests.unit.test_model import make_model, make_request
+
+VOCODER = {"dim": 16, "intermediate": 24, "layers": 1}
+
+
+def row(name: str, text: str = "bin blue") -> Utterance:
+    return Utterance(name, name, "test", "d", text, "en", "v", "female", "yes", "grid", "r", "reference", "set red", "en", 10)
+
+
+def test_speech_is_exactly_as_long_as_the_video() -> None:
+    torch.manual_seed(0)
+    requests = [make_request(name, n) for name, n in (("a", 9), ("b", 14), ("c", 9))]
+    made = {r.name: sound for r, sound, _ in synthesise(make_model(), Vocoder(VOCODER).eval(), requests, Sampling(Scales(2.0), 2))}
+    assert {name: len(sound) for name, sound in made.items()} == {"a": 9 * 960, "b": 14 * 960, "c": 9 * 960}
+
+
+def test_speech_of_an_utterance_does_not_depend_on_the_order_of_the_task() -> None:
+    torch.manual_seed(0)
+    model, vocoder = make_model(), Vocoder(VOCODER).eval()
+    requests = [make_request(name, n) for name, n in (("a", 9), ("b", 12), ("c", 9))]
+    one = {r.name: sound for r, sound, _ in synthesise(model, vocoder, requests, Sampling(Scales(2.0), 2))}
+    two = {r.name: sound for r, sound, _ in synthesise(model, vocoder, requests[::-1], Sampling(Scales(2.0), 2))}
+    for name in one:
+        np.testing.assert_array_equal(one[name], two[name])
+
+
+def test_same_name_same_noise_other_name_other_noise() -> None:
+    model, vocoder = make_model(), Vocoder(VOCODER).eval()
+    a = make_request("a", 9)
+    twin, other = a, make_request("a", 9)
+    object.__setattr__(other, "name", "z")
+    sounds = [next(iter(synthesise(model, vocoder, [r], Sampling(Scales(2.0), 2))))[1] for r in (a, twin, other)]
+    np.testing.assert_array_equal(sounds[0], sounds[1])
+    assert not np.allclose(sounds[0], sounds[2])
+
+
+def test_batches_hold_like_lengths_and_every_request_once() -> None:
+    requests = [make_request(f"r{i}", 5 + (i * 7) % 60) for i in range(40)]
+    batches = batches_by_length(requests, context=True)
+    assert sorted(r.name for b in batches for r in b) == sorted(r.name for r in requests)
+    lengths = [r.n_frames for b in batches for r in b]
+    assert lengths == sorted(lengths)
+
+
+def test_controls_give_every_utterance_another_partner() -> None:
+    rows = [row(f"u{i}", f"text {i}") for i in range(9)]
+    partners = swapped(rows, 1, "video")
+    assert sorted(p.utterance for p in partners) == sorted(r.utterance for r in rows)
+    assert all(p.utterance != r.utterance for p, r in zip(partners, rows, strict=True))
+    assert partners != swapped(rows, 2, "video")
+    with pytest.raises(UserError, match="at least two"):
+        swapped(rows[:1], 1, "video")
+
+
+def test_points_of_a_sweep() -> None:
+    settings = {"scales": {"text": 2.0, "face": 0.0, "lip": 0.0}}
+    assert points_of(settings) == [("", Scales(2.0))]
+    grid = points_of(settings | {"sweep": {"face": [0.0, 2.0], "lip": [1.0], "clips": 2}})
+    assert [name for name, _ in grid] == ["face0.0_lip1.0", "face2.0_lip1.0"]
+    assert grid[1][1] == Scales(2.0, 2.0, 1.0)
+    assert point_name(grid[1][1]) == grid[1][0]
+
+
+def test_sound_that_is_not_finite_is_a_failed_row(tmp_path: Path) -> None:
+    good = save(tmp_path, "a", "p", np.zeros(960, np.float32))
+    assert good["status"] == "ok"
+    assert read_wav(tmp_path / "p/a.wav")[1] == clocks.SAMPLE_RATE
+    bad = save(tmp_path, "b", "", np.array([np.nan], np.float32))
+    assert bad["status"] == "failed" and "not finite" in str(bad["message"])
+    assert not (tmp_path / "b.wav").exists()
