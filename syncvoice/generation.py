@@ -104,7 +104,9 @@ def sample_mels(model: SyncVoice, requests: Sequence[Request], sampling: Samplin
         model.condition_subsets(script, sampling.scales, sampling.expansion), pad_stack(speech),
         model.embed_speaker(script) if sampling.voice == "speaker" else None, model.padding(script),
     )  # fmt: skip
-    x_1 = euler(model.backbone, pad_stack(x_0), conditions, sampling.scales, sampling.num_steps, sampling.t_shift, on_step)
+    x_1 = euler(
+        model.backbone, pad_stack(x_0), conditions, sampling.scales, sampling.num_steps, sampling.t_shift, on_step
+    )
     return [x[start:frames] for x, start, frames in zip(x_1, context, script.lengths(), strict=True)]
 
 

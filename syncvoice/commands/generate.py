@@ -61,7 +61,12 @@ def _copies(args: argparse.Namespace, settings: Mapping[str, Any], rows: "list[U
         vocoder = Vocoder.load(Path(settings["weights"]["vocoder"])).eval()
         mels = open_features(args.features_root / rows[0].split, ["mel"])["mel"]
     return [
-        save(out, r.utterance, "", copy_of(kind, clips[r.clip], vocoder, mels[r.clip] if vocoder else None, settings["seed"]))
+        save(
+            out,
+            r.utterance,
+            "",
+            copy_of(kind, clips[r.clip], vocoder, mels[r.clip] if vocoder else None, settings["seed"]),
+        )
         for r in rows
     ]
 
@@ -117,7 +122,9 @@ def _requests(args: argparse.Namespace, settings: Mapping[str, Any], rows: "list
         try:
             requests.append(builder.request(row, text, video))
         except UserError as error:
-            failed.append({"utterance": row.utterance, "point": "", "wav": "", "status": "failed", "message": str(error)})
+            failed.append(
+                {"utterance": row.utterance, "point": "", "wav": "", "status": "failed", "message": str(error)}
+            )
     return requests, failed
 
 

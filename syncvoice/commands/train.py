@@ -9,7 +9,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recipe", type=Path, required=True, help="resolved recipe (JSON, from resolve-recipe)")
     parser.add_argument("--manifest", type=Path, required=True, help="training manifest (.cuts.jsonl.gz)")
     parser.add_argument("--features-root", type=Path, required=True, help="folder that holds FEATURE/shard-*.h5")
-    parser.add_argument("--out", type=Path, required=True, help="folder for model.safetensors, metadata.json, curve.csv")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder for model.safetensors, metadata.json, curve.csv"
+    )
 
 
 def run(args: argparse.Namespace) -> None:

@@ -23,7 +23,7 @@ SyncNet v2 scores may be titled plain LSE-D and LSE-C.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -127,7 +127,7 @@ def score_embeddings(lips: np.ndarray, network: "SyncNet", audio: np.ndarray) ->
     return lip_sync_of(distance_curve(lips[:windows], sounds))
 
 
-def mouth_frames(clip: object, size: int) -> np.ndarray:
+def mouth_frames(clip: Any, size: int) -> np.ndarray:
     """Grey mouth crops of a prepared clip, (frames, size, size) uint8.
 
     Raises:

@@ -81,8 +81,7 @@ class PhoneTimeScorer:
 
     def score(self, utterance: Utterance) -> list[Score]:
         """Score one utterance."""
-        clip = self._clips.get(utterance.row["clip"])
-        require_same_text(utterance, clip)
+        clip = require_same_text(utterance, self._clips.get(utterance.row["clip"]))
         phones = [phone for phone in clip.phones if phone[0] != SILENCE]
         if not phones:
             raise NotApplicable("phone times of the clip are not known")

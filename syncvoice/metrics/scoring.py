@@ -137,17 +137,17 @@ def read_16k(path: Path | str) -> np.ndarray:
 def cached_by_id(compute: Callable[[str], Any]) -> Callable[[str], Any]:
     """Remember results by name; errors are remembered too, so that a broken clip costs its work once."""
     results: dict[str, Any] = {}
+    problems: dict[str, Exception] = {}
 
     def lookup(name: str) -> Any:
         """Return the remembered result or compute it."""
-        if name not in results:
+        if name not in results and name not in problems:
             try:
-                results[name] = (compute(name), None)
+                results[name] = compute(name)
             except (NotApplicable, ScoreError) as error:
-                results[name] = (None, error)
-        value, error = results[name]
-        if error is not None:
-            raise error
-        return value
+                problems[name] = error
+        if name in problems:
+            raise problems[name]
+        return results[name]
 
     return lookup

@@ -118,9 +118,14 @@ class McdScorer:
         return mel_cepstra(read_wav(self._clips[clip_id].audio, SAMPLE_RATE)[0])
 
 
-def require_same_text(utterance: Utterance, clip: Any) -> None:
-    """Raise NotApplicable unless the clip has ground truth for this utterance: same language and text."""
+def require_same_text(utterance: Utterance, clip: Any) -> Any:
+    """Return the clip if it is ground truth for this utterance: same language and text.
+
+    Raises:
+        NotApplicable: it is not, or there is no clip.
+    """
     if clip is None:
         raise NotApplicable("the clip is not in the manifest: no ground truth")
     if clip.language != utterance.row["language"] or clip.text.strip() != utterance.row["text"].strip():
         raise NotApplicable("the clip says something else (translation): no ground truth")
+    return clip

@@ -97,9 +97,7 @@ class SyncVoice(nn.Module):
         self.config = config
         self.backbone = ZipVoice(config.backbone)
         width = config.backbone.feat_dim
-        self.fusion = (
-            TextVisualFusion(config.visual_dims, config.adapter_dim, width) if config.visual_dims else None
-        )
+        self.fusion = TextVisualFusion(config.visual_dims, config.adapter_dim, width) if config.visual_dims else None
         self.speaker = (
             DualSpeakerEncoder(config.speaker_branches, config.pretrained_speaker_dim, width,
                                config.backbone.time_embed_dim, config.speaker_dim)

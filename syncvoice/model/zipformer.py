@@ -332,7 +332,9 @@ class TTSZipformer(nn.Module):
         if time_embed_dim:
             # Index 1 is the parameter-free SwooshR.
             self.time_embed = nn.Sequential(
-                nn.Linear(time_embed_dim, 2 * time_embed_dim), nn.Identity(), nn.Linear(2 * time_embed_dim, time_embed_dim)
+                nn.Linear(time_embed_dim, 2 * time_embed_dim),
+                nn.Identity(),
+                nn.Linear(2 * time_embed_dim, time_embed_dim),
             )
         if guidance_scale_embed:
             self.guidance_scale_embed = scaled_linear(time_embed_dim or dim, time_embed_dim or dim, 0.1, bias=False)

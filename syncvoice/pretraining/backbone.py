@@ -78,7 +78,9 @@ def read_clips(pool: SpeechPool) -> list[Clip]:
 class Batches:
     """Random batches of about `batch_frames` mel frames, clips of like length together."""
 
-    def __init__(self, clips: list[Clip], settings: Mapping[str, Any], seed: int, embeddings: dict[int, Tensor]) -> None:
+    def __init__(
+        self, clips: list[Clip], settings: Mapping[str, Any], seed: int, embeddings: dict[int, Tensor]
+    ) -> None:
         """Group clips by voice; references are each voice's shortest clips."""
         self.clips, self.settings, self.embeddings = clips, settings, embeddings
         self.draw = rng(seed, "batches")

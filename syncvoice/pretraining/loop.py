@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from syncvoice import checkpoints
 from syncvoice.errors import UserError
 from syncvoice.files import atomic_path, sha256_of
+from syncvoice.model.precision import resolve_precision
 from syncvoice.provenance import code_digest
 from syncvoice.seeding import seed_everything, seed_of
 
@@ -67,7 +68,7 @@ class PretrainingRun:
         seed_everything(self.seed)
 
     def _read_history(self) -> None:
-        """Read what the start weights say of the runs that made them, before `out`, maybe the same file, is replaced."""
+        """Read what the start weights say of their runs, before `out`, maybe the same file, is replaced."""
         start = self.start
         self.earlier = checkpoints.read_metadata(start, missing_ok=True).get("chain", []) if start else []
         self.start_digest = sha256_of(start) if start else None
@@ -175,6 +176,13 @@ class PretrainingRun:
         }
         checkpoints.write_metadata(self.out, metadata)
         self._saved = time.monotonic()
+
+
+def fast_arithmetic() -> "torch.autocast":
+    """Return a context in which matrix products use bfloat16 on processors that are fast at it."""
+    import torch
+
+    return torch.autocast("cpu", torch.bfloat16, enabled=resolve_precision("auto") == "bf16")
 
 
 def _without_folders(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from syncvoice.corpus import phrases
 from syncvoice.corpus.phones import PHONE_CLASSES
 from syncvoice.model.recogniser import BLANK, NO_PHONE, CtcRecogniser, features, pad_features
 from syncvoice.pretraining.data import at_16k, open_pool, phone_labels, pool_provenance, unseen_utterances
-from syncvoice.pretraining.loop import PretrainingRun
+from syncvoice.pretraining.loop import PretrainingRun, fast_arithmetic
 from syncvoice.pretraining.speech_data import SpeechPool
 from syncvoice.text.normalise import normalise
 
@@ -115,7 +115,7 @@ class Batches:
 def losses(model: CtcRecogniser, batch: tuple[Tensor, Tensor, list[Tensor], Tensor]) -> dict[str, Tensor]:
     """Return {"ctc": per symbol, "phone": cross-entropy per frame, "phone_right": share of right frames}."""
     inputs, lengths, targets, labels = batch
-    with torch.autocast("cpu", torch.bfloat16):
+    with fast_arithmetic():
         symbols, phones, trunk_lengths = model(inputs, lengths)
     log_probs = symbols.float().log_softmax(dim=-1).transpose(0, 1)  # (B, T, S) -> (T, B, S)
     target_lengths = torch.tensor([len(target) for target in targets])

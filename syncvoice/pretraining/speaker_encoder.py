@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from syncvoice.model.camplus import MEL_BINS, CAMPPlus, fbank, log_fbank
 from syncvoice.pretraining.data import at_16k, open_pool, pool_provenance, unseen_utterances
-from syncvoice.pretraining.loop import PretrainingRun
+from syncvoice.pretraining.loop import PretrainingRun, fast_arithmetic
 from syncvoice.pretraining.speech_data import SpeechPool
 
 SCALE = 32.0
@@ -133,7 +133,7 @@ def run(settings: Mapping[str, Any], out: Path, start: Path | None, minutes: flo
         batch = torch.stack([cache.crop(int(i), n_frames, rng) for i in chosen])
         batch = batch + settings["noise"] * torch.rand(len(batch), 1, 1) * torch.randn(len(batch), n_frames, MEL_BINS)
         margin = MARGIN * min(1.0, pretraining.progress() / MARGIN_STEPS)
-        with torch.autocast("cpu", torch.bfloat16):
+        with fast_arithmetic():
             embeddings = encoder(batch)
         loss, right = classifier(embeddings.float(), torch.from_numpy(speaker_of[chosen]), margin)
         pretraining.update(optimiser, loss)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from syncvoice.clocks import SAMPLE_RATE
 from syncvoice.model.vocoder import HOP, MAX_MAGNITUDE, MEL_BINS, N_FFT, Vocoder
-from syncvoice.pretraining.loop import PretrainingRun
+from syncvoice.pretraining.loop import PretrainingRun, fast_arithmetic
 
 MAGNITUDE_FLOOR = 2e-3  # of log-magnitude losses: the corpus's own noise floor
 MEL_FLOOR = 1e-7  # of the mel features (public Vocos)
@@ -89,7 +89,7 @@ def losses(vocoder: Vocoder, audio: Tensor, mel_noise: float = 0.0) -> dict[str,
     mel = clean_mel
     if mel_noise > 0:
         mel = mel + mel_noise * torch.rand(len(mel), 1, 1) * torch.randn_like(mel)
-    with torch.autocast("cpu", torch.bfloat16):
+    with fast_arithmetic():
         hidden = vocoder.backbone(mel)
     log_magnitude, phase = vocoder.head.polar(hidden.float())
     # no gradient is lost below the floor: it is applied to the target only

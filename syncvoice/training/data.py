@@ -77,7 +77,9 @@ class BatchPlan:
             short = [c for c in own if c.n_frames <= longest_reference]
             self.references[speaker] = short if len(short) > 1 else own[: max(2, len(own) // 2)]
             if len(own) < 2:
-                log.warning("speaker '%s' has one training clip: it is its own speaker reference, never context", speaker)
+                log.warning(
+                    "speaker '%s' has one training clip: it is its own speaker reference, never context", speaker
+                )
         self._epochs: dict[int, list[list[Example]]] = {}
 
     def batches_of_epoch(self, epoch: int) -> list[list[Example]]:
@@ -128,7 +130,9 @@ def frames_of(example: Example) -> int:
 class BatchMaker:
     """Read features and assemble batches."""
 
-    def __init__(self, stores: Mapping[str, FeatureStore], visual: Sequence[str], embeddings: Mapping[str, Tensor]) -> None:
+    def __init__(
+        self, stores: Mapping[str, FeatureStore], visual: Sequence[str], embeddings: Mapping[str, Tensor]
+    ) -> None:
         """Keep open stores (mel, text and the visual features) and CAM++ embeddings by clip id."""
         self.stores, self.visual, self.embeddings = stores, visual, embeddings
 

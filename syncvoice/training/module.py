@@ -50,7 +50,9 @@ class FineTuning(lightning.LightningModule):
             )
         self.log("loss", loss, prog_bar=True, batch_size=len(batch.clip_ids))
         rate = self.optimizers().param_groups[0]["lr"]
-        self.rows.append({"step": str(self.global_step + 1), "loss": f"{loss.item():.6f}", "learning_rate": f"{rate:.4g}"})
+        self.rows.append(
+            {"step": str(self.global_step + 1), "loss": f"{loss.item():.6f}", "learning_rate": f"{rate:.4g}"}
+        )
         return loss
 
     def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None) -> None:

@@ -32,11 +32,19 @@ def test_size_of_the_base_configuration() -> None:
 
 
 def test_elementary_functions() -> None:
-    torch.testing.assert_close(swoosh_l(torch.tensor(GOLDEN["swooshL"]["x"])), torch.tensor(GOLDEN["swooshL"]["y"]), atol=1e-6, rtol=0)
-    torch.testing.assert_close(swoosh_r(torch.tensor(GOLDEN["swooshR"]["x"])), torch.tensor(GOLDEN["swooshR"]["y"]), atol=1e-6, rtol=0)
+    torch.testing.assert_close(
+        swoosh_l(torch.tensor(GOLDEN["swooshL"]["x"])), torch.tensor(GOLDEN["swooshL"]["y"]), atol=1e-6, rtol=0
+    )
+    torch.testing.assert_close(
+        swoosh_r(torch.tensor(GOLDEN["swooshR"]["x"])), torch.tensor(GOLDEN["swooshR"]["y"]), atol=1e-6, rtol=0
+    )
     norm = BiasNorm(4)
-    norm.load_state_dict({"bias": torch.tensor(GOLDEN["biasnorm"]["bias"]), "log_scale": torch.tensor(GOLDEN["biasnorm"]["log_scale"])})
-    torch.testing.assert_close(norm(torch.tensor(GOLDEN["biasnorm"]["x"]))[0], torch.tensor(GOLDEN["biasnorm"]["y"]), atol=1e-5, rtol=0)
+    norm.load_state_dict(
+        {"bias": torch.tensor(GOLDEN["biasnorm"]["bias"]), "log_scale": torch.tensor(GOLDEN["biasnorm"]["log_scale"])}
+    )
+    torch.testing.assert_close(
+        norm(torch.tensor(GOLDEN["biasnorm"]["x"]))[0], torch.tensor(GOLDEN["biasnorm"]["y"]), atol=1e-5, rtol=0
+    )
 
 
 def test_position_and_time_tables() -> None:
@@ -45,7 +53,9 @@ def test_position_and_time_tables() -> None:
     torch.testing.assert_close(found, torch.tensor(GOLDEN["pos_enc_T5"]["rows"]), atol=1e-5, rtol=0)
     sinusoid = time_sinusoid(torch.tensor([0.3]), 192)[0]
     torch.testing.assert_close(sinusoid[:4], torch.tensor(GOLDEN["time_sinusoid_t0.3"]["first"]), atol=1e-5, rtol=0)
-    torch.testing.assert_close(sinusoid[96:100], torch.tensor(GOLDEN["time_sinusoid_t0.3"]["idx96to99"]), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        sinusoid[96:100], torch.tensor(GOLDEN["time_sinusoid_t0.3"]["idx96to99"]), atol=1e-5, rtol=0
+    )
     torch.testing.assert_close(time_grid(16, 0.5), torch.tensor(GOLDEN["time_steps_16_shift0.5"]), atol=1e-5, rtol=0)
 
 
@@ -83,8 +93,12 @@ def test_vector_field_estimator(model: ZipVoice) -> None:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize(("name", "steps", "g", "shift"), [("euler_n2_g0.0_shift1.0", 2, 0.0, 1.0), ("euler_n4_g1.0_shift0.5", 4, 1.0, 0.5)])
-def test_sampling_reproduces_zipvoice_on_both_sides_of_half_time(model: ZipVoice, name: str, steps: int, g: float, shift: float) -> None:
+@pytest.mark.parametrize(
+    ("name", "steps", "g", "shift"), [("euler_n2_g0.0_shift1.0", 2, 0.0, 1.0), ("euler_n4_g1.0_shift0.5", 4, 1.0, 0.5)]
+)
+def test_sampling_reproduces_zipvoice_on_both_sides_of_half_time(
+    model: ZipVoice, name: str, steps: int, g: float, shift: float
+) -> None:
     speech = det((2, 37, 100), "speech")
     speech[:, 10:] = 0
     text = encoded_text(model)

@@ -19,13 +19,18 @@ VOCODER = {"dim": 16, "intermediate": 24, "layers": 1}
 
 
 def row(name: str, text: str = "bin blue") -> Utterance:
-    return Utterance(name, name, "test", "d", text, "en", "v", "female", "yes", "grid", "r", "reference", "set red", "en", 10)
+    return Utterance(
+        name, name, "test", "d", text, "en", "v", "female", "yes", "grid", "r", "reference", "set red", "en", 10
+    )
 
 
 def test_speech_is_exactly_as_long_as_the_video() -> None:
     torch.manual_seed(0)
     requests = [make_request(name, n) for name, n in (("a", 9), ("b", 14), ("c", 9))]
-    made = {r.name: sound for r, sound, _ in synthesise(make_model(), Vocoder(VOCODER).eval(), requests, Sampling(Scales(2.0), 2))}
+    made = {
+        r.name: sound
+        for r, sound, _ in synthesise(make_model(), Vocoder(VOCODER).eval(), requests, Sampling(Scales(2.0), 2))
+    }
     assert {name: len(sound) for name, sound in made.items()} == {"a": 9 * 960, "b": 14 * 960, "c": 9 * 960}
 
 

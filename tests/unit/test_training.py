@@ -23,12 +23,33 @@ from syncvoice.training.run import train
 from syncvoice.training.start import load_model, model_from_start
 from tests.unit.test_model import TINY
 
-CAMPPLUS = {"feat_dim": 80, "embedding_size": 12, "growth": 4, "bn_size": 2, "init_channels": 8, "head_channels": 4, "layers": [1, 1, 1]}
+CAMPPLUS = {
+    "feat_dim": 80,
+    "embedding_size": 12,
+    "growth": 4,
+    "bn_size": 2,
+    "init_channels": 8,
+    "head_channels": 4,
+    "layers": [1, 1, 1],
+}
 
 
 def clips(n: int = 8) -> list[Clip]:
     return [
-        Clip(f"clip{i}", "train", "d", f"voice{i % 2}", "female", "yes", "en", "grid", "a b", None, Path(f"{i}.wav"), 10 + i)
+        Clip(
+            f"clip{i}",
+            "train",
+            "d",
+            f"voice{i % 2}",
+            "female",
+            "yes",
+            "en",
+            "grid",
+            "a b",
+            None,
+            Path(f"{i}.wav"),
+            10 + i,
+        )
         for i in range(n)
     ]
 
@@ -72,7 +93,9 @@ def study(tmp_path: Path) -> Path:
             else:
                 width = {"mel": 100, "speaker": 80}.get(feature) or widths[feature]
                 items.append((clip.id, draw.standard_normal((rows, width)).astype(np.float32)))
-        write_shard(tmp_path / "features" / feature / "shard-0.h5", {"feature": feature, "dim": widths.get(feature)}, items)
+        write_shard(
+            tmp_path / "features" / feature / "shard-0.h5", {"feature": feature, "dim": widths.get(feature)}, items
+        )
     return tmp_path
 
 
