@@ -20,9 +20,9 @@ COMMANDS = {
     "mux": "put generated speech on its video",
     "score": "score generated speech with one metric",
     "tabulate": "make a table from score files",
+    "probe": "measure what lip and face features tell about the sound",
     "plot": "draw a plot",
     "gallery": "make the page that plays all rows side by side",
-    "dub": "dub one clip",
 }
 
 

@@ -121,7 +121,7 @@ def script_of(model: SyncVoice, requests: Sequence[Request], sampling: Sampling)
         if modality not in model.config.visual_dims:
             raise UserError(
                 f"scale of {modality} is {getattr(sampling.scales, modality)}, but the model has no {modality} branch "
-                f"(it has: {', '.join(model.config.visual_dims) or 'none'}); set the scale to 0 or choose another recipe"
+                f"(it has: {', '.join(model.config.visual_dims) or 'none'}); set the scale to 0 or take another recipe"
             )
         lacking = [r.name for r in requests if modality not in r.visual]
         if lacking:

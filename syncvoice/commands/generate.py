@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from syncvoice.features.cache import FeatureStore
     from syncvoice.tasks import Utterance
 
@@ -56,7 +58,8 @@ def _copies(args: argparse.Namespace, settings: Mapping[str, Any], rows: "list[U
     from syncvoice.training.data import open_features
 
     clips = {clip.id: clip for clip in clips_of(args.manifest)}
-    kind, vocoder, mels = settings["kind"], None, {}
+    kind, vocoder = settings["kind"], None
+    mels: "Mapping[str, np.ndarray]" = {}
     if kind == "vocoder_copy":
         vocoder = Vocoder.load(Path(settings["weights"]["vocoder"])).eval()
         mels = open_features(args.features_root / rows[0].split, ["mel"])["mel"]

@@ -13,7 +13,7 @@ from syncvoice.config.study import Study
 from syncvoice.errors import UserError
 
 # Maps whose entries belong to one study: a later file replaces the whole map instead of merging into it.
-REPLACED = ("datasets", "features", "tasks", "recipes", "experiments", "tables", "plots", "gallery")
+REPLACED = ("datasets", "features", "tasks", "recipes", "experiments", "tables", "plots", "gallery", "probe")
 TEMPLATES = {"recipes": "recipe_defaults", "experiments": "experiment_defaults"}
 
 

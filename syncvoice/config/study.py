@@ -114,6 +114,14 @@ class Weights(Section):
     speaker_encoder: str
 
 
+class Probe(Section):
+    """Linear probe of what the visual features tell: fitted on one split, scored on others (syncvoice/reporting/probe.py)."""
+
+    dataset: Name
+    train: Name
+    tests: list[Name] = Field(min_length=1)
+
+
 class Study(Section):
     """Everything under results/{name}/."""
 
@@ -133,6 +141,7 @@ class Study(Section):
     tables: dict[Name, Table]
     plots: dict[Name, Plot]
     gallery: Gallery | None
+    probe: Probe | None
 
     def metrics_of(self, experiment: str, task: str) -> list[str]:
         """Return the scoring jobs of a row: the task's metrics, cut to the experiment's own list if it has one."""

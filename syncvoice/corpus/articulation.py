@@ -29,9 +29,17 @@ LIP_RAMP_S = 0.045  # time from open to shut
 class TimedPhone(Protocol):
     """What `articulation` needs to know of a phone."""
 
-    symbol: str
-    start_s: float
-    end_s: float
+    @property
+    def symbol(self) -> str:
+        """Name of the phone."""
+
+    @property
+    def start_s(self) -> float:
+        """Start in seconds."""
+
+    @property
+    def end_s(self) -> float:
+        """End in seconds."""
 
 
 class Viseme(NamedTuple):
@@ -155,9 +163,11 @@ def articulation(phones: Iterable[TimedPhone] | Iterable[Sequence], n_frames: in
 
 def _segments(phones: Iterable[TimedPhone] | Iterable[Sequence]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Flatten phones into starts (s,), ends (s,) in seconds and visemes (s, 7); diphthongs share their time."""
-    starts, ends, targets = [], [], []
+    starts: list[float] = []
+    ends: list[float] = []
+    targets: list[Viseme] = []
     for phone in phones:
-        symbol, start, end = (phone.symbol, phone.start_s, phone.end_s) if hasattr(phone, "symbol") else phone[:3]
+        symbol, start, end = phone[:3] if isinstance(phone, Sequence) else (phone.symbol, phone.start_s, phone.end_s)
         parts = visemes_of(symbol)
         edges = np.linspace(start, end, len(parts) + 1)
         starts.extend(edges[:-1])

@@ -155,8 +155,8 @@ def _neutral_lips(identity: Identity, source: np.ndarray, target: np.ndarray) ->
     half = (source[291, 0] - source[61, 0]) / 2
     shift_x, shift_y = (target[[13, 14], :2] - source[[13, 14], :2]).mean(axis=0)
     sides = ((mesh.UPPER_LIP + mesh.LIP_CORNERS, mesh.UPPER_INNER, 1.25), (mesh.LOWER_LIP, mesh.LOWER_INNER, 1.15))
-    for lip, inner, swell in sides:
-        lip = list(lip)
+    for outer, inner, swell in sides:
+        lip = list(outer)
         across = source[lip, 0] - cx
         rim = np.interp(source[lip, 0], *source[[61, *inner, 291], :2].T)
         curve = 1.5 * (1 - np.clip(across / half, -1, 1) ** 2)  # the seam hangs a little in the middle

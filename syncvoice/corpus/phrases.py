@@ -236,7 +236,8 @@ def _templates() -> Iterator[tuple[str, str]]:
 @lru_cache(maxsize=1)
 def phrase_bank() -> tuple[TranslationPair, ...]:
     """Return every phrase with its counterpart: 4-8 English words, 4-9 Mandarin characters, no text twice."""
-    pairs, seen = [], set()
+    pairs: list[TranslationPair] = []
+    seen: set[str] = set()
     for english, mandarin in _templates():
         pair = _pair(english, mandarin)
         texts = (pair.english.text, pair.mandarin.text)
@@ -300,7 +301,7 @@ def sample_translation_pairs(
     from syncvoice.corpus.speech import natural_duration
 
     bank = [pair for pair in phrase_bank() if split_of(pair.english) == split]
-    pairs = []
+    pairs: list[TranslationPair] = []
     for index in rng(seed, "pairs", split).permutation(len(bank)):
         if len(pairs) == n:
             break

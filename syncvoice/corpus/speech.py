@@ -160,7 +160,8 @@ def _words(
         found = [e.sample for e in raw.words if start <= e.position < stop]
         times.append(offset_s + min(found) / espeak.SAMPLE_RATE if found else None)
     spoken_end = phones[-1].end_s
-    words, silences = [], [p for p in phones if p.symbol == SILENCE]
+    words: list[Word] = []
+    silences = [p for p in phones if p.symbol == SILENCE]
     for index, word in enumerate(sentence.words):
         begin = times[index]
         if begin is None:  # espeak joined it to the word before
@@ -177,10 +178,10 @@ def _speak(sentence: Sentence, voice: Voice, delivery: Delivery, n_limit: float)
     body, starts = _ssml(sentence, delivery.pauses)
     style = INTENSITIES[delivery.intensity]
     rate = delivery.rate_wpm
-    pitch = min(99, max(0, voice.pitch + delivery.pitch - 50 + style["pitch"]))
+    pitch = int(min(99, max(0, voice.pitch + delivery.pitch - 50 + style["pitch"])))
     name = f"{espeak.LANGUAGE_VOICES[sentence.language]}+{voice.variant}"
     for _ in range(6):
-        raw = espeak.engine().synthesise(body, name, rate, pitch, style["range"], VOLUME)
+        raw = espeak.engine().synthesise(body, name, rate, pitch, int(style["range"]), VOLUME)
         spoken = _phones(raw, 0.0)
         if not spoken:
             raise UserError(f"espeak-ng spoke nothing for {sentence.text!r} with voice {name}; choose another text")

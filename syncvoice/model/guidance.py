@@ -5,8 +5,8 @@ conditions c_1 .. c_m in the order (text, face, lip), restricted to scales other
 
     v = v(∅) + Σ_k s_{c_k} [v(c_1 .. c_k) − v(c_1 .. c_{k−1})]
 
-∅ means that z_tv is zero everywhere. ZipVoice's scale g is s = 1 + g for all conditions, and its time rule carries over:
-at t <= 0.5 a scale s >= 1 becomes 2 s − 1 and ∅ keeps the reference voice; at t > 0.5 ∅ drops it.
+∅ means that z_tv is zero everywhere. ZipVoice's scale g is s = 1 + g for all conditions, and its time rule carries
+over: at t <= 0.5 a scale s >= 1 becomes 2 s − 1 and ∅ keeps the reference voice; at t > 0.5 ∅ drops it.
 """
 
 from collections.abc import Mapping

@@ -6,7 +6,8 @@ import torch
 def resolve_precision(precision: str) -> str:
     """Return "fp32" or "bf16"; "auto" is bf16 on a GPU or CPU with bfloat16 instructions, fp32 elsewhere.
 
-    Results of the two differ slightly (about 1 % of a feature's spread), so "auto" is reproducible on one kind of machine.
+    Results of the two differ slightly (about 1 % of a feature's spread), so "auto" is reproducible on one kind of
+    machine.
     """
     if precision != "auto":
         return precision

@@ -4,9 +4,9 @@ State-dict keys and numbers are those of the public ZipVoice implementation (ref
 only). Regularisers that act in training alone (Balancer, Whiten, scheduled skips) own no parameters and are left out.
 
 Axes: B clips, T frames, D channels, H attention heads. `lengths` (B,) counts valid frames; `padding` (B, T) is True on
-padded frames. Two padding modes: `reference` reproduces the public code, whose downsampling mixes padded frames into the
-last frames of shorter clips; `invariant` (our default) repeats each clip's last valid frame before every downsampling,
-so that a clip alone equals the same clip in a batch.
+padded frames. Two padding modes: `reference` reproduces the public code, whose downsampling mixes padded frames into
+the last frames of shorter clips; `invariant` (our default) repeats each clip's last valid frame before every
+downsampling, so that a clip alone equals the same clip in a batch.
 """
 
 import math

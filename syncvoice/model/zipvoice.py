@@ -1,7 +1,7 @@
 """ZipVoice: flow-matching text-to-speech with Zipformer text encoder and vector-field estimator.
 
-Symbols: x_0 noise, x_1 speech features, x_t = t x_1 + (1 - t) x_0, v the velocity, z_t the text condition at frame rate.
-Features are 0.1 times the natural log mel spectrogram (100 bins, 93.75 frames per second).
+Symbols: x_0 noise, x_1 speech features, x_t = t x_1 + (1 - t) x_0, v the velocity, z_t the text condition at frame
+rate. Features are 0.1 times the natural log mel spectrogram (100 bins, 93.75 frames per second).
 """
 
 from collections.abc import Sequence
@@ -44,7 +44,8 @@ class ZipVoiceConfig:
     @classmethod
     def of(cls, values: dict[str, Any]) -> "ZipVoiceConfig":
         """Build from plain JSON or YAML values (lists become tuples)."""
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**fields)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

@@ -187,7 +187,7 @@ def train_step(trainer: BackbonePretraining, batch: Batch, batches: Batches, set
 
 
 def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
-    """Exponential moving average whose memory grows with the number of steps, so that early saves are no mixture of noise."""
+    """Exponential moving average whose memory grows with the steps, so that early saves are no mixture of noise."""
 
     def average(averaged: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
         """Averaged parameter after one more step."""

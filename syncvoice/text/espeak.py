@@ -84,27 +84,30 @@ class Espeak:
             raise UserError("the package espeakng-loader is not installed; install the locked requirements") from error
         self._path = str(espeakng_loader.get_library_path())
         self._data = str(espeakng_loader.get_data_path()).encode()
-        self._library: ctypes.CDLL | None = None
         self._audio: list[np.ndarray] = []
         self._phonemes: list[PhonemeEvent] = []
         self._words: list[WordEvent] = []
         self._callback = _Callback(self._collect)
         self._libc = ctypes.CDLL(None)
-        self._start()
+        self._library = self._load()
 
-    def _start(self) -> None:
-        """(Re)load the library: only fresh globals make noise, flutter and echo independent of earlier calls."""
-        if self._library is not None:
-            self._library.espeak_Terminate()
-            self._libc.dlclose(ctypes.c_void_p(self._library._handle))
-        self._library = ctypes.CDLL(self._path)
-        self._library.espeak_TextToPhonemes.restype = ctypes.c_char_p
-        rate = self._library.espeak_Initialize(_OUTPUT_SYNCHRONOUS, 0, self._data, _OPTIONS)
+    def _restart(self) -> None:
+        """Reload the library: only fresh globals make noise, flutter and echo independent of earlier calls."""
+        self._library.espeak_Terminate()
+        self._libc.dlclose(ctypes.c_void_p(self._library._handle))
+        self._library = self._load()
+
+    def _load(self) -> ctypes.CDLL:
+        """Load and initialise the library."""
+        library = ctypes.CDLL(self._path)
+        library.espeak_TextToPhonemes.restype = ctypes.c_char_p
+        rate = library.espeak_Initialize(_OUTPUT_SYNCHRONOUS, 0, self._data, _OPTIONS)
         if rate != SAMPLE_RATE:
             raise UserError(
                 f"espeak-ng could not start: sample rate {rate}, expected {SAMPLE_RATE}; reinstall espeakng-loader"
             )
-        self._library.espeak_SetSynthCallback(self._callback)
+        library.espeak_SetSynthCallback(self._callback)
+        return library
 
     def _collect(self, wav: "ctypes._Pointer", n_samples: int, events: "ctypes._Pointer") -> int:
         if wav and n_samples > 0:
@@ -137,7 +140,7 @@ class Espeak:
             pitch_range: 0-99, 50 is the voice's own.
             volume: 0-200, 100 is normal.
         """
-        self._start()
+        self._restart()
         self._set_voice(voice)
         self._library.espeak_ng_SetRandSeed(ctypes.c_long(1))
         for parameter, value in ((_RATE, rate), (_VOLUME, volume), (_PITCH, pitch), (_RANGE, pitch_range)):

@@ -39,7 +39,7 @@ def open_features(folder: Path, features: Sequence[str]) -> dict[str, FeatureSto
 
 @dataclass(frozen=True)
 class Example:
-    """What is said, in whose voice, in one training clip: ids of the clip and of its reference, with or without context."""
+    """What is said, in whose voice, in one training clip: its clip and its reference, with or without context."""
 
     clip: Clip
     reference: Clip

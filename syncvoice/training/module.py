@@ -46,7 +46,7 @@ class FineTuning(lightning.LightningModule):
         if not torch.isfinite(loss):
             raise UserError(
                 f"recipe {self.recipe['recipe']}: loss {loss.item()} at step {self.global_step} on clips "
-                f"{', '.join(batch.clip_ids)}; look at these clips or lower learning_rate ({self.recipe['learning_rate']})"
+                f"{', '.join(batch.clip_ids)}; look at these or lower learning_rate ({self.recipe['learning_rate']})"
             )
         self.log("loss", loss, prog_bar=True, batch_size=len(batch.clip_ids))
         rate = self.optimizers().param_groups[0]["lr"]

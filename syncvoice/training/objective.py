@@ -1,7 +1,7 @@
 """The training objective: masked flow matching on the target, with random condition masking.
 
-Condition masking (our choice of rates, in the recipe), independent per clip: whole z_tv, lip, face; and context speech or
-speaker embedding, never both. A clip whose context speech is dropped is built without context segment by the data
+Condition masking (our choice of rates, in the recipe), independent per clip: whole z_tv, lip, face; and context speech
+or speaker embedding, never both. A clip whose context speech is dropped is built without context segment by the data
 pipeline, as at inference from the speaker embedding.
 """
 

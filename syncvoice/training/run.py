@@ -60,8 +60,8 @@ def train(recipe: Mapping[str, Any], manifest: Path, features_root: Path, folder
     elif first:
         restore(module, checkpoint)
     write_curve(folder / "curve.csv", module.rows)
-    metadata = {"recipe": dict(recipe), "steps": int(recipe["steps"]), "clips": len(plan.clips), "visual_dims": visual_dims,
-                "precision": resolve_precision(recipe["precision"])}  # fmt: skip
+    metadata = {"recipe": dict(recipe), "steps": int(recipe["steps"]), "clips": len(plan.clips),
+                "visual_dims": visual_dims, "precision": resolve_precision(recipe["precision"])}  # fmt: skip
     save_model(folder, module.final_model(), metadata)
     shutil.rmtree(state)  # finished: the exported model is all that is needed
 
@@ -73,7 +73,8 @@ def trainer_of(recipe: Mapping[str, Any], state: Path) -> lightning.Trainer:
         enable_version_counter=False, save_on_train_epoch_end=False,
     )  # fmt: skip
     return lightning.Trainer(
-        max_steps=int(recipe["steps"]), accelerator="auto", devices=1, precision=PRECISION[resolve_precision(recipe["precision"])],
+        max_steps=int(recipe["steps"]), accelerator="auto", devices=1,
+        precision=PRECISION[resolve_precision(recipe["precision"])],
         gradient_clip_val=float(recipe["gradient_clip"]), logger=False, callbacks=[saver], enable_model_summary=False,
         log_every_n_steps=int(recipe["log_every"]), num_sanity_val_steps=0, deterministic=True, max_epochs=-1,
     )  # fmt: skip

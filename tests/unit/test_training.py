@@ -72,8 +72,8 @@ def recipe(folder: Path, **changes: Any) -> dict[str, Any]:
         "speaker_encoder": str(folder / "speaker_encoder.safetensors"), "speaker_branches": ["pretrained", "learnable"],
         "dataset": "d", "split": "train", "share": 1.0, "steps": 6, "batch_seconds": 3.0, "learning_rate": 1e-3,
         "warmup_steps": 1, "gradient_clip": 1.0, "average_from": 0.3, "adapter_dim": 8, "padding": "invariant",
-        "masking": {"text": 0.2, "lip": 0.2, "face": 0.2, "context": 0.3, "speaker": 0.3}, "precision": "fp32", "seed": 1,
-        "threads": 1, "log_every": 1, "checkpoint_every": 1, "made_by": "train",
+        "masking": {"text": 0.2, "lip": 0.2, "face": 0.2, "context": 0.3, "speaker": 0.3}, "precision": "fp32",
+        "seed": 1, "threads": 1, "log_every": 1, "checkpoint_every": 1, "made_by": "train",
     }  # fmt: skip
     return values | changes
 

@@ -356,6 +356,32 @@ def gallery_files():
     return [f"{RESULTS}/gallery/index.html"] if STUDY.gallery else []
 
 
+def probe_files():
+    """The probe of visual features, if the study has one."""
+    return [f"{RESULTS}/tables/visual_feature_probe.csv"] if STUDY.probe else []
+
+
+def probe_manifest(wildcards):
+    """Clips that the probe is fitted on."""
+    return manifest(STUDY.probe.dataset, STUDY.probe.train)
+
+
+def probe_tests(wildcards):
+    """Clips that the probe is scored on."""
+    return [manifest(STUDY.probe.dataset, split) for split in STUDY.probe.tests]
+
+
+def features_of_probe(wildcards):
+    """Features that the probe reads."""
+    splits = [STUDY.probe.train, *STUDY.probe.tests]
+    return [path for split in splits for path in feature_shards(STUDY.probe.dataset, split, ["mel", "lip", "face"])]
+
+
+def features_root_of_probe(wildcards):
+    """Folder of the probe's data set."""
+    return f"{RESULTS}/features/{STUDY.probe.dataset}"
+
+
 def feature_files():
     """Features of every split of the study."""
     return [

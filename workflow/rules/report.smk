@@ -80,3 +80,31 @@ rule make_gallery:
     shell:
         "{params.env} syncvoice gallery --settings {input.settings} --study-root {params.study_root}"
         " --out {output.page} > {log} 2>&1"
+
+
+# How much of sound, mouth and phone the lip and face features tell: a check of the data, not of a model.
+rule probe_features:
+    input:
+        train=probe_manifest,
+        tests=probe_tests,
+        features=features_of_probe,
+    output:
+        csv=report(
+            "results/{study}/tables/visual_feature_probe.csv",
+            caption="../report/probe.rst",
+            category="Tables",
+            labels={"table": "visual feature probe"},
+        ),
+        markdown="results/{study}/tables/visual_feature_probe.md",
+    log:
+        "results/{study}/logs/probe_features.log",
+    conda:
+        "../../environment.yml"
+    threads: threads_of("report")
+    params:
+        code=code_digest("syncvoice.commands.probe"),
+        env=thread_environment("report"),
+        features_root=features_root_of_probe,
+    shell:
+        "{params.env} syncvoice probe --train {input.train} --tests {input.tests}"
+        " --features-root {params.features_root} --out {output.csv} > {log} 2>&1"
