@@ -22,6 +22,7 @@ COMMANDS = {
     "tabulate": "make a table from score files",
     "probe": "measure what lip and face features tell about the sound",
     "plot": "draw a plot",
+    "publish": "keep a run's tables and plots, put its figures into the README",
     "gallery": "make the page that plays all rows side by side",
 }
 

@@ -59,7 +59,7 @@ def _copies(args: argparse.Namespace, settings: Mapping[str, Any], rows: "list[U
 
     clips = {clip.id: clip for clip in clips_of(args.manifest)}
     kind, vocoder = settings["kind"], None
-    mels: "Mapping[str, np.ndarray]" = {}
+    mels: Mapping[str, np.ndarray] = {}
     if kind == "vocoder_copy":
         vocoder = Vocoder.load(Path(settings["weights"]["vocoder"])).eval()
         mels = open_features(args.features_root / rows[0].split, ["mel"])["mel"]

@@ -38,7 +38,7 @@ def markdown(rows: list[dict]) -> str:
     """The table for people."""
     lines = [
         "# What lip and face features tell (linear probe)", "",
-        "Fitted on the training clips. R² of energy and mouth opening, accuracy of the phone class; chance in brackets.",
+        "Fitted on the training clips. R² of energy and mouth opening, accuracy of the phone; chance in brackets.",
         "", "| Split | Features | Target | Measure | Value | Frames |", "| --- | --- | --- | --- | --- | --- |",
     ]  # fmt: skip
     for row in rows:

@@ -115,7 +115,7 @@ class Weights(Section):
 
 
 class Probe(Section):
-    """Linear probe of what the visual features tell: fitted on one split, scored on others (syncvoice/reporting/probe.py)."""
+    """Linear probe of the visual features: fitted on one split, scored on others (see reporting/probe.py)."""
 
     dataset: Name
     train: Name

@@ -1,0 +1,131 @@
+"""Keeping the results of a run: tables and plots go to results/reference/, the main figures into the README.
+
+Every number of the README's results block comes from here, so a reader can trace it to a table of a named run.
+"""
+
+import csv
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from syncvoice.errors import UserError
+from syncvoice.files import atomic_path
+from syncvoice.metrics import METRICS
+
+BEGIN, END = "<!-- results -->", "<!-- /results -->"
+KEPT = ("tables/*.csv", "tables/*.md", "plots/*.svg", "plots/*.png", "metrics/syncnet_check.json")
+
+Cell = Mapping[str, str]
+Table = dict[tuple[str, str, str], Cell]  # (experiment, group, metric) -> row of the table
+
+
+def keep(study: Path, out: Path) -> list[Path]:
+    """Copy tables, plots, the check of the small SyncNet and the stages' cost; returns what was written.
+
+    Raises:
+        UserError: the study has no tables.
+    """
+    if not list(study.glob("tables/*.csv")):
+        raise UserError(f"{study} has no tables; run the study first (make results)")
+    shutil.rmtree(out, ignore_errors=True)
+    written = []
+    for path in sorted(p for pattern in KEPT for p in study.glob(pattern)):
+        target = out / path.parent.name / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+        written.append(target)
+    with atomic_path(out / "cost.md") as temporary:
+        temporary.write_text(cost(study), encoding="utf-8")
+    return [*written, out / "cost.md"]
+
+
+def cost(study: Path) -> str:
+    """Wall time, CPU time and peak memory of each stage, from the jobs' benchmark files, as Markdown."""
+    lines = ["| Stage | Jobs | CPU seconds | Longest job (s) | Peak memory of a job (GB) |", "| --- |" + " --- |" * 4]
+    for stage in sorted(p for p in (study / "benchmarks").iterdir() if p.is_dir()):
+        rows = [row for path in sorted(stage.rglob("*.tsv")) for row in read_rows(path, delimiter="\t")]
+        seconds, cpu, memory = (
+            [float(row[key]) for row in rows if row[key] not in ("-", "NA")] or [0.0]
+            for key in ("s", "cpu_time", "max_rss")
+        )
+        cells = (stage.name, len(rows), f"{sum(cpu):.0f}", f"{max(seconds):.0f}", f"{max(memory) / 1024:.2f}")
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def read_rows(path: Path, delimiter: str = ",") -> list[dict[str, str]]:
+    """Rows of a CSV or TSV file."""
+    with open(path, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter=delimiter))
+
+
+def read_table(path: Path) -> Table:
+    """Read a table of results."""
+    return {(row["experiment"], row["group"], row["metric"]): row for row in read_rows(path)}
+
+
+def figure(metric: str, value: str) -> str:
+    """A number with the metric's decimals; error rates and shares in %."""
+    if not value:
+        return "n/a"
+    info = METRICS[metric]
+    return f"{float(value) * info.scale:.{info.decimals}f}"
+
+
+def block(table: Table, rows: Sequence[str], metrics: Sequence[str], group: str = "all") -> list[str]:
+    """Markdown of chosen rows and metrics: means."""
+    heads = [f"{METRICS[m].label} {dict(higher='↑', lower='↓').get(METRICS[m].direction, '')}".strip() for m in metrics]
+    lines = ["| Row | What it is | " + " | ".join(heads) + " |", "| --- | --- |" + " --- |" * len(metrics)]
+    for row in rows:
+        cells = [figure(m, table[row, group, m]["mean"]) if (row, group, m) in table else "n/a" for m in metrics]
+        caption = next(cell["caption"] for (name, _, _), cell in table.items() if name == row)
+        lines.append(f"| {row} | {caption} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def difference(table: Table, row: str, group: str, metric: str) -> str:
+    """Paired difference with its interval."""
+    cell = table[row, group, metric]
+    mean, low, high = (figure(metric, cell[k]) for k in ("diff_vs_baseline", "diff_low", "diff_high"))
+    return f"{mean} ({low} to {high})"
+
+
+def results_block(folder: Path, command: str) -> str:
+    """The README's results: rows, paired differences and what they mean, from kept tables."""
+    en, zh = read_table(folder / "tables/en_en.csv"), read_table(folder / "tables/en_zh.csv")
+    encoders = read_table(folder / "tables/speaker_encoders.csv")
+    uncoupled = read_table(folder / "tables/en_en_uncoupled.csv")
+    sync = ["lse_d.syncnet_mini", "lse_c.syncnet_mini", "in_sync.syncnet_mini", "phone_time_error.ctc_aligned"]
+    voice = ["sim_o.ge2e_resemblyzer", "sim_o_other.ge2e_resemblyzer", "dnsmos_ovrl.p835"]
+    rows = ["ground_truth", "vocoder_copy", "zero_shot_tts", "M1", "M3", "lip_only", "face_only"]
+    rows += ["M3_other_video", "M3_shuffled_text", "noise"]
+    lines = [
+        f"Means over test clips, from `{command}`; intervals, all rows and both groups of voices stand in",
+        f"[`{folder}/tables`]({folder}/tables).", "", "**English video, English text**", "",
+        *block(en, rows, [*sync, "wer.pocketsphinx_grid", *voice]), "",
+        "Paired differences from M1 (95 % interval):", "",
+        "| Row | Clips | " + " | ".join(METRICS[m].label for m in sync) + " |", "| --- | --- |" + " --- |" * len(sync),
+    ]  # fmt: skip
+    for name, table, row, group in (
+        ("M3", en, "M3", "all"), ("M3", en, "M3", "unseen"), ("M3, another clip's video", en, "M3_other_video", "all"),
+        ("face_only", en, "face_only", "all"), ("face_only, uncoupled set", uncoupled, "face_only", "all"),
+    ):  # fmt: skip
+        cells = [difference(table, row, group, m) if m in {k[2] for k in table} else "n/a" for m in sync]
+        lines.append(f"| {name} | {group} | " + " | ".join(cells) + " |")
+    lines += ["", "**English video, Mandarin text**", ""]
+    cross = ["cer.ctc_mini", "lse_c.syncnet_mini", "sim_o.ge2e_resemblyzer", "dnsmos_ovrl.p835"]
+    lines += block(zh, ["zero_shot_tts", "M1", "M2", "M4", "M5"], cross)
+    lines += block(encoders, ["dse_pretrained_only", "dse_learnable_only"], cross)[2:]
+    lines += ["", f"![Guidance scales]({folder}/plots/guidance_pareto.svg)"]
+    return "\n".join(lines)
+
+
+def fill(readme: str, text: str) -> str:
+    """Replace what stands between the markers.
+
+    Raises:
+        UserError: a marker is missing.
+    """
+    if BEGIN not in readme or END not in readme:
+        raise UserError(f"README lacks the markers {BEGIN} and {END}; put them where the results belong")
+    return readme[: readme.index(BEGIN) + len(BEGIN)] + "\n" + text + "\n" + readme[readme.index(END) :]
