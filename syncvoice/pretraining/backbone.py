@@ -228,4 +228,4 @@ def run(settings: Mapping[str, Any], out: Path, start: Path | None, minutes: flo
         run.record({**losses, "clips": len(batch.clip_ids)})
         if run.save_due():
             run.save(average.module)
-    run.save(average.module, {"clips_per_round": 600})
+    run.save(average.module, {})

@@ -94,7 +94,7 @@ def recipes_made_by(rule):
 
 
 def check_recipes_have_rules():
-    """Stop if no rule makes a recipe: Snakemake would silently take results that an earlier study left behind."""
+    """Stop if no rule makes a recipe, as Snakemake would silently take results that an earlier study left behind."""
     for name, recipe in STUDY.recipes.items():
         if not workflow.is_rule(recipe.made_by):
             makers = [rule.name for rule in workflow.rules if rule.name.startswith("train")]
