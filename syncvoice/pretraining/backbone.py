@@ -27,6 +27,7 @@ from syncvoice.corpus.articulation import articulation, prosody
 from syncvoice.corpus.phones import PHONE_CLASSES, phone_class
 from syncvoice.features.mel import log_mel
 from syncvoice.model.syncvoice import Script, SyncVoice, SyncVoiceConfig, pad_stack
+from syncvoice.pretraining.data import pool_provenance
 from syncvoice.pretraining.loop import PretrainingRun
 from syncvoice.pretraining.speech_data import SpeechPool, build
 from syncvoice.seeding import rng
@@ -209,10 +210,7 @@ def run(settings: Mapping[str, Any], out: Path, start: Path | None, minutes: flo
         pool, indices, settings.get("speaker_encoder"), trainer.model.config.pretrained_speaker_dim
     )
     batches = Batches(clips, settings, run.seed, embeddings)
-    run.metadata = {
-        "voices": sorted({clip.voice for clip in clips}), "utterances": len(clips),
-        "sentences": "split train of syncvoice.corpus.phrases", "speaker_encoder": settings.get("speaker_encoder"),
-    }  # fmt: skip
+    run.metadata = {**pool_provenance(pool, settings), "speaker_encoder": settings.get("speaker_encoder")}
     optimiser = torch.optim.AdamW(trainer.parameters(), settings["learning_rate"], betas=(0.9, 0.98), weight_decay=0.01)
     average = torch.optim.swa_utils.AveragedModel(trainer, avg_fn=moving_average(float(settings["average_decay"])))
     stream: Iterator[Batch] = iter(())
@@ -228,4 +226,4 @@ def run(settings: Mapping[str, Any], out: Path, start: Path | None, minutes: flo
         run.record({**losses, "clips": len(batch.clip_ids)})
         if run.save_due():
             run.save(average.module)
-    run.save(average.module, {})
+    run.save(average.module, {"flow_loss_last_steps": float(run.curve[-1]["flow"]) if run.curve else None})

@@ -14,7 +14,7 @@ from syncvoice.model.recogniser import CtcRecogniser
 from syncvoice.model.vocoder import Vocoder
 
 WEIGHTS = Path(__file__).parents[2] / "weights"
-NAMES = ("vocoder", "speaker_encoder", "recogniser")
+NAMES = ("backbone", "vocoder", "speaker_encoder", "recogniser")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -31,8 +31,15 @@ def test_provenance_belongs_to_the_file_and_names_its_data(name: str) -> None:
 def test_no_unseen_voice_was_heard(name: str) -> None:
     metadata = checkpoints.read_metadata(WEIGHTS / f"{name}.safetensors")
     unseen = {voice.name for voice in UNSEEN_VOICES}
-    assert len(metadata["voices"]) >= 60 and unseen == set(metadata["unseen_voices"])
-    assert not unseen & set(metadata["voices"])
+    assert len(metadata["voices"]) >= (24 if name == "backbone" else 60)
+    assert unseen == set(metadata["unseen_voices"]) and not unseen & set(metadata["voices"])
+
+
+def test_the_scorer_of_lip_sync_saw_no_unseen_voice_and_passed_its_check() -> None:
+    metadata = checkpoints.read_metadata(WEIGHTS / "syncnet.safetensors")
+    assert metadata["weights_sha256"] == sha256_of(WEIGHTS / "syncnet.safetensors")
+    assert not {voice.name for voice in UNSEEN_VOICES} & set(metadata["voices"])
+    assert metadata["figures"]["passed"] is True
 
 
 def test_all_weights_together_are_small() -> None:
