@@ -27,9 +27,9 @@ from syncvoice.corpus.articulation import articulation, prosody
 from syncvoice.corpus.phones import PHONE_CLASSES, phone_class
 from syncvoice.features.mel import log_mel
 from syncvoice.model.syncvoice import Script, SyncVoice, SyncVoiceConfig, pad_stack
-from syncvoice.pretraining.data import pool_provenance
+from syncvoice.pretraining.data import open_pool, pool_provenance
 from syncvoice.pretraining.loop import PretrainingRun
-from syncvoice.pretraining.speech_data import SpeechPool, build
+from syncvoice.pretraining.speech_data import SpeechPool
 from syncvoice.seeding import rng
 from syncvoice.training.objective import Batch, Masking, predict
 
@@ -162,14 +162,6 @@ def embed_references(pool: SpeechPool, indices: list[int], weights: str | None, 
         return {i: encoder(fbank(torch.from_numpy(resample(pool.audio(i), 24_000, 16_000)))[None])[0] for i in indices}
 
 
-def open_pool(settings: Mapping[str, Any]) -> SpeechPool:
-    """Open the pool of the settings, building it first when it is absent."""
-    path = Path(settings["pool"])
-    if not path.exists():
-        build(path, int(settings["pool_size"]), int(settings["seed"]), voices.BACKBONE_VOICES)
-    return SpeechPool(path)
-
-
 def train_step(trainer: BackbonePretraining, batch: Batch, batches: Batches, settings: Mapping[str, Any], share: float
                ) -> tuple[Tensor, dict[str, float]]:  # fmt: skip
     """Loss of one batch: flow matching plus the decaying phone loss."""
@@ -201,7 +193,7 @@ def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Ten
 def run(settings: Mapping[str, Any], out: Path, start: Path | None, minutes: float | None) -> None:
     """Make or continue the backbone weights; see `PretrainingRun` for limits, curve and provenance."""
     run = PretrainingRun("backbone", settings, out, start, minutes)
-    pool = open_pool(settings)
+    pool = open_pool(settings, voices.BACKBONE_VOICES)
     clips = read_clips(pool)
     trainer = BackbonePretraining(SyncVoiceConfig.of(settings["config"]), int(settings["phone_stack"]))
     run.load_start(trainer)

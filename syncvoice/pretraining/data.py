@@ -1,6 +1,6 @@
 """Sounds of the pre-training runs: the pool of synthetic speech, and unseen utterances for their checks."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,16 +34,17 @@ class CheckUtterance:
     phones: tuple[Phone, ...]
 
 
-def open_pool(settings: Mapping[str, Any]) -> SpeechPool:
+def open_pool(settings: Mapping[str, Any], pool_voices: Sequence[Voice] = voices.PRETRAIN_VOICES) -> SpeechPool:
     """Open the pool of the settings, building it first when the file is absent.
 
     Args:
         settings: "pool" (path); "pool_size" utterances and "pool_seed" when it has to be built.
+        pool_voices: voices of a pool that has to be built.
     """
     path = Path(settings["pool"])
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        build(path, int(settings.get("pool_size", 9_000)), int(settings.get("pool_seed", POOL_SEED)))
+        build(path, int(settings.get("pool_size", 9_000)), int(settings.get("pool_seed", POOL_SEED)), pool_voices)
     return SpeechPool(path)
 
 

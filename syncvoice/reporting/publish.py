@@ -74,13 +74,20 @@ def figure(metric: str, value: str) -> str:
 
 def block(table: Table, rows: Sequence[str], metrics: Sequence[str], group: str = "all") -> list[str]:
     """Markdown of chosen rows and metrics: means."""
-    heads = [f"{METRICS[m].label} {dict(higher='↑', lower='↓').get(METRICS[m].direction, '')}".strip() for m in metrics]
+    arrows = {"higher": " ↑", "lower": " ↓"}
+    heads = [head(m) + arrows.get(METRICS[m].direction, "") for m in metrics]
     lines = ["| Row | What it is | " + " | ".join(heads) + " |", "| --- | --- |" + " --- |" * len(metrics)]
     for row in rows:
         cells = [figure(m, table[row, group, m]["mean"]) if (row, group, m) in table else "n/a" for m in metrics]
         caption = next(cell["caption"] for (name, _, _), cell in table.items() if name == row)
         lines.append(f"| {row} | {caption} | " + " | ".join(cells) + " |")
     return lines
+
+
+def head(metric: str) -> str:
+    """Label of a metric with its unit."""
+    info = METRICS[metric]
+    return f"{info.label} ({info.unit})" if info.unit else info.label
 
 
 def difference(table: Table, row: str, group: str, metric: str) -> str:
@@ -104,7 +111,7 @@ def results_block(folder: Path, command: str) -> str:
         f"[`{folder}/tables`]({folder}/tables).", "", "**English video, English text**", "",
         *block(en, rows, [*sync, "wer.pocketsphinx_grid", *voice]), "",
         "Paired differences from M1 (95 % interval):", "",
-        "| Row | Clips | " + " | ".join(METRICS[m].label for m in sync) + " |", "| --- | --- |" + " --- |" * len(sync),
+        "| Row | Clips | " + " | ".join(map(head, sync)) + " |", "| --- | --- |" + " --- |" * len(sync),
     ]  # fmt: skip
     for name, table, row, group in (
         ("M3", en, "M3", "all"), ("M3", en, "M3", "unseen"), ("M3, another clip's video", en, "M3_other_video", "all"),

@@ -1,0 +1,73 @@
+"""What a study makes in the end, by kind; no rule stands here."""
+
+
+def table_files():
+    """Tables of the study."""
+    return expand("results/{study}/tables/{table}.csv", study=STUDY.name, table=STUDY.tables)
+
+
+def plot_files():
+    """Plots of the study."""
+    return expand("results/{study}/plots/{plot}.svg", study=STUDY.name, plot=STUDY.plots)
+
+
+def gallery_files():
+    """The gallery of the study, if it has one."""
+    return [f"{RESULTS}/gallery/index.html"] if STUDY.gallery else []
+
+
+def probe_files():
+    """The probe of visual features, if the study has one."""
+    return [f"{RESULTS}/tables/visual_feature_probe.csv"] if STUDY.probe else []
+
+
+def probe_manifest(wildcards):
+    """Clips that the probe is fitted on."""
+    return manifest(STUDY.probe.dataset, STUDY.probe.train)
+
+
+def probe_tests(wildcards):
+    """Clips that the probe is scored on."""
+    return [manifest(STUDY.probe.dataset, split) for split in STUDY.probe.tests]
+
+
+def features_of_probe(wildcards):
+    """Features that the probe reads."""
+    splits = [STUDY.probe.train, *STUDY.probe.tests]
+    return [path for split in splits for path in feature_shards(STUDY.probe.dataset, split, ["mel", "lip", "face"])]
+
+
+def features_root_of_probe(wildcards):
+    """Folder of the probe's data set."""
+    return f"{RESULTS}/features/{STUDY.probe.dataset}"
+
+
+def feature_files():
+    """Features of every split of the study."""
+    return [
+        path
+        for dataset_name, dataset in STUDY.datasets.items()
+        for split in dataset.splits
+        for path in feature_shards(dataset_name, split, features_of_split(dataset, split))
+    ]
+
+
+def features_of_split(dataset, split):
+    """Features that can be computed of a split: without video, none that needs it."""
+    has_video = dataset.splits[split].settings.get("media", "video") == "video"
+    return [name for name, feature in STUDY.features.items() if has_video or not feature.video]
+
+
+def model_files():
+    """Models that a row asks for."""
+    return expand("results/{study}/models/{recipe}/model.safetensors", study=STUDY.name, recipe=STUDY.models_used())
+
+
+def speech_files():
+    """Speech of every row."""
+    return [f"{RESULTS}/speech/{experiment}/{task}" for experiment, task in STUDY.rows()]
+
+
+def score_files():
+    """Scores of every row."""
+    return [path for experiment, task in STUDY.rows() for path in scores_of([experiment], task)]
