@@ -13,7 +13,7 @@ Sequences are [context | target] of one voice, or the target alone with the spea
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,10 @@ from syncvoice.corpus.articulation import articulation, prosody
 from syncvoice.corpus.phones import PHONE_CLASSES, phone_class
 from syncvoice.features.mel import log_mel
 from syncvoice.model.syncvoice import Script, SyncVoice, SyncVoiceConfig, pad_stack
+from syncvoice.model.zipformer import ZipformerLayer
 from syncvoice.pretraining.data import open_pool, pool_provenance
 from syncvoice.pretraining.loop import PretrainingRun
+from syncvoice.pretraining.optimisers import optimisers
 from syncvoice.pretraining.speech_data import SpeechPool
 from syncvoice.seeding import rng
 from syncvoice.training.objective import Batch, Masking, predict
@@ -164,19 +166,29 @@ def embed_references(pool: SpeechPool, indices: list[int], weights: str | None, 
 
 def train_step(trainer: BackbonePretraining, batch: Batch, batches: Batches, settings: Mapping[str, Any], share: float
                ) -> tuple[Tensor, dict[str, float]]:  # fmt: skip
-    """Loss of one batch: flow matching plus the decaying phone loss."""
+    """Loss of one batch: flow matching plus the decaying phone loss.
+
+    The flow loss of a clip is weighted by 1 - t, about the inverse of its size at flow time t (our choice): unweighted
+    it comes mostly from t near 1, where the target is noise, and what text and voice tell is learned slowly.
+    """
+    t = torch.rand(len(batch.clip_ids))
     has_context = [context[1] > 0 for context, _ in batch.script.segments]
     average = all(has_context) and batches.draw.random() < settings["average_expansion"]
     keep: list[Tensor] = []
     with torch.autocast("cpu", torch.bfloat16, enabled=settings["precision"] == "bf16"):
         prediction = predict(
-            trainer.model, batch, Masking(**settings["masking"]), "average" if average else "segments", keep=keep
+            trainer.model, batch, Masking(**settings["masking"]), "average" if average else "segments", t=t, keep=keep
         )
         logits = trainer.phone_head(keep[trainer.phone_stack]).float()
     flow = prediction.loss()
+    weighted = replace(prediction, mask=prediction.mask * (1 - t)[:, None]).loss()  # a weighted mean over frames
     phone = nn.functional.cross_entropy(logits.flatten(0, 1), batches.phones(batch).flatten(), ignore_index=-100)
     weight = settings["phone_weight"] * max(0.1, 1 - share)
-    return flow + weight * phone, {"flow": float(flow.detach()), "phone": float(phone.detach())}
+    return weighted + weight * phone, {
+        "flow": float(flow.detach()),
+        "weighted": float(weighted.detach()),
+        "phone": float(phone.detach()),
+    }
 
 
 def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
@@ -203,7 +215,14 @@ def run(settings: Mapping[str, Any], out: Path, start: Path | None, minutes: flo
     )
     batches = Batches(clips, settings, run.seed, embeddings)
     run.metadata = {**pool_provenance(pool, settings), "speaker_encoder": settings.get("speaker_encoder")}
-    optimiser = torch.optim.AdamW(trainer.parameters(), settings["learning_rate"], betas=(0.9, 0.98), weight_decay=0.01)
+    layers = [m for m in trainer.modules() if isinstance(m, ZipformerLayer)]
+    optimiser = optimisers(
+        trainer,
+        str(settings.get("optimiser", "adamw")),
+        float(settings["learning_rate"]),
+        (weight for layer in layers for weight in layer.parameters()),
+        betas=(0.9, 0.98),
+    )
     average = torch.optim.swa_utils.AveragedModel(trainer, avg_fn=moving_average(float(settings["average_decay"])))
     stream: Iterator[Batch] = iter(())
     for _ in run.steps():

@@ -9,7 +9,7 @@ import csv
 import logging
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,26 +105,40 @@ class PretrainingRun:
             self._read_history()  # again: preparing the data takes minutes, and an earlier run may still be saving
             checkpoints.load_strict(model, checkpoints.read_state_dict(self.start), self.start)
 
-    def update(self, optimiser: "torch.optim.Optimizer", loss: "torch.Tensor", clip: float = 5.0) -> None:
-        """Do one optimiser step on `loss` with the current rate and clipped gradients; skip it if it is not finite.
+    def update(
+        self,
+        optimiser: "torch.optim.Optimizer | Sequence[torch.optim.Optimizer]",
+        loss: "torch.Tensor",
+        clip: float = 5.0,
+    ) -> None:
+        """Do one step on `loss` with the current rate and clipped gradients; skip it if it is not finite.
+
+        Args:
+            optimiser: or several, each for its own part of the parameters.
+            loss: a scalar.
+            clip: highest norm of the gradient.
 
         Raises:
             UserError: the loss was not finite ten times in a row.
         """
         import torch
 
-        optimiser.zero_grad()
+        optimisers = [optimiser] if isinstance(optimiser, torch.optim.Optimizer) else list(optimiser)
+        groups = [group for one in optimisers for group in one.param_groups]
+        for one in optimisers:
+            one.zero_grad()
         loss.backward()
-        parameters = [p for group in optimiser.param_groups for p in group["params"]]
+        parameters = [p for group in groups for p in group["params"]]
         norm = torch.nn.utils.clip_grad_norm_(parameters, clip)
         finite = bool(torch.isfinite(loss)) and bool(torch.isfinite(norm))
         self._non_finite = 0 if finite else self._non_finite + 1
         if self._non_finite >= NON_FINITE_LIMIT:
             raise UserError(f"pretrain {self.name}: loss not finite at step {self.step}; lower learning_rate")
         if finite:
-            for group in optimiser.param_groups:
+            for group in groups:
                 group["lr"] = self.learning_rate()
-            optimiser.step()
+            for one in optimisers:
+                one.step()
 
     def record(self, losses: Mapping[str, float]) -> None:
         """Add the losses of a step; means over 50 steps go to the curve and the log."""

@@ -125,6 +125,7 @@ def run(settings: Mapping[str, Any], out: Path, start: Path | None, minutes: flo
         minutes: time limit, or None for the steps of the settings.
     """
     from syncvoice.pretraining.data import open_pool, pool_provenance
+    from syncvoice.pretraining.optimisers import optimisers
 
     pretraining = PretrainingRun("vocoder", settings, out, start, minutes)
     pool = open_pool(settings)
@@ -132,7 +133,8 @@ def run(settings: Mapping[str, Any], out: Path, start: Path | None, minutes: flo
     rng = np.random.default_rng(pretraining.seed)
     vocoder = Vocoder(settings["config"])
     pretraining.load_start(vocoder)
-    optimiser = torch.optim.AdamW(vocoder.parameters(), lr=settings["learning_rate"], betas=(0.8, 0.99))
+    name, rate = str(settings.get("optimiser", "adamw")), float(settings["learning_rate"])
+    optimiser = optimisers(vocoder, name, rate, vocoder.backbone.convnext.parameters(), betas=(0.8, 0.99))
     n_samples = HOP * int(settings["crop_frames"])
     for _ in pretraining.steps():
         chosen = rng.integers(0, len(pool), int(settings["batch_size"]))
