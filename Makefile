@@ -11,6 +11,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 CONFIG := --configfile config/$(STUDY).yaml
 INSTALLED := .venv/.installed
+PEERS := .venv/.peers
 PIP := .venv/bin/python -m pip --quiet --disable-pip-version-check install
 
 .PHONY: results report test format pretrain clean-study
@@ -32,7 +33,7 @@ unlock: $(INSTALLED)
 	@if [ -n "$$(ls -A .snakemake/locks 2>/dev/null)" ] && ! workflow/scripts/snakemake_runs_here; then \
 		echo "lifting the lock of a run that has ended"; snakemake $(CONFIG) --unlock; fi
 
-test: $(INSTALLED)
+test: $(PEERS)
 	ruff check .
 	ruff format --check .
 	snakefmt --check workflow
@@ -60,4 +61,9 @@ $(INSTALLED): requirements.lock requirements-nodeps.lock
 	$(PIP) -r requirements.lock
 	$(PIP) --no-deps -r requirements-nodeps.lock
 	$(PIP) --no-deps -e .
+	touch $@
+
+# What tests and benchmarks compare our scorers with; no study needs it.
+$(PEERS): $(INSTALLED) requirements-test.lock
+	$(PIP) --no-deps -r requirements-test.lock
 	touch $@

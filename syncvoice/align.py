@@ -6,6 +6,7 @@ of phones per frame. Numpy only; any recogniser that gives phones per frame will
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -127,3 +128,52 @@ def _chain(classes: Sequence[int], silence: int, word_starts: Sequence[int] | No
     states.append((silence, True, -1))
     columns = zip(*states, strict=True)
     return _States(*(np.array(column) for column in columns))
+
+
+def phones_of_text(text: str, language: str) -> tuple[list[str], list[int]]:
+    """Phones that a text is spoken with, from espeak-ng.
+
+    Args:
+        text: plain words.
+        language: "en" or "zh".
+
+    Returns:
+        Phones of `syncvoice.corpus.phones.PHONE_CLASSES` without silences, and the indices of those that begin a word.
+
+    Raises:
+        UserError: espeak-ng is missing, or speaks a phoneme that is in no class.
+    """
+    from xml.sax.saxutils import escape
+
+    from syncvoice.corpus.phones import canonical_phones
+    from syncvoice.text.espeak import LANGUAGE_VOICES, engine
+
+    spoken = engine().synthesise(escape(text), LANGUAGE_VOICES[language])
+    words = sorted(event.sample for event in spoken.words)
+    phones: list[str] = []
+    starts: set[int] = set()
+    for event in spoken.phonemes:
+        symbols = canonical_phones(event.symbol)
+        if symbols and words and event.sample >= words[0]:
+            starts.add(len(phones))
+            words = [sample for sample in words if sample > event.sample]
+        phones += symbols
+    return phones, sorted(starts | {0})
+
+
+def align_text(recogniser: Any, audio: np.ndarray, text: str, language: str) -> list[AlignedPhone]:
+    """When the phones of a known text are spoken in a sound.
+
+    Args:
+        recogniser: has `phones` and `phone_log_probs(audio)` (`syncvoice.model.recogniser.CtcRecogniser`).
+        audio: (samples,) at 16 kHz.
+        text: what is said.
+        language: "en" or "zh".
+
+    Raises:
+        ValueError: the text has no phone, or the sound is too short for it.
+        UserError: espeak-ng is missing.
+    """
+    phones, starts = phones_of_text(text, language)
+    log_probs, fps = recogniser.phone_log_probs(audio)
+    return align(np.asarray(log_probs), fps, phones, recogniser.phones, starts)

@@ -1,6 +1,6 @@
 """The registry of weights made by others (config/assets.yaml): what they are, their terms, and how to get a file.
 
-Only the rule `fetch_asset` calls `fetch`; nothing else of this project touches the network.
+Only the rule `fetch_asset` calls `fetch`; nothing else but the rule `fetch_grid` touches the network.
 """
 
 import logging
@@ -9,7 +9,7 @@ import shutil
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import Field, TypeAdapter
 
@@ -18,6 +18,7 @@ from syncvoice.errors import UserError
 from syncvoice.files import atomic_path, sha256_of
 
 UNVERIFIED = "unverified"
+REGISTRY = Path("config/assets.yaml")  # in the working directory, or else beside the package
 logger = logging.getLogger(__name__)
 
 
@@ -52,6 +53,53 @@ def read_registry(path: Path | str) -> dict[str, Asset]:
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         raise UserError(f"{path}: assets.{'.'.join(map(str, problem['loc']))}: {problem['msg']}") from error
+
+
+def read_asset(name: str) -> Asset:
+    """Return one entry of the registry.
+
+    Raises:
+        UserError: there is no registry, or it has no such entry.
+    """
+    beside = Path(__file__).resolve().parents[1] / REGISTRY
+    path = next((place for place in (REGISTRY, beside) if place.is_file()), None)
+    if path is None:
+        raise UserError(f"the registry {REGISTRY} does not exist; run in the folder of the project")
+    registry = read_registry(path)
+    if name not in registry:
+        raise UserError(f"asset '{name}' is not in {path}; known are {', '.join(registry)}")
+    return registry[name]
+
+
+class LocalAsset(NamedTuple):
+    """An asset that is on this machine: its entry, its file and the file's digest."""
+
+    asset: Asset
+    path: Path
+    sha256: str
+
+
+def local_asset(name: str, path: Path | str | None = None) -> LocalAsset:
+    """Find an asset on this machine; never fetches.
+
+    Args:
+        name: of the asset.
+        path: the file, if it lies elsewhere than the registry says; its digest is checked all the same.
+
+    Raises:
+        UserError: the file is absent (one sentence: which, where to put it, its licence), or its digest differs.
+    """
+    asset = read_asset(name)
+    folder = os.environ.get("SYNCVOICE_ASSETS")
+    places = [Path(path)] if path else [Path(asset.put_by_hand), *([Path(folder) / name] if folder else [])]
+    found = next((place for place in places if place.is_file()), None)
+    if found is None:
+        way = f"run 'snakemake {asset.put_by_hand}' or put" if asset.url and not path else "put"
+        raise UserError(
+            f"weights {name} ({asset.used_by}; {asset.cite}) are not there: {way} the published file at {places[0]}; "
+            f"licence of the weights: {asset.weights_licence}, of their training data: {asset.data_licence}"
+        )
+    return LocalAsset(asset, found, verify(name, asset, found))
 
 
 def verify(name: str, asset: Asset, path: Path) -> str:

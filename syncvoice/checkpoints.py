@@ -7,12 +7,14 @@ placeholder: nothing of the file is imported or called, so a hostile file runs n
 
 import fnmatch
 import pickle
+import tarfile
 import zipfile
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from syncvoice.errors import UserError
 from syncvoice.files import atomic_path, read_json, write_json
@@ -23,10 +25,17 @@ if TYPE_CHECKING:
 STATE_KEYS = ("model", "state_dict", "model_state_dict", "net")  # where training checkpoints keep the weights
 WRAPPER_PREFIXES = ("module.",)  # left by data-parallel training
 HALF_LIMIT = 6e4  # larger values do not fit float16
+LISTED = 8  # names in an error message
 
 
 class Placeholder:
-    """Stands for an object of a class that is not rebuilt; it accepts everything and does nothing."""
+    """Stands for an object of a class that is not rebuilt; it accepts everything and does nothing.
+
+    Attributes:
+        origin: module and name of the class in the file.
+    """
+
+    origin: ClassVar[tuple[str, str]] = ("", "")
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         """Ignore the arguments of the original class."""
@@ -55,6 +64,7 @@ class Placeholder:
         """Ignore an element of a set class."""
 
 
+@cache
 def _allowed() -> dict[tuple[str, str], Any]:
     """Classes and functions that the restricted unpickler may use: tensors, plain containers, nothing else."""
     import torch
@@ -79,8 +89,19 @@ def _allowed() -> dict[tuple[str, str], Any]:
     return allowed
 
 
-class RestrictedUnpickler(pickle.Unpickler):
-    """Unpickler that never imports anything named by the file."""
+class RestrictedUnpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]  # the one in C has no opcode table
+    """Unpickler that never imports anything named by the file and sets no attribute of any object."""
+
+    stack: list[Any]
+
+    def load_build(self) -> None:
+        """Drop the attributes of an object: a file could set those of torch's own functions and classes."""
+        self.stack.pop()
+
+    dispatch: ClassVar[dict[int, Any]] = {
+        **pickle._Unpickler.dispatch,  # type: ignore[attr-defined]
+        pickle.BUILD[0]: load_build,
+    }
 
     def find_class(self, module: str, name: str) -> Any:
         """Return an allowed class, or a fresh placeholder class that carries only the name."""
@@ -97,6 +118,8 @@ def _load_torch(path: Path) -> Any:
     """Read a torch file, first by torch's own safe loader, then by the restricted unpickler."""
     import torch
 
+    if tarfile.is_tarfile(path):  # written before 2018; its reader would also unpack files to disk
+        raise UserError(f"{path} is a torch file of the old tar kind; save its weights anew with a current torch")
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError):
@@ -129,11 +152,13 @@ def read_checkpoint(path: Path | str) -> Any:
             raise UserError(f"{path} is no readable safetensors file ({error}); fetch or make it again") from error
     try:
         return _load_torch(path)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, AttributeError, KeyError, TypeError) as error:
+    except UserError:
+        raise
+    except Exception as error:  # a broken or hostile file can raise anything
         raise UserError(f"{path} is neither safetensors nor a readable torch file ({error}); fetch it again") from error
 
 
-def _is_state(value: object) -> bool:
+def is_state(value: object) -> bool:
     """Whether `value` is a non-empty mapping of names to tensors."""
     import torch
 
@@ -150,13 +175,17 @@ def read_state_dict(path: Path | str, key: str | None = None) -> dict[str, "Tens
     Raises:
         UserError: the file holds no state dict there.
     """
-    content = read_checkpoint(path)
+    return state_of(read_checkpoint(path), path, key)
+
+
+def state_of(content: Any, source: Path | str, key: str | None = None) -> dict[str, "Tensor"]:
+    """Return the state dict inside the content of a weight file; arguments and errors of `read_state_dict`."""
     places = [content.get(k) for k in ([key] if key else STATE_KEYS)] if isinstance(content, Mapping) else []
     candidates = places if key else [content, *places]
-    state = next((value for value in candidates if _is_state(value)), None)
+    state = next((value for value in candidates if is_state(value)), None)
     if state is None:
         found = sorted(map(str, content)) if isinstance(content, Mapping) else type(content).__name__
-        raise UserError(f"{path} holds no state dict under {key or STATE_KEYS}; found {found}")
+        raise UserError(f"{source} holds no state dict under {key or STATE_KEYS}; found {found}")
     return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in _stripped(state).items()}
 
 
@@ -168,10 +197,39 @@ def _stripped(state: Mapping[str, "Tensor"]) -> dict[str, "Tensor"]:
     return dict(state)
 
 
-def _listing(names: Iterable[str], limit: int = 8) -> str:
+def _listing(names: Iterable[str]) -> str:
     """Join names for an error message, the rest counted."""
     names = list(names)
-    return ", ".join(names[:limit]) + (f" and {len(names) - limit} more" if len(names) > limit else "")
+    return ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")
+
+
+def _grouped(names: Iterable[str]) -> str:
+    """Join key names for an error message; many are counted by the longest prefix that makes a short list."""
+    names = list(names)
+    if len(names) <= LISTED:
+        return _listing(names)
+    groups: Counter[str] = Counter()
+    for depth in range(1, 1 + max(name.count(".") for name in names)):
+        finer = Counter(".".join(name.split(".")[:depth]) for name in names)
+        if groups and len(finer) > LISTED:
+            break
+        groups = finer
+    counts = (groups or Counter(names)).items()
+    return _listing(f"{prefix}.* ({count})" if count > 1 else prefix for prefix, count in counts)
+
+
+def problems_of(expected: Mapping[str, "Tensor"], found: Mapping[str, "Tensor"]) -> list[str]:
+    """How a state dict differs from the expected one: missing, unexpected and mis-shaped keys, many of them grouped."""
+    missing = [k for k in expected if k not in found]
+    unexpected = [k for k in found if k not in expected]
+    shapes = [
+        f"{k} is {tuple(found[k].shape)}, expected {tuple(v.shape)}"
+        for k, v in expected.items()
+        if k in found and found[k].shape != v.shape
+    ]
+    listed = {"missing": _grouped(missing), "unexpected": _grouped(unexpected), "mis-shaped": _listing(shapes)}
+    counts = zip(listed, (missing, unexpected, shapes), strict=True)
+    return [f"{len(names)} {what}: {listed[what]}" for what, names in counts if names]
 
 
 def load_strict(
@@ -189,21 +247,14 @@ def load_strict(
         ignored: shell-style patterns of keys of the file that may be left over (asset entry `ignored_keys`).
 
     Raises:
-        UserError: lists the missing, unexpected and mis-shaped keys.
+        UserError: lists the missing, unexpected and mis-shaped keys; many of them by prefix.
     """
     expected = module.state_dict()
     patterns = tuple(ignored)
     kept = {k: v for k, v in state.items() if k in expected or not any(fnmatch.fnmatch(k, p) for p in patterns)}
-    missing = [k for k in expected if k not in kept]
-    unexpected = [k for k in kept if k not in expected]
-    shapes = [
-        f"{k} is {tuple(kept[k].shape)}, expected {tuple(v.shape)}"
-        for k, v in expected.items()
-        if k in kept and kept[k].shape != v.shape
-    ]
-    problems = [("missing", missing), ("unexpected", unexpected), ("mis-shaped", shapes)]
-    if any(names for _, names in problems):
-        text = "; ".join(f"{len(names)} {what}: {_listing(names)}" for what, names in problems if names)
+    problems = problems_of(expected, kept)
+    if problems:
+        text = "; ".join(problems)
         raise UserError(f"{source} does not fit {type(module).__name__}: {text}; check the configuration beside it")
     module.load_state_dict(kept)
 
@@ -254,13 +305,3 @@ def read_metadata(path: Path | str, missing_ok: bool = False) -> dict[str, Any]:
     """
     beside = metadata_path(path)
     return {} if missing_ok and not beside.exists() else read_json(beside)
-
-
-def groups_of(state: Mapping[str, "Tensor"], depth: int = 2) -> dict[str, tuple[int, int]]:
-    """Count entries and values per key prefix of `depth` parts: {prefix: (entries, values)}, in file order."""
-    groups: dict[str, tuple[int, int]] = {}
-    for name, tensor in state.items():
-        prefix = ".".join(name.split(".")[:depth])
-        entries, values = groups.get(prefix, (0, 0))
-        groups[prefix] = (entries + 1, values + tensor.numel())
-    return groups

@@ -8,6 +8,7 @@ import sys
 from syncvoice.errors import UserError
 
 COMMANDS = {
+    "dub": "dub one video with a text and a reference voice",
     "corpus": "make one split of the embedded corpus MiniDub",
     "prepare": "decode, track and crop the clips of one shard, write its manifest",
     "merge-manifests": "join the manifests of all shards of a split",
@@ -16,13 +17,18 @@ COMMANDS = {
     "resolve-recipe": "write the resolved settings of a recipe",
     "pretrain": "make one of the shipped start weights from nothing",
     "train": "fine-tune a recipe",
+    "export": "write the weights that inference needs from a training checkpoint",
     "generate": "generate the speech of an experiment",
     "mux": "put generated speech on its video",
     "score": "score generated speech with one metric",
     "tabulate": "make a table from score files",
+    "compare": "say which differences between rows survive correction",
+    "listening-test": "make a listening-test page, or read its answers back into tables",
     "probe": "measure what lip and face features tell about the sound",
     "plot": "draw a plot",
     "publish": "keep a run's tables and plots, put its figures into the README",
+    "inspect-checkpoint": "say what a weight file holds, without running anything in it",
+    "average-checkpoints": "average the weights between two training checkpoints of public ZipVoice",
     "gallery": "make the page that plays all rows side by side",
 }
 

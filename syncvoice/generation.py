@@ -27,7 +27,7 @@ from syncvoice.files import atomic_path
 from syncvoice.manifest import Clip
 from syncvoice.model.guidance import Scales
 from syncvoice.model.solver import Conditions, euler
-from syncvoice.model.syncvoice import Script, SyncVoice, pad_stack
+from syncvoice.model.syncvoice import Script, SyncVoice, pad_stack, pad_visual
 from syncvoice.model.vocoder import Vocoder
 from syncvoice.seeding import generator, rng
 from syncvoice.tasks import Utterance
@@ -141,12 +141,6 @@ def script_of(model: SyncVoice, requests: Sequence[Request], sampling: Sampling)
         script.reference_lengths = torch.tensor([len(r.voice.mel) for r in requests])
         script.reference_embedding = torch.stack([embedding_of(r) for r in requests])
     return script
-
-
-def pad_visual(features: Sequence[Tensor]) -> Tensor:
-    """Stack (N_i, dim) features to (B, max N, dim); the last frame is held, as interpolation does for a single clip."""
-    longest = max(len(f) for f in features)
-    return torch.stack([torch.cat([f, f[-1:].expand(longest - len(f), -1)]) for f in features])
 
 
 def embedding_of(request: Request) -> Tensor:

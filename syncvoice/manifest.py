@@ -37,6 +37,7 @@ class Clip:
         n_frames: length in video frames at 25 fps.
         phones, words: (symbol, start_s, end_s), empty if unknown.
         translation_text: the text to dub in the other language, "" if there is none.
+        reference: id of the recording that shall give the voice, "" for any other one of the speaker.
         track: HDF5 track shard, None for audio only.
         audio_sha256, track_sha256: digests of the prepared sound and of the landmarks.
     """
@@ -59,6 +60,7 @@ class Clip:
     track: Path | None = None
     audio_sha256: str = ""
     track_sha256: str = ""
+    reference: str = ""
 
     def digest(self, *fields: str) -> str:
         """Return a SHA-256 of the named fields: the identity of what a feature was computed from."""
@@ -208,6 +210,7 @@ def _custom_of(clip: Clip) -> dict[str, Any]:
         "track": None if clip.track is None else clip.track.as_posix(),
         "audio_sha256": clip.audio_sha256,
         "track_sha256": clip.track_sha256,
+        **({"reference": clip.reference} if clip.reference else {}),
     }
 
 
@@ -235,6 +238,7 @@ def _clip_of(cut: dict[str, Any]) -> Clip:
         track=None if custom["track"] is None else Path(custom["track"]),
         audio_sha256=custom["audio_sha256"],
         track_sha256=custom["track_sha256"],
+        reference=custom.get("reference", ""),
     )
 
 

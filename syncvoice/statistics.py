@@ -216,6 +216,38 @@ def rate_difference(
     return Difference(observed, low, high, n, _p_value(np.concatenate(swapped), observed), deviation)
 
 
+def crossed_estimate(
+    ratings: np.ndarray, *keys: object, seed: int = 0, resamples: int = 2000, confidence: float = 0.95
+) -> Estimate:
+    """Return the mean of ratings that participants gave to clips, with an interval over both.
+
+    Participants and clips are resampled independently (Owen 2007, "pigeonhole bootstrap"): the interval holds for other
+    listeners and other clips, and is rather too wide than too narrow.
+
+    Args:
+        ratings: (participants, clips); NaN where a participant gave none.
+        keys, seed, resamples, confidence: as in `mean_estimate`.
+
+    Returns:
+        The estimate; `n` counts ratings.
+
+    Raises:
+        ValueError: the ratings have another shape.
+    """
+    ratings = np.asarray(ratings, dtype=np.float64)
+    if ratings.ndim != 2:
+        raise ValueError(f"ratings must be (participants, clips), found shape {ratings.shape}")
+    known = np.isfinite(ratings)
+    if not known.any():
+        return NO_ESTIMATE
+    generator = rng(seed, "crossed", *keys)
+    listeners, clips = (generator.multinomial(n, np.full(n, 1 / n), size=resamples) for n in ratings.shape)
+    sums = np.einsum("rp,pc,rc->r", listeners, np.where(known, ratings, 0.0), clips, optimize=True)
+    counts = np.einsum("rp,pc,rc->r", listeners, known.astype(np.float64), clips, optimize=True)
+    low, high = _percentiles((sums / np.where(counts > 0, counts, np.nan))[counts > 0], confidence)
+    return Estimate(float(ratings[known].mean()), low, high, int(known.sum()))
+
+
 def _signs(generator: np.random.Generator, resamples: int, n: int) -> np.ndarray:
     """Return (resamples, clips) random signs, -1 or +1."""
     return generator.integers(0, 2, size=(resamples, n)).astype(np.float64) * 2 - 1

@@ -79,12 +79,11 @@ def _speech(args: argparse.Namespace, settings: Mapping[str, Any], rows: "list[U
     from tqdm import tqdm
 
     from syncvoice.generation import Sampling, points_of, save, synthesise
-    from syncvoice.model.precision import resolve_precision
+    from syncvoice.model.precision import prepare_for_sampling
     from syncvoice.model.vocoder import Vocoder
 
     model = _model(args.model, settings)
-    if resolve_precision(settings["precision"]) == "bf16":
-        model.backbone.fm_decoder.bfloat16()
+    prepare_for_sampling(model.backbone, settings["precision"])
     vocoder = Vocoder.load(Path(settings["weights"]["vocoder"])).eval()
     requests, written = _requests(args, settings, rows, sorted(model.config.visual_dims))
     expansion = "average" if settings["kind"] == "zero_shot" else "segments"

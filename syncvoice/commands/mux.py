@@ -55,12 +55,12 @@ def _mux_one(video: Path | None, wav: Path, out: Path) -> None:
     Raises:
         UserError: no video, or video or sound cannot be read.
     """
-    from syncvoice.video.mux import dub
+    from syncvoice.video.mux import put_sound
 
     if video is None:
         raise UserError("its clip has no video in the manifest; check that task and manifest belong together")
     audio, _ = read_wav(wav, clocks.SAMPLE_RATE)
-    dub(video, audio, out)
+    put_sound(video, audio, out)
 
 
 def _speech_rows(path: Path) -> list[dict[str, str]]:

@@ -1,8 +1,12 @@
-"""`syncvoice prepare`: decode, track and crop the clips of one shard; write its manifest and its excluded clips."""
+"""`syncvoice prepare`: decode, track and crop the clips of one shard; write its manifest and its excluded clips.
+
+`--check` prepares nothing and says what a study, or a folder, lacks.
+"""
 
 import argparse
 import logging
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,25 +27,41 @@ STUDY_KEYS = ("dataset", "kind", "split", "shards", "path")  # the settings file
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("--corpus", type=Path, required=True, help="folder of the clips (for minidub: one shard)")
-    parser.add_argument("--dataset", required=True, help="name of the dataset")
+    parser.add_argument("--corpus", type=Path, help="folder of the clips (for minidub: one shard)")
+    parser.add_argument("--dataset", help="name of the dataset; with --check also a card (config/datasets/NAME.yaml)")
     parser.add_argument("--layout", help="minidub or folder; default: kind in the settings, else the dataset")
-    parser.add_argument("--split", required=True)
+    parser.add_argument("--split")
     parser.add_argument(
-        "--settings", type=Path, help="JSON file: the study's prepare section and the split's selection"
+        "--settings",
+        type=Path,
+        help="JSON file: the study's prepare section and the split's selection; with --check a study's YAML file",
     )
     parser.add_argument("--shard", type=int, default=0, help="number of this shard, with --shards")
     parser.add_argument(
         "--shards", type=int, help="split the folder's clips into this many shards by id (default: from the settings)"
     )
-    parser.add_argument("--out", type=Path, required=True, help="folder for audio/ and tracks.h5")
-    parser.add_argument("--manifest", type=Path, required=True, help="manifest to write (.cuts.jsonl.gz)")
-    parser.add_argument("--excluded", type=Path, required=True, help="list of excluded clips to write (.csv)")
+    parser.add_argument("--out", type=Path, help="folder for audio/ and tracks.h5")
+    parser.add_argument("--manifest", type=Path, help="manifest to write (.cuts.jsonl.gz)")
+    parser.add_argument("--excluded", type=Path, help="list of excluded clips to write (.csv)")
+    parser.add_argument("--check", action="store_true", help="prepare nothing; say what is missing")
+    parser.add_argument("--root", type=Path, help="with --check and --dataset: folder of that dataset")
+    parser.add_argument("--write-lists", type=Path, help="with --check: folder for lists of the clips of each split")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Prepare one shard."""
+    """Prepare one shard, or check.
+
+    Raises:
+        UserError: an option is missing, or the check found something.
+    """
+    if args.check:
+        check(args)
+        return
     import cv2
+
+    needed = ("corpus", "dataset", "split", "out", "manifest", "excluded")
+    if missing := [f"--{name}" for name in needed if getattr(args, name) is None]:
+        raise UserError(f"prepare needs {', '.join(missing)}; see 'syncvoice prepare --help'")
 
     cv2.setNumThreads(1)  # jobs run side by side
     values = read_json(args.settings) if args.settings else {}
@@ -49,12 +69,46 @@ def run(args: argparse.Namespace) -> None:
     shards = args.shards or (1 if layout == "minidub" else values.get("shards", 1))  # MiniDub comes as shards
     selection = Selection.of({name: value for name, value in values.items() if name in Selection.names()})
     limits = {name: value for name, value in values.items() if name not in (*STUDY_KEYS, *Selection.names())}
-    sources = selection.pick(read_dataset(layout, args.corpus, args.split, args.dataset))
+    sources = selection.pick(read_dataset(layout, args.corpus, args.split, args.dataset, selection.within))
     sources = [clip for clip in sources if in_shard(clip.id, args.shard, shards)]
     clips, excluded = prepare_shard(sources, args.corpus, args.out, PrepareSettings.of(limits))
     write_manifest(args.manifest, clips)
     write_excluded(args.excluded, excluded)
     log.info("%s: %d clips accepted, %d excluded", args.manifest, len(clips), len(excluded))
+
+
+def check(args: argparse.Namespace) -> None:
+    """Print what a study or a folder holds, and end with what it lacks.
+
+    Raises:
+        UserError: something is missing; one line each.
+    """
+    from syncvoice.config import load_study
+    from syncvoice.datasets.card import cards_in, read_card, read_yaml
+    from syncvoice.datasets.check import check_card, check_study, write_lists
+
+    if args.settings is None:
+        if args.dataset is None:
+            raise UserError("prepare --check needs --settings STUDY.yaml, or --dataset CARD with --root FOLDER")
+        file = read_card(args.dataset)
+        roots = {name: args.root or Path(entry.path or "") for name, entry in file.datasets.items()}
+        results = {name: check_card(file, name, root) for name, root in roots.items()}
+        reports = [report for report, _ in results.values()]
+        found = {name: splits for name, (_, splits) in results.items()}
+    else:
+        values = read_yaml(args.settings) | ({f"{args.dataset}_root": str(args.root)} if args.root else {})
+        study = load_study(values, args.settings.parent, str(args.settings))
+        report, found = check_study(study, cards_in(args.settings.parent / "datasets"))
+        reports = [report]
+    for line in (line for report in reports for line in report.counts):
+        sys.stdout.write(f"{line}\n")
+    for name, splits in found.items() if args.write_lists else ():
+        for path in write_lists(args.write_lists, name, splits):
+            sys.stdout.write(f"{path} written\n")
+    problems = [problem for report in reports for problem in report.problems]
+    if problems:
+        raise UserError("\n".join([f"{len(problems)} things are missing or wrong:", *problems]))
+    sys.stdout.write("nothing is missing\n")
 
 
 def prepare_shard(
@@ -129,6 +183,7 @@ def _prepare_one(
         track=None if track_path is None else _relative(track_path),
         audio_sha256=sha256_of(wav),
         track_sha256=track_sha256,
+        reference=source.reference,
     )
 
 

@@ -2,32 +2,52 @@
 
 import argparse
 import csv
-import importlib
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from syncvoice.errors import UserError
-from syncvoice.files import atomic_path, write_json
+from syncvoice.files import write_json
 from syncvoice.metrics import METRIC_FILES
 
 log = logging.getLogger(__name__)
 
-COUNTS = ("errors", "words", "substitutions", "deletions", "insertions")
-COLUMNS = ("utterance", "point", "metric", "value", "scorer", "scorer_version", "weights_sha256", "status", "message")
 NEEDED = ("utterance", "clip", "text", "language", "speaker", "sex", "source", "reference", "reference_split")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--metric", choices=sorted(METRIC_FILES), help="which scoring job")
+    parser.add_argument(
+        "--metric", help="scoring job; with --generated a list of jobs and of lse, wer, sim, mos (the best one here)"
+    )
     parser.add_argument("--task", type=Path, help="task file with the utterances (tasks/*.csv)")
     parser.add_argument("--speech", type=Path, help="folder of WAVs: utterances.csv or {utterance}.wav")
     parser.add_argument(
         "--manifest", type=Path, nargs="+", default=[], help="manifest of the task's clips (.cuts.jsonl.gz)"
     )
-    parser.add_argument("--references", type=Path, nargs="+", default=[], help="manifest of the reference recordings")
+    parser.add_argument(
+        "--references",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="manifest of the reference recordings; with --generated their folder, or one recording for all",
+    )
+    folders = parser.add_argument_group("folders of files, without a study")
+    folders.add_argument("--generated", type=Path, help="folder of generated WAV or MP4 files to score")
+    folders.add_argument("--videos", type=Path, help="folder of the videos, same names (default: the generated videos)")
+    folders.add_argument("--texts", type=Path, help="table with the columns utterance and text, or lines name|text")
+    folders.add_argument("--subset", action="store_true", help="do not expect texts that have no generated file")
+    folders.add_argument("--curves", type=Path, help="folder for the lip-sync curve of every clip (CSV and SVG)")
+    folders.add_argument(
+        "--assets", type=Path, default=Path("resources/assets"), help="folder of weights made by others"
+    )
+    folders.add_argument(
+        "--jpeg", action="store_true", help="SyncNet v2: re-encode crops as JPEG, as its own code does"
+    )
+    folders.add_argument(
+        "--dtype", choices=("float32", "bfloat16"), default="float32", help="SyncNet v2: type of its convolutions"
+    )
     parser.add_argument("--weights", type=Path, default=Path("weights"), help="folder of the shipped weights")
     parser.add_argument("--syncnet", type=Path, help="SyncNet weights that replace the shipped ones")
     parser.add_argument(
@@ -37,18 +57,28 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Score the speech of one experiment on one task, or check SyncNet on ground truth.
+    """Score the speech of one experiment on one task, or any folder, or check SyncNet on ground truth.
 
     Raises:
         UserError: an argument is missing or an input cannot be read.
     """
+    if args.generated is not None:
+        from syncvoice.commands.score_folders import score_folders
+
+        score_folders(args)
+        return
     sources = sources_of(args)
     if args.check_syncnet:
         check_syncnet(sources, args.out)
         return
     missing = [f"--{name}" for name in ("metric", "task", "speech") if getattr(args, name) is None]
     if missing:
-        raise UserError(f"syncvoice score needs {', '.join(missing)}")
+        raise UserError(f"syncvoice score needs {', '.join(missing)}, or a folder of speech with --generated")
+    if args.metric not in METRIC_FILES:
+        raise UserError(f"metric {args.metric} is unknown; choose one of {', '.join(sorted(METRIC_FILES))}")
+    from syncvoice.metrics.folders import load_scorer
+    from syncvoice.metrics.rows import write_scores
+
     scorer = load_scorer(args.metric, sources)
     tasks = read_task(args.task)
     rows = list(score_rows(scorer, tasks, read_speech(args.speech), args.speech, sources.clips))
@@ -69,13 +99,8 @@ def sources_of(args: argparse.Namespace) -> Any:
     clips = {clip.id: clip for path in args.manifest for clip in clips_of(path)}
     references = {clip.id: clip for path in args.references for clip in clips_of(path)}
     overrides = {"syncnet": args.syncnet} if args.syncnet else {}
-    return Sources(args.weights, clips, {**clips, **references}, overrides)
-
-
-def load_scorer(metric_file: str, sources: Any) -> Any:
-    """Import and load the scorer of a metric file."""
-    module, name = METRIC_FILES[metric_file].scorer.split(":")
-    return getattr(importlib.import_module(f"syncvoice.metrics.{module}"), name).from_sources(sources)
+    options = {"jpeg": args.jpeg, "dtype": args.dtype}
+    return Sources(args.weights, clips, {**clips, **references}, overrides, args.assets, options=options)
 
 
 def read_task(path: Path) -> list[dict[str, str]]:
@@ -126,49 +151,25 @@ def score_rows(
 
     An utterance that was not generated, or cannot be scored, yields rows with status failed and a message.
     """
+    from functools import partial
+
     from tqdm import tqdm
+
+    from syncvoice.metrics.rows import Work, scored
 
     generated = {(row["utterance"], row.get("point", "")): row for row in speech}
     points = sorted({row.get("point", "") for row in speech} - {""}) or [""]  # no point: failed before the sweep began
     known = {row["utterance"] for row in tasks}
     for stranger in sorted({row["utterance"] for row in speech} - known):
         log.warning("utterance %s of %s is not in the task; it is not scored", stranger, folder)
-    work = [(row, point) for point in points for row in tasks]
-    for row, point in tqdm(work, desc=scorer.NAME, unit="utterance", disable=None):
-        sound = generated.get((row["utterance"], point), generated.get((row["utterance"], "")))
-        yield from _score_one(scorer, row, point, sound, folder, clips)
 
+    def work() -> Iterator[Work]:
+        """One entry per point and utterance."""
+        for row, point in tqdm([(row, point) for point in points for row in tasks], scorer.NAME, disable=None):
+            sound = generated.get((row["utterance"], point), generated.get((row["utterance"], "")))
+            yield Work(row, point, partial(_load, row, point, sound, folder, clips))
 
-def _score_one(
-    scorer: Any,
-    row: Mapping[str, str],
-    point: str,
-    generated: Mapping[str, str] | None,
-    folder: Path,
-    clips: Mapping[str, Any],
-) -> Iterable[dict[str, str]]:
-    """Rows of one utterance: one per metric of the file."""
-    from syncvoice.metrics.scoring import NotApplicable, ScoreError
-
-    base = {
-        "utterance": row["utterance"],
-        "point": point,
-        "scorer": scorer.NAME,
-        "scorer_version": scorer.VERSION,
-        "weights_sha256": scorer.weights_sha256,
-    }
-    metrics = scorer.metrics_for(row)
-    try:
-        check = getattr(scorer, "check", None)
-        if check is not None:  # whether a metric exists for a row does not depend on its speech
-            check(row)
-        scores = {score.metric: score for score in scorer.score(_load(row, point, generated, folder, clips))}
-    except NotApplicable as reason:
-        return [{**base, "metric": metric, "status": "not_applicable", "message": str(reason)} for metric in metrics]
-    except (ScoreError, UserError) as error:
-        counts = _failed_counts(scorer, row)
-        return [{**base, "metric": metric, "status": "failed", "message": str(error), **counts} for metric in metrics]
-    return [{**base, "metric": metric, **_result(scores.get(metric))} for metric in metrics]
+    yield from scored(scorer, work())
 
 
 def _load(
@@ -194,39 +195,6 @@ def _load(
     audio, _ = read_wav(path, SAMPLE_RATE)
     check_audio(audio)
     return Utterance(row, point, audio, clips.get(row["clip"]))
-
-
-def _failed_counts(scorer: Any, row: Mapping[str, str]) -> dict[str, str]:
-    """Word counts of a failed utterance (all words deleted); nothing for metrics that count no words."""
-    from syncvoice.metrics.scoring import ScoreError
-
-    if not hasattr(scorer, "counts_if_failed"):
-        return {}
-    try:
-        return {name: str(count) for name, count in scorer.counts_if_failed(row).items()}
-    except ScoreError:  # an empty script has no words to miss
-        return {}
-
-
-def _result(score: Any) -> dict[str, str]:
-    """Value, status and counts of a score; a value that is not finite is a failure, a missing one not applicable."""
-    import math
-
-    if score is None:
-        return {"status": "not_applicable", "message": "not defined for this utterance"}
-    if not math.isfinite(score.value):
-        return {"status": "failed", "message": f"the scorer returned {score.value}"}
-    counts = {name: str(count) for name, count in score.counts.items()}
-    return {"value": f"{score.value:.6f}", "status": "ok", "message": "", **counts}
-
-
-def write_scores(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
-    """Write score rows as CSV, atomically; the count columns are there only for word metrics."""
-    columns = COLUMNS + (COUNTS if any("words" in row for row in rows) else ())
-    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def check_syncnet(sources: Any, out: Path) -> None:

@@ -32,6 +32,12 @@ def run(args: argparse.Namespace) -> None:
             raise UserError(f"settings of task '{args.task}' lack '{name}'; add it to the study")
     clips, references = clips_of(args.manifest), clips_of(args.references)
     utterances = make_task(
-        clips, references, settings["language"], settings["text"], settings.get("seed", 0), settings.get("clips")
+        clips,
+        references,
+        settings["language"],
+        settings["text"],
+        settings.get("seed", 0),
+        settings.get("clips"),
+        settings.get("voice_of", "same_speaker"),
     )
     write_task(args.out, utterances)

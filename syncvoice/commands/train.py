@@ -12,6 +12,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, help="folder for model.safetensors, metadata.json, curve.csv"
     )
+    parser.add_argument(
+        "--devices", type=int, default=1, help="processes that share a step, each with its own GPU where there are GPUs"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -19,4 +22,4 @@ def run(args: argparse.Namespace) -> None:
     from syncvoice.files import read_json
     from syncvoice.training.run import train
 
-    train(read_json(args.recipe), args.manifest, args.features_root, args.out)
+    train(read_json(args.recipe), args.manifest, args.features_root, args.out, args.devices)

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from pathlib import PurePath
 
 from syncvoice.config.study import Study
 from syncvoice.errors import UserError
@@ -36,14 +37,22 @@ def check_networks(study: Study, source: str) -> None:
         UserError: a metric's network or weights also stand behind a feature, vocoder or speaker encoder.
     """
     conditioning = study.conditioning_networks()
-    for name, task in study.tasks.items():
-        for metric in task.metrics:
-            for network in (METRIC_FILES[metric].id.split(".")[1], *weights_of_metric(metric)):
-                if network in conditioning:
-                    raise UserError(
-                        f"{source}: tasks.{name}.metrics: {metric} scores with {network}, which also conditions a "
-                        "model (feature, vocoder or speaker encoder); its score would measure itself, choose another"
-                    )
+    conditioning |= {PurePath(file).stem for file in conditioning if not file.startswith("weights/")}  # assets by name
+    for where, metric in _scored(study):
+        file = METRIC_FILES[metric]
+        for network in (file.id.split(".")[1], *file.assets, *weights_of_metric(metric)):
+            if network in conditioning:
+                raise UserError(
+                    f"{source}: {where}.metrics: {metric} scores with {network}, which also conditions a "
+                    "model (feature, vocoder or speaker encoder); its score would measure itself, choose another"
+                )
+
+
+def _scored(study: Study) -> Iterator[tuple[str, str]]:
+    """Yield every scoring job with the key path that asks for it."""
+    yield from ((f"tasks.{name}", metric) for name, task in study.tasks.items() for metric in task.metrics)
+    for name, experiment in study.experiments.items():
+        yield from ((f"experiments.{name}", metric) for metric in experiment.metrics or [])
 
 
 def weights_of_metric(metric: str) -> list[str]:
@@ -85,6 +94,10 @@ def _uses_of_rows(study: Study) -> Iterator[Use]:
         yield from ((f"plots.{name}.recipes", "recipe", recipe, study.recipes) for recipe in plot.recipes or [])
     for task, shown in (study.gallery.tasks if study.gallery else {}).items():
         yield from _rows_of_task(study, f"gallery.tasks.{task}", task, shown.rows)
+    if (test := study.listening_test) is not None:
+        yield from _rows_of_task(study, "listening_test", test.task, test.rows)
+        compared = [*([test.baseline] if test.baseline else []), *(row for pair in test.pairs for row in pair)]
+        yield from (("listening_test", "row", row, test.rows) for row in compared)
 
 
 def _rows_of_task(study: Study, where: str, task: str, rows: list[str]) -> Iterator[Use]:

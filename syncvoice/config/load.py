@@ -13,7 +13,9 @@ from syncvoice.config.study import Study
 from syncvoice.errors import UserError
 
 # Maps whose entries belong to one study: a later file replaces the whole map instead of merging into it.
-REPLACED = ("datasets", "features", "tasks", "recipes", "experiments", "tables", "plots", "gallery", "probe")
+REPLACED = (
+    "datasets", "features", "tasks", "recipes", "experiments", "tables", "plots", "gallery", "probe", "listening_test",
+)  # fmt: skip
 TEMPLATES = {"recipes": "recipe_defaults", "experiments": "experiment_defaults"}
 
 
@@ -46,6 +48,7 @@ def load_study(values: Mapping[str, Any], config_dir: Path | str, source: str) -
     for file, sections in (values.get("extends") or {}).items():
         resolved = _overlay(resolved, _take(_read_yaml(config_dir / file), sections, f"{source}: extends.{file}"))
     resolved = _overlay(resolved, {key: value for key, value in values.items() if key != "extends"})
+    _set_roots(resolved)
     weights = resolved.get("weights", {})
     start = {"start": weights.get("backbone"), **{key: weights.get(key) for key in ("vocoder", "speaker_encoder")}}
     resolved["recipe_defaults"] = start | resolved.get("recipe_defaults", {})
@@ -57,6 +60,15 @@ def load_study(values: Mapping[str, Any], config_dir: Path | str, source: str) -
     check_names(study, source)
     check_networks(study, source)
     return study
+
+
+def _set_roots(resolved: dict[str, Any]) -> None:
+    """Let `--config NAME_root=FOLDER` replace the path of data set NAME; other keys stay, to be refused as unknown."""
+    datasets = resolved.get("datasets")
+    for key in [key for key in resolved if key.endswith("_root")]:
+        dataset = datasets.get(key.removesuffix("_root")) if isinstance(datasets, dict) else None
+        if isinstance(dataset, dict):
+            dataset["path"] = str(resolved.pop(key))
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

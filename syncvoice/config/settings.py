@@ -21,12 +21,14 @@ def job_settings(study: Study, paper: Settings) -> dict[str, Settings]:
     return {
         **_corpus_settings(study),
         "prepare": study.prepare,
+        **_selection_settings(study),
         **{f"features/{name}": {"feature": name, **entry.model_dump()} for name, entry in study.features.items()},
         **{f"tasks/{name}": _task_settings(study, name) for name in study.tasks},
         **{f"experiments/{name}": _experiment_settings(study, name) for name in study.experiments},
         **{f"tables/{name}": _table_settings(study, name, paper) for name in study.tables},
         **{f"plots/{name}": _plot_settings(study, name) for name in study.plots},
         **({"gallery": _gallery_settings(study)} if study.gallery else {}),
+        **({"listening_test": _listening_test_settings(study)} if study.listening_test else {}),
     }
 
 
@@ -49,9 +51,21 @@ def _corpus_settings(study: Study) -> dict[str, Settings]:
     return settings
 
 
+def _selection_settings(study: Study) -> dict[str, Settings]:
+    """Return the settings of preparing each split of a local folder: limits, and which clips belong to the split."""
+    return {
+        f"prepare/{name}/{split}": {**study.prepare, **entry.settings}
+        for name, dataset in study.datasets.items()
+        if dataset.kind != "minidub"
+        for split, entry in dataset.splits.items()
+    }
+
+
 def _task_settings(study: Study, name: str) -> Settings:
     """Return what decides the list of utterances of a task."""
-    return {"task": name, "seed": study.seed, **study.tasks[name].model_dump(exclude={"metrics"})}
+    task = study.tasks[name]
+    usual = {"voice_of"} if task.voice_of == "same_speaker" else set()
+    return {"task": name, "seed": study.seed, **task.model_dump(exclude={"metrics", *usual})}
 
 
 def _experiment_settings(study: Study, name: str) -> Settings:
@@ -100,6 +114,14 @@ def _gallery_settings(study: Study) -> Settings:
     ]
     page = _page(study, "gallery", study.gallery.caption)
     return page | {"max_megabytes": study.gallery.max_megabytes, "tasks": tasks}
+
+
+def _listening_test_settings(study: Study) -> Settings:
+    """Return the page of the listening test; where its answers lie does not change the page."""
+    assert study.listening_test is not None
+    test = study.listening_test
+    page = _page(study, "listening_test", test.caption) | {"rows": [_row(study, row) for row in test.rows]}
+    return page | test.model_dump(exclude={"caption", "rows", "answers"}) | {"seed": study.seed}
 
 
 def _page(study: Study, name: str, title: str) -> Settings:

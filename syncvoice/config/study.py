@@ -11,17 +11,25 @@ from syncvoice.config.recipe import Recipe
 
 
 class Split(Section):
-    """A split of a data set; `settings` belong to the command that makes or reads the data set."""
+    """A split of a data set; `settings` belong to the command that makes or reads the data set.
+
+    For local folders they say which clips belong to the split (syncvoice/datasets/base.py, `Selection`).
+    """
 
     shards: int = Field(ge=1)
     settings: dict[str, Any] = {}
 
 
 class Dataset(Section):
-    """Where clips come from: `minidub` is made by the workflow, a `folder` of videos and texts is read from `path`."""
+    """Where clips come from: `minidub` is made by the workflow, other layouts are read from `path`.
 
-    kind: Literal["minidub", "folder"]
+    `--config NAME_root=FOLDER` on the command line sets the path of data set NAME. With `fetch`, the workflow downloads
+    what is not there to resources/datasets/NAME, unless the path is another one.
+    """
+
+    kind: Literal["minidub", "folder", "grid", "lrs3"]
     path: str | None = None
+    fetch: bool = False
     settings: dict[str, Any] = {}
     splits: dict[Name, Split]
 
@@ -29,7 +37,7 @@ class Dataset(Section):
     def _path_fits_kind(self) -> "Dataset":
         """A corpus that is made has no path, one that is read needs it."""
         if (self.kind == "minidub") != (self.path is None):
-            raise ValueError("kind minidub takes no path, kind folder needs one")
+            raise ValueError("kind minidub takes no path, other kinds need one")
         return self
 
 
@@ -51,6 +59,7 @@ class Task(Section):
     language: Literal["en", "zh"]  # of the speech to generate
     text: Literal["own", "translation"]
     clips: int | None = None  # None = all
+    voice_of: Literal["same_speaker", "target", "other_speaker"] = "same_speaker"  # GRID: Dub 2.0, Dub 1.0, Dub 3.0
     metrics: list[str]  # scoring jobs (metric files)
 
 
@@ -98,6 +107,20 @@ class Gallery(Section):
     tasks: dict[Name, GalleryTask]
 
 
+class ListeningTest(Section):
+    """The page of a listening test; files of answers are read back when `answers` names their folder."""
+
+    caption: str
+    task: Name
+    rows: list[Name] = Field(min_length=1)
+    baseline: Name | None = None
+    clips: int = Field(ge=1)
+    pairs: list[tuple[Name, Name]] = []  # rows that are compared directly
+    checks: int = Field(ge=0)
+    max_megabytes: float = Field(gt=0)
+    answers: str | None = None
+
+
 class Bootstrap(Section):
     """Intervals of the tables: bootstrap over clips."""
 
@@ -142,6 +165,7 @@ class Study(Section):
     plots: dict[Name, Plot]
     gallery: Gallery | None
     probe: Probe | None
+    listening_test: ListeningTest | None
 
     def metrics_of(self, experiment: str, task: str) -> list[str]:
         """Return the scoring jobs of a row: the task's metrics, cut to the experiment's own list if it has one."""

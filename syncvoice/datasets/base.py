@@ -1,7 +1,7 @@
 """What a dataset tells about its clips, and the table of known dataset layouts."""
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ class SourceClip:
     Attributes:
         id: name, unique in the dataset.
         media: video file, or sound file when `has_video` is False.
+        reference: id of the recording that shall give the voice, "" for any other one of the speaker.
         speaker, sex, voice_seen, language, source, text, translation_text: "" if unknown.
         phones, words: known times (symbol, start_s, end_s), empty if unknown.
     """
@@ -36,6 +37,7 @@ class SourceClip:
     phones: tuple[Interval, ...] = ()
     words: tuple[Interval, ...] = ()
     has_video: bool = True
+    reference: str = ""
 
 
 @dataclass(frozen=True)
@@ -43,13 +45,20 @@ class Selection:
     """Which clips of a folder form a split (settings of the split in a study).
 
     Attributes:
+        within: only clips below these sub-folders; () takes all.
         speakers: only these speakers; None takes all.
+        listed: file with one clip id per line; only these, and each must be there; "" takes all.
+        ranks: [from, to]: order each speaker's clips by crc32 of their ids and take these places; to = None takes the
+            rest. [0, 100] and [100, None] are disjoint, whatever else the folder holds.
         share: only clips whose id falls into this part of [0, 1), by crc32: [0, 0.9] and [0.9, 1] are disjoint.
         clips: at most this many, those with the smallest crc32; None takes all.
         language: set as the language of every clip, "" keeps what the folder says.
     """
 
+    within: tuple[str, ...] = ()
     speakers: tuple[str, ...] | None = None
+    listed: str = ""
+    ranks: tuple[int, int | None] = (0, None)
     share: tuple[float, float] = (0.0, 1.0)
     clips: int | None = None
     language: str = ""
@@ -64,18 +73,27 @@ class Selection:
         """Return the selection of JSON values.
 
         Raises:
-            UserError: share is no rising pair within [0, 1].
+            UserError: share is no rising pair within [0, 1], or ranks is none.
         """
         values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
         selection = cls(**values)
         if len(selection.share) != 2 or not 0 <= selection.share[0] < selection.share[1] <= 1:
             raise UserError(f"share is {list(selection.share)}; expected [from, to] with 0 <= from < to <= 1")
+        if len(selection.ranks) != 2 or not 0 <= selection.ranks[0] < (selection.ranks[1] or float("inf")):
+            raise UserError(f"ranks is {list(selection.ranks)}; expected [from, to] with 0 <= from < to, or to = null")
         return selection
 
-    def pick(self, clips: list[SourceClip]) -> list[SourceClip]:
-        """Return the selected clips in their order."""
+    def pick(self, clips: Sequence[SourceClip]) -> list[SourceClip]:
+        """Return the selected clips in their order.
+
+        Raises:
+            UserError: a clip of the list is not there.
+        """
         low, high = self.share
         kept = [clip for clip in clips if self.speakers is None or clip.speaker in self.speakers]
+        if self.listed:
+            kept = _listed(kept, Path(self.listed))
+        kept = _ranked(kept, *self.ranks)
         kept = [clip for clip in kept if low <= zlib.crc32(clip.id.encode()) / 2**32 < high]
         if self.clips is not None:
             chosen = {clip.id for clip in sorted(kept, key=lambda clip: zlib.crc32(clip.id.encode()))[: self.clips]}
@@ -83,27 +101,66 @@ class Selection:
         return [replace(clip, language=self.language) for clip in kept] if self.language else kept
 
 
-Reader = Callable[[Path, str, str], Iterator[SourceClip]]
+def _ranked(clips: list[SourceClip], first: int, last: int | None) -> list[SourceClip]:
+    """Keep places [first, last) of each speaker's clips in the order of crc32 of their ids."""
+    if (first, last) == (0, None):
+        return clips
+    of_speaker: dict[str, list[str]] = {}
+    for clip in clips:
+        of_speaker.setdefault(clip.speaker, []).append(clip.id)
+    kept: set[str] = set()
+    for ids in of_speaker.values():
+        kept |= set(sorted(ids, key=lambda clip: (zlib.crc32(clip.encode()), clip))[first:last])
+    return [clip for clip in clips if clip.id in kept]
 
 
-def read_dataset(layout: str, folder: Path, split: str, dataset: str = "") -> list[SourceClip]:
+def _listed(clips: list[SourceClip], path: Path) -> list[SourceClip]:
+    """Keep the clips of a list.
+
+    Raises:
+        UserError: the list is missing, or names clips that are not there.
+    """
+    from syncvoice.datasets.lists import read_list
+
+    wanted = set(read_list(path))
+    missing = sorted(wanted - {clip.id for clip in clips})
+    if missing:
+        raise UserError(
+            f"{path} names {len(missing)} clips that the folder lacks, the first is {missing[0]!r}; complete "
+            "the folder or correct the list"
+        )
+    return [clip for clip in clips if clip.id in wanted]
+
+
+Reader = Callable[[Path, str, str, tuple[str, ...]], Iterator[SourceClip]]
+
+
+def read_dataset(
+    layout: str, folder: Path, split: str, dataset: str = "", within: tuple[str, ...] = ()
+) -> list[SourceClip]:
     """List the clips of one split.
 
     Args:
-        layout: name of a dataset layout: "minidub", "grid", or "folder" for any folder of videos and texts.
+        layout: name of a dataset layout: "minidub", "grid", "lrs3", or "folder" for any folder of videos and texts.
         folder: where the clips lie.
         split: name of the split.
         dataset: name of the dataset, the layout's if "".
+        within: only what lies below these sub-folders; () takes all.
 
     Raises:
-        UserError: unknown layout, missing folder, malformed tables, or an id that cannot name a file.
+        UserError: unknown layout, missing folder or sub-folder, malformed tables, or an id that cannot name a file.
     """
     readers = _readers()
     if layout not in readers:
         raise UserError(f"dataset layout '{layout}' is unknown; choose one of {', '.join(readers)}")
     if not folder.is_dir():
         raise UserError(f"folder {folder} of dataset '{layout}' does not exist; make or download the data first")
-    clips = list(readers[layout](folder, dataset or layout, split))
+    for part in within:
+        if not (folder / part).is_dir():
+            raise UserError(
+                f"folder {folder} of dataset '{layout}' has no folder '{part}'; see its card in config/datasets"
+            )
+    clips = list(readers[layout](folder, dataset or layout, split, within))
     for clip in clips:
         check_id(clip.id)
     return clips
@@ -122,6 +179,12 @@ def check_id(clip: str) -> None:
         )
 
 
+def safe_id(name: str) -> str:
+    """Return a name as an id: what no file name should hold becomes "_" (see `check_id`)."""
+    name = "".join(letter if letter.isprintable() and letter != "/" else "_" for letter in name)
+    return f"_{name[1:]}" if name.startswith(".") else name
+
+
 def in_shard(clip: str, shard: int, shards: int) -> bool:
     """Tell whether a clip belongs to shard number `shard` of `shards` (crc32 of its id, the same everywhere)."""
     return zlib.crc32(clip.encode()) % shards == shard
@@ -129,6 +192,6 @@ def in_shard(clip: str, shard: int, shards: int) -> bool:
 
 def _readers() -> dict[str, Reader]:
     """Return layouts by name."""
-    from syncvoice.datasets import folder, grid, minidub
+    from syncvoice.datasets import folder, grid, lrs3, minidub
 
-    return {"minidub": minidub.read, "folder": folder.read, "grid": grid.read}
+    return {"minidub": minidub.read, "folder": folder.read, "grid": grid.read, "lrs3": lrs3.read}

@@ -2,42 +2,46 @@
 
 A video is found anywhere below the folder. Its text comes from the first of these that exists: a row of `clips.csv` or
 `clips.tsv` in the folder (columns `media` and `text`; optional `clip`, `speaker`, `sex`, `language`, `source`,
-`translation_text`, `split`), a `.txt` beside the video, a GRID `.align` beside it (which also gives word times). The
-speaker is the row's, else the name of the folder that holds the video. A video without text is listed too and excluded
-later with a sentence.
+`translation_text`, `split`, `reference`), a `.txt` beside the video, a GRID `.align` beside it (which also gives word
+times). The speaker is the row's, else the name of the folder that holds the video. `reference` is the clip whose voice
+a row wants, by its `clip` or `media`; sound files (.wav, .flac) count when a row names them. A video without text is
+listed too and excluded later with a sentence.
 """
 
 import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-from syncvoice.datasets.base import SourceClip
+from syncvoice.datasets.base import SourceClip, safe_id
 from syncvoice.errors import UserError
 
 VIDEO_SUFFIXES = (".mp4", ".mpg", ".mpeg", ".mov", ".mkv", ".webm", ".avi", ".m4v")
+SOUND_SUFFIXES = (".wav", ".flac")
 GRID_TICKS_PER_SECOND = 25_000  # unit of .align files
 GRID_SILENCES = ("sil", "sp")
 
 
-def read(folder: Path, dataset: str, split: str) -> Iterator[SourceClip]:
-    """Yield the videos below `folder` in the order of their relative paths.
+def read(folder: Path, dataset: str, split: str, within: tuple[str, ...] = ()) -> Iterator[SourceClip]:
+    """Yield the videos below `folder` in the order of their relative paths; hidden files are none of them.
 
     Raises:
-        UserError: the table lacks columns, or there is no video at all.
+        UserError: the table is wrong (file, row and column are named), or there is no video at all.
     """
-    table = _table(folder)
-    media = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
-    listed = {Path(name) for name in table}
+    table = read_table(folder)
+    media = [path.relative_to(folder) for part in within or (".",) for path in videos_below(folder / part)]
+    listed = [Path(name) for name in table if not within or any(Path(name).is_relative_to(part) for part in within)]
     media = sorted({*media, *listed}, key=lambda path: path.as_posix())
     if not media:
         raise UserError(f"folder {folder} holds no video ({', '.join(VIDEO_SUFFIXES)}); put the clips there")
+    ids = {name.as_posix(): _id_of(name, table.get(name.as_posix(), {})) for name in media}
     for name in media:
         row = table.get(name.as_posix(), {})
         if row.get("split") and row["split"] != split:
             continue
         words = read_align(folder / name.with_suffix(".align"))
+        reference = row.get("reference") or ""
         yield SourceClip(
-            id=row.get("clip") or "__".join(name.with_suffix("").parts),
+            id=ids[name.as_posix()],
             split=split,
             dataset=dataset,
             media=folder / name,
@@ -48,25 +52,74 @@ def read(folder: Path, dataset: str, split: str) -> Iterator[SourceClip]:
             source=row.get("source") or dataset,
             translation_text=row.get("translation_text") or "",
             words=words,
+            has_video=name.suffix.lower() not in SOUND_SUFFIXES,
+            reference=ids.get(Path(reference).as_posix(), reference),
         )
 
 
-def _table(folder: Path) -> dict[str, dict[str, str]]:
+def videos_below(folder: Path) -> list[Path]:
+    """Return the video files anywhere below a folder, unsorted, without hidden ones ("._x.mpg" of other systems)."""
+    return [
+        path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
+    ]
+
+
+def read_table(folder: Path) -> dict[str, dict[str, str]]:
     """Return the rows of clips.csv or clips.tsv by media path; empty without such a file.
 
     Raises:
-        UserError: the columns media or text are missing.
+        UserError: the columns media or text are missing, a row has no media, has too many fields, leads out of the
+            folder, repeats another's media or clip, or names a reference that no row has.
     """
     for name, delimiter in (("clips.csv", ","), ("clips.tsv", "\t")):
         path = folder / name
         if not path.is_file():
             continue
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, delimiter=delimiter)
-            if not {"media", "text"} <= set(reader.fieldnames or ()):
-                raise UserError(f"{path} has columns {reader.fieldnames}; at least 'media' and 'text' are needed")
-            return {Path(row["media"]).as_posix(): row for row in reader}
+        try:
+            with open(path, encoding="utf-8-sig", newline="") as file:
+                reader = csv.DictReader(file, delimiter=delimiter)
+                if not {"media", "text"} <= set(reader.fieldnames or ()):
+                    raise UserError(f"{path} has columns {reader.fieldnames}; at least 'media' and 'text' are needed")
+                return _checked(path, list(reader))
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise UserError(f"{path} is no table in UTF-8 ({error}); save it as CSV in UTF-8") from error
     return {}
+
+
+def _checked(path: Path, rows: list[dict[str, str]]) -> dict[str, dict[str, str]]:
+    """Return rows by media path.
+
+    Raises:
+        UserError: see `read_table`; rows count from 2, below the header, as a spreadsheet shows them.
+    """
+    table: dict[str, dict[str, str]] = {}
+    names: dict[str, int] = {}
+    for number, row in enumerate(rows, start=2):
+        where = f"{path} row {number}"
+        if None in row:  # type: ignore[comparison-overlap]
+            raise UserError(f"{where} has more fields than the header; put texts with a separator into quotes")
+        if not (row["media"] or "").strip():
+            raise UserError(f"{where}, column media is empty; expected a path relative to {path.parent}")
+        media = Path(row["media"])
+        if media.is_absolute() or ".." in media.parts:
+            raise UserError(f"{where}, column media is {row['media']!r}; expected a path inside {path.parent}")
+        clip = _id_of(media, row)
+        if media.as_posix() in table or clip in names:
+            raise UserError(f"{where} repeats {row['media']!r} (clip {clip!r}); every clip needs one row")
+        table[media.as_posix()] = row
+        names[clip] = number
+    for number, row in enumerate(rows, start=2):
+        reference = row.get("reference")
+        if reference and reference not in names and Path(reference).as_posix() not in table:
+            raise UserError(
+                f"{path} row {number}, column reference is {reference!r}; no row has this clip or media, add one for it"
+            )
+    return table
+
+
+def _id_of(media: Path, row: dict[str, str]) -> str:
+    """Return the id of a clip: the row's, or its relative path."""
+    return row.get("clip") or safe_id("__".join(media.with_suffix("").parts))
 
 
 def _text(path: Path) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from syncvoice.datasets import folder as any_folder
-from syncvoice.datasets.base import SourceClip
+from syncvoice.datasets.base import SourceClip, safe_id
 
 # A GRID name has one letter per word: command, colour, preposition, letter, digit, adverb.
 WORDS = (
@@ -27,7 +27,7 @@ def sentence_of(name: str) -> str:
     return " ".join(words[letter] for letter, words in zip(name, WORDS, strict=True))
 
 
-def read(folder: Path, dataset: str, split: str) -> Iterator[SourceClip]:
+def read(folder: Path, dataset: str, split: str, within: tuple[str, ...] = ()) -> Iterator[SourceClip]:
     """Yield the clips of a GRID folder in the order of their paths.
 
     The speaker is the innermost folder named s1 ... s34. Word times come from NAME.align beside the video, in `align/`
@@ -36,12 +36,12 @@ def read(folder: Path, dataset: str, split: str) -> Iterator[SourceClip]:
     Raises:
         UserError: no video, or a malformed .align file.
     """
-    for clip in any_folder.read(folder, dataset, split):
+    for clip in any_folder.read(folder, dataset, split, within):
         parts = clip.media.relative_to(folder).parts[:-1] or (folder.name,)
         speaker = next((part for part in reversed(parts) if re.fullmatch(r"s\d+", part)), clip.speaker)
         words = clip.words or _distant_words(clip.media, folder, speaker)
         text = clip.text or " ".join(word for word, _, _ in words) or sentence_of(clip.media.stem)
-        identity = f"{speaker}_{clip.media.stem}"
+        identity = safe_id(f"{speaker}_{clip.media.stem}")
         yield replace(clip, id=identity, speaker=speaker, words=words, text=text, source="grid")
 
 

@@ -25,8 +25,8 @@ COLUMNS = (
 )
 
 
-def read(folder: Path, dataset: str, split: str) -> Iterator[SourceClip]:
-    """Yield the clips of `clips.csv` that belong to `split`.
+def read(folder: Path, dataset: str, split: str, within: tuple[str, ...] = ()) -> Iterator[SourceClip]:
+    """Yield the clips of `clips.csv` that belong to `split`; a shard has no parts, `within` does nothing.
 
     Raises:
         UserError: a table is missing or lacks columns.

@@ -16,6 +16,13 @@ DEFAULT_EXTRACTORS = {
     "speaker": "kaldi_fbank",
     "text": "emilia_tokens",
 }
+EXTRACTORS = (
+    *DEFAULT_EXTRACTORS.values(),
+    "lrw_resnet18",
+    "av_hubert",
+    "mediapipe_blendshapes",
+    "precomputed",
+)
 
 
 class Extractor(Protocol):
@@ -74,7 +81,7 @@ def key_of(extractor: Extractor) -> Key:
     }
 
 
-def _class_of(name: str) -> Callable[..., Extractor]:
+def _class_of(name: str) -> Callable[..., Extractor]:  # noqa: C901  (a table)
     """Return the class of an extractor; its module is imported only when it is wanted.
 
     Raises:
@@ -101,4 +108,20 @@ def _class_of(name: str) -> Callable[..., Extractor]:
             from syncvoice.features.text import EmiliaTokens
 
             return EmiliaTokens
-    raise UserError(f"extractor '{name}' is unknown; choose one of {', '.join(DEFAULT_EXTRACTORS.values())}")
+        case "lrw_resnet18":
+            from syncvoice.features.lip_network import LrwLip
+
+            return LrwLip
+        case "av_hubert":
+            from syncvoice.features.lip_network import AVHubertLip
+
+            return AVHubertLip
+        case "mediapipe_blendshapes":
+            from syncvoice.features.blendshapes import Blendshapes
+
+            return Blendshapes
+        case "precomputed":
+            from syncvoice.features.precomputed import Precomputed
+
+            return Precomputed
+    raise UserError(f"extractor '{name}' is unknown; choose one of {', '.join(EXTRACTORS)}")

@@ -17,8 +17,8 @@ offset  vshift - argmin, frames of 40 ms; positive: the sound leads. Delaying th
 in_sync 1 where |offset| <= 1, else 0. LSE-D and LSE-C take the best delay, so a constant delay costs them nothing; this
         share is the guard against that.
 
-Scorers: `lse.syncnet_mini` is the small SyncNet of `weights/syncnet.safetensors` on prepared mouth crops. Only
-SyncNet v2 scores may be titled plain LSE-D and LSE-C.
+Scorers: `lse.syncnet_mini` is the small SyncNet of `weights/syncnet.safetensors` on prepared mouth crops. SyncNet v2
+and its protocols are in `lip_sync_v2`; only its scores may be titled plain LSE-D and LSE-C.
 """
 
 from collections.abc import Mapping
@@ -27,6 +27,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from syncvoice.clocks import FPS, SCORER_SAMPLE_RATE
+from syncvoice.errors import UserError
 from syncvoice.files import sha256_of
 from syncvoice.metrics.scoring import NotApplicable, Score, ScoreError, Sources, Utterance, cached_by_id
 
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from syncvoice.model.syncnet import SyncNet
 
 VSHIFT = 15  # frames; run_syncnet.py and the LSE scripts of Wav2Lip use 15
+SAMPLES_PER_FRAME_16K = SCORER_SAMPLE_RATE // FPS  # 640
 EPSILON = 1e-6  # torch's pairwise_distance adds it to every difference
 
 
@@ -65,12 +68,20 @@ def distance_curve(lips: np.ndarray, sounds: np.ndarray, vshift: int = VSHIFT) -
     Raises:
         ValueError: shapes differ or there is no window.
     """
+    return window_distances(lips, sounds, vshift).mean(0)
+
+
+def window_distances(lips: np.ndarray, sounds: np.ndarray, vshift: int = VSHIFT) -> np.ndarray:
+    """Distance of every window's lips to the sound at every delay, (windows, 2 vshift + 1) float64.
+
+    Args and errors as in `distance_curve`.
+    """
     if lips.shape != sounds.shape or lips.ndim != 2 or not len(lips):
         raise ValueError(f"lips {lips.shape} and sounds {sounds.shape}: expected two equal (windows, embedding) arrays")
     padded = np.pad(sounds.astype(np.float64), ((vshift, vshift), (0, 0)))
     shifted = np.lib.stride_tricks.sliding_window_view(padded, 2 * vshift + 1, axis=0)  # (windows, embedding, shifts)
     difference = lips.astype(np.float64)[:, :, None] - shifted + EPSILON
-    return np.sqrt(np.einsum("wes,wes->ws", difference, difference)).mean(0)
+    return np.sqrt(np.einsum("wes,wes->ws", difference, difference))
 
 
 def lip_sync_of(curve: np.ndarray) -> LipSync:
@@ -115,6 +126,15 @@ def score_embeddings(lips: np.ndarray, network: "SyncNet", audio: np.ndarray) ->
     Raises:
         ScoreError: the sound is too short for one window.
     """
+    return lip_sync_of(distances_of(lips, network, audio).mean(0))
+
+
+def distances_of(lips: np.ndarray, network: "SyncNet", audio: np.ndarray) -> np.ndarray:
+    """Distances (windows, 31) of embedded lips (frames - 4, embedding) to a sound at 16 kHz at every delay.
+
+    Raises:
+        ScoreError: the sound is too short for one window.
+    """
     import torch
 
     from syncvoice.model.syncnet import LIP_WINDOW, audio_windows, n_windows
@@ -122,26 +142,48 @@ def score_embeddings(lips: np.ndarray, network: "SyncNet", audio: np.ndarray) ->
     windows = n_windows(len(lips) + LIP_WINDOW - 1, len(audio))
     if not windows:
         raise ScoreError(f"sound lasts {len(audio) / 16000:.2f} s, too short for lip sync")
+    full_scale = 32768 if network.config.layout == "v2" else 32767  # v2: the samples of the file, as its own code reads
     with torch.inference_mode():
-        sounds = network.embed_audio(torch.from_numpy(audio_windows(audio, windows))).numpy()
-    return lip_sync_of(distance_curve(lips[:windows], sounds))
+        sounds = network.embed_audio(torch.from_numpy(audio_windows(audio, windows, full_scale))).numpy()
+    return window_distances(lips[:windows], sounds)
 
 
 def mouth_frames(clip: Any, size: int) -> np.ndarray:
-    """Grey mouth crops of a prepared clip, (frames, size, size) uint8.
+    """Grey mouth crops of a clip, (frames, size, size) uint8: prepared ones, or cut out of a loose video now.
 
     Raises:
         NotApplicable: the clip has no video.
-        ScoreError: the clip has no track, or fewer crops than frames.
+        ScoreError: there is no face, or the crops cannot be read.
     """
     from syncvoice.video.track import read_mouth
 
-    if clip is None or getattr(clip, "track", None) is None:
+    if clip is None or (getattr(clip, "track", None) is None and not getattr(clip, "loose", False)):
         raise NotApplicable("the clip has no prepared video")
+    if clip.track is None:
+        return shrink(mouth_of_video(clip.video), size)
     try:
         return shrink(read_mouth(clip.track, clip.id), size)
     except (KeyError, OSError) as error:
         raise ScoreError(f"mouth crops cannot be read: {error}") from error
+
+
+def mouth_of_video(media: Any) -> np.ndarray:
+    """Mouth crops (frames, 96, 96) uint8 grey of a video file, the pixels that a track shard would hold.
+
+    Raises:
+        ScoreError: the video cannot be decoded, or its face cannot be followed.
+    """
+    from syncvoice.video.crop import MOUTH_SIZE, crops, decode_jpeg, encode_jpeg, grey, mouth_transforms
+    from syncvoice.video.decode import FrameSource
+    from syncvoice.video.prepare import track_video
+
+    try:
+        track = track_video(media)
+    except UserError as error:
+        raise ScoreError(str(error)) from error
+    transforms = mouth_transforms(track.landmarks, MOUTH_SIZE)
+    images = crops(FrameSource(media), transforms, MOUTH_SIZE)
+    return np.stack([decode_jpeg(encode_jpeg(grey(image)), colour=False) for image in images])
 
 
 def shrink(frames: np.ndarray, size: int) -> np.ndarray:
@@ -157,6 +199,20 @@ def shrink(frames: np.ndarray, size: int) -> np.ndarray:
     return np.stack([cv2.resize(frame, (size, size), interpolation=cv2.INTER_AREA) for frame in frames])
 
 
+@dataclass(frozen=True)
+class Lips:
+    """Embedded lips (frames - 4, embedding) of a run of `frames` video frames that starts at frame `start`."""
+
+    embeddings: np.ndarray
+    start: int = 0
+
+    def sound(self, audio: np.ndarray) -> np.ndarray:
+        """The part of a clip's sound (samples,) at 16 kHz that belongs to the run; a whole clip keeps all of it."""
+        if not self.start:
+            return audio
+        return audio[self.start * SAMPLES_PER_FRAME_16K :]
+
+
 class LipSyncScorer:
     """LSE-D, LSE-C, offset and in_sync of the small SyncNet; the lips of a clip are embedded once per job."""
 
@@ -168,7 +224,7 @@ class LipSyncScorer:
         self.network = network
         self.weights_sha256 = weights_sha256
         self._clips = sources.clips
-        self._lips = cached_by_id(self._embed)
+        self._lips = cached_by_id(self._embed, sources.remember)
 
     @classmethod
     def from_sources(cls, sources: Sources) -> "LipSyncScorer":
@@ -184,11 +240,20 @@ class LipSyncScorer:
 
     def score(self, utterance: Utterance) -> list[Score]:
         """Score one utterance against the mouth of its clip."""
-        result = score_embeddings(self._lips(utterance.row["clip"]), self.network, utterance.audio_16k)
+        result = lip_sync_of(self.distances(utterance).mean(0))
         values = (result.lse_d, result.lse_c, float(result.offset), float(result.in_sync))
         return [Score(metric, value) for metric, value in zip(self.metrics_for(utterance.row), values, strict=True)]
 
-    def _embed(self, clip_id: str) -> np.ndarray:
+    def distances(self, utterance: Utterance) -> np.ndarray:
+        """Distances (windows, 31) of an utterance, the basis of its scores and of `sync_curve`."""
+        lips = self._lips(utterance.row["clip"])
+        return distances_of(lips.embeddings, self.network, lips.sound(utterance.audio_16k))
+
+    def first_frame(self, utterance: Utterance) -> int:
+        """Video frame of the first window."""
+        return self._lips(utterance.row["clip"]).start
+
+    def _embed(self, clip_id: str) -> Lips:
         """Embed the lips of a clip."""
         frames = mouth_frames(self._clips.get(clip_id), self.network.config.image_size)
-        return embed_lips(self.network, frames)
+        return Lips(embed_lips(self.network, frames))

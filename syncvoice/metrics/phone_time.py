@@ -7,6 +7,7 @@ clip's manifest. The generated speech is aligned to the same phones (`syncvoice.
 recogniser, 100 frames per second). The value is the mean absolute difference of start times over all phones, in
 milliseconds; lower is better. It is defined where the dub says what the clip says (same text and language). The
 aligner is not perfect: its own error is the value of the row `ground_truth`, and no row can be trusted below it.
+Clips whose phone times nobody knows: `syncvoice.metrics.timing`.
 """
 
 from collections.abc import Mapping, Sequence

@@ -6,6 +6,8 @@ instance a ground-truth distance without ground truth) or `ScoreError` (it is, b
 become rows with a message, so that no utterance is ever missing from a table.
 """
 
+import os
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,6 +18,7 @@ import numpy as np
 
 from syncvoice.audio import read_wav, resample
 from syncvoice.clocks import SAMPLE_RATE, SCORER_SAMPLE_RATE
+from syncvoice.errors import UserError
 
 MIN_SECONDS = 0.2  # shorter sounds are rows with status failed: no metric means anything there (our choice)
 
@@ -37,12 +40,14 @@ class Utterance:
         point: point of a sweep, empty otherwise.
         audio: generated speech, (samples,) float32 at 24 kHz.
         clip: manifest entry of the video clip, None when the manifest does not hold it.
+        note: what was done to the sound before it was scored; it becomes the message of the rows.
     """
 
     row: Mapping[str, str]
     point: str
     audio: np.ndarray
     clip: Any = None
+    note: str = ""
 
     @property
     def id(self) -> str:
@@ -73,16 +78,49 @@ class Sources:
         clips: manifest entries of the task's clips by id.
         references: manifest entries of reference recordings by id (those of the task's own split included).
         overrides: weight name -> file that replaces the shipped one (a SyncNet fine-tuned by a study).
+        assets: folder of the weights made by others; the folder SYNCVOICE_ASSETS and `weights` are searched after it.
+        remember: how many clips or references a scorer keeps in memory, None = all (a task is scored at many points).
+        options: switches of single scorers by name (`jpeg`, `dtype`).
     """
 
     weights: Path
     clips: Mapping[str, Any] = field(default_factory=dict)
     references: Mapping[str, Any] = field(default_factory=dict)
     overrides: Mapping[str, Path] = field(default_factory=dict)
+    assets: Path = Path("resources/assets")
+    remember: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def weight_file(self, name: str) -> Path:
         """Path of a weight file, shipped or overridden."""
         return self.overrides.get(name, self.weights / f"{name}.safetensors")
+
+    def find_asset(self, name: str) -> Path | None:
+        """Path of an asset: a file of its name in `config/assets.yaml`, with any suffix, or None."""
+        if name in self.overrides:
+            return self.overrides[name]
+        named = os.environ.get("SYNCVOICE_ASSETS")
+        for folder in (self.assets, *([Path(named)] if named else []), self.weights):
+            exact = folder / name
+            found = [exact] if exact.is_file() else sorted(folder.glob(f"{name}.*"))
+            files = [path for path in found if path.is_file() and path.suffix != ".json"]
+            if files:
+                return files[0]
+        return None
+
+    def asset_file(self, name: str) -> Path:
+        """Path of an asset.
+
+        Raises:
+            UserError: it is in none of the folders.
+        """
+        found = self.find_asset(name)
+        if found is None:
+            raise UserError(
+                f"weights {name} are not in {self.assets}, in the folder SYNCVOICE_ASSETS or in {self.weights};"
+                f" put the file at {self.assets / name} (config/assets.yaml says where it comes from)"
+            )
+        return found
 
 
 class Scorer(Protocol):
@@ -102,7 +140,11 @@ class Scorer(Protocol):
         ...
 
     def score(self, utterance: Utterance) -> list[Score]:
-        """Score one utterance; raises NotApplicable or ScoreError."""
+        """Score one utterance; raises NotApplicable or ScoreError.
+
+        A scorer may also offer `score_many(utterances)` with the attribute `BATCH`: a list of scores or of these
+        errors, one entry per utterance.
+        """
         ...
 
 
@@ -134,20 +176,25 @@ def read_16k(path: Path | str) -> np.ndarray:
     return read_wav(path, SCORER_SAMPLE_RATE)[0]
 
 
-def cached_by_id(compute: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Remember results by name; errors are remembered too, so that a broken clip costs its work once."""
-    results: dict[str, Any] = {}
-    problems: dict[str, Exception] = {}
+def cached_by_id(compute: Callable[[str], Any], limit: int | None = None) -> Callable[[str], Any]:
+    """Remember results by name; errors are remembered too, so that a broken clip costs its work once.
+
+    `limit` is the number of names that are kept (the ones asked for last), None = all.
+    """
+    results: OrderedDict[str, Any] = OrderedDict()
 
     def lookup(name: str) -> Any:
         """Return the remembered result or compute it."""
-        if name not in results and name not in problems:
+        if name not in results:
             try:
                 results[name] = compute(name)
             except (NotApplicable, ScoreError) as error:
-                problems[name] = error
-        if name in problems:
-            raise problems[name]
+                results[name] = error
+            if limit is not None and len(results) > limit:
+                results.popitem(last=False)
+        results.move_to_end(name)
+        if isinstance(results[name], (NotApplicable, ScoreError)):
+            raise results[name]
         return results[name]
 
     return lookup

@@ -1,5 +1,7 @@
 """Speaker similarity: cosine of GE2E speaker embeddings (Wan et al. 2018; weights of the package Resemblyzer).
 
+The scorer is the same for every speaker network; others stand in `sim_wavlm`, `sim_campplus` and `sim_dvector`.
+
 Conventions
 -----------
 Audio is mono float32 at 16 kHz. Level is raised to -30 dBFS, never lowered; long silences are cut; the mel
@@ -18,7 +20,7 @@ import importlib.util
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -110,6 +112,16 @@ def partial_starts(n_samples: int) -> list[int]:
     return starts[:-1] if coverage < MIN_COVERAGE and len(starts) > 1 else starts
 
 
+class Encoder(Protocol):
+    """A speaker network with its front-end."""
+
+    weights_sha256: str
+
+    def embed(self, audio: np.ndarray) -> np.ndarray:
+        """Embedding of a sound (samples,) at 16 kHz, float32 of length 1; raises ScoreError if there is no voice."""
+        ...
+
+
 class SpeakerEncoder:
     """GE2E network: three LSTM layers of 256, linear layer with ReLU, length 1."""
 
@@ -173,7 +185,7 @@ class SpeakerSimilarityScorer:
     NAME = "ge2e_resemblyzer"
     VERSION = "1"
 
-    def __init__(self, encoder: SpeakerEncoder, references: Mapping[str, Any]) -> None:
+    def __init__(self, encoder: Encoder, references: Mapping[str, Any]) -> None:
         """Score against recordings: clip id -> object with `audio` (path), `speaker` and `sex`."""
         self.encoder = encoder
         self.weights_sha256 = encoder.weights_sha256

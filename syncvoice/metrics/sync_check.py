@@ -14,14 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from syncvoice.clocks import FPS, SCORER_SAMPLE_RATE
 from syncvoice.errors import UserError
-from syncvoice.metrics.lip_sync import embed_lips, score_embeddings
+from syncvoice.metrics.lip_sync import SAMPLES_PER_FRAME_16K, embed_lips, score_embeddings
 
 if TYPE_CHECKING:
     from syncvoice.model.syncnet import SyncNet
 
-SAMPLES_PER_FRAME_16K = SCORER_SAMPLE_RATE // FPS  # 640
 DELAYS = tuple(range(-8, 9))
 THRESHOLD = 0.95
 

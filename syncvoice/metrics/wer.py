@@ -33,17 +33,27 @@ from syncvoice.metrics.scoring import NotApplicable, Score, ScoreError, Sources,
 if TYPE_CHECKING:
     from syncvoice.model.recogniser import CtcRecogniser
 
-# The grammar of the GRID corpus (Cooke et al. 2006): six words, the letter w is never used.
-GRID_GRAMMAR = """#JSGF V1.0;
-grammar grid;
-public <sentence> = <command> <colour> <preposition> <letter> <digit> <adverb>;
-<command> = bin | lay | place | set;
-<colour> = blue | green | red | white;
-<preposition> = at | by | in | with;
-<letter> = a | b | c | d | e | f | g | h | i | j | k | l | m | n | o | p | q | r | s | t | u | v | x | y | z;
-<digit> = zero | one | two | three | four | five | six | seven | eight | nine;
-<adverb> = again | now | please | soon;
-"""
+# Names of the six words of a GRID sentence (Cooke et al. 2006); the words themselves are the corpus'.
+GRID_PARTS = ("command", "colour", "preposition", "letter", "digit", "adverb")
+
+
+def jsgf_grammar(name: str, parts: Mapping[str, Sequence[str]]) -> str:
+    """Return a JSGF grammar of sentences that take one word of each part, in order.
+
+    Args:
+        name: of the grammar.
+        parts: name of a part -> its words.
+    """
+    rules = [f"<{part}> = {' | '.join(words)};" for part, words in parts.items()]
+    sentence = " ".join(f"<{part}>" for part in parts)
+    return "\n".join(["#JSGF V1.0;", f"grammar {name};", f"public <sentence> = {sentence};", *rules]) + "\n"
+
+
+def grid_grammar() -> str:
+    """Return the grammar of the GRID sentence, made from the vocabulary of the corpus."""
+    from syncvoice.corpus.phrases import GRID_SLOTS
+
+    return jsgf_grammar("grid", dict(zip(GRID_PARTS, GRID_SLOTS, strict=True)))
 
 
 @dataclass(frozen=True)
@@ -160,7 +170,7 @@ class PocketSphinxScorer(_WordScorer):
         from pocketsphinx import Decoder, get_model_path
 
         self._decoder = Decoder(lm=None, jsgf=None, loglevel="FATAL", samprate=16_000)
-        self._decoder.add_jsgf_string("grid", GRID_GRAMMAR)
+        self._decoder.add_jsgf_string("grid", grid_grammar())
         self._decoder.activate_search("grid")
         self._cepstral_mean = self._decoder.get_cmn(False)
         self.VERSION = f"pocketsphinx {version('pocketsphinx')}, {normaliser_version()}"

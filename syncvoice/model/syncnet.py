@@ -235,16 +235,18 @@ def n_windows(n_frames: int, n_samples: int) -> int:
     return max(0, min(n_frames, n_samples // 640) - LIP_WINDOW)
 
 
-def audio_windows(audio: np.ndarray, windows: int) -> np.ndarray:
+def audio_windows(audio: np.ndarray, windows: int, full_scale: int = 32767) -> np.ndarray:
     """MFCC windows of a sound; window v starts at MFCC frame 4 v.
 
     Args:
         audio: (samples,) float in [-1, 1] at 16 kHz; rounded to int16 steps as a 16-bit file would hold it.
         windows: how many (see `n_windows`).
+        full_scale: int16 value of 1.0; 32768 gives back the very samples of a 16-bit file that was read as float.
 
     Returns:
         (windows, 1, 13, 20) float32.
     """
-    coefficients = mfcc(np.round(np.clip(audio, -1.0, 1.0) * 32767.0)).astype(np.float32)
+    samples = np.minimum(np.round(np.clip(audio, -1.0, 1.0) * float(full_scale)), 32767.0)
+    coefficients = mfcc(samples).astype(np.float32)
     view = np.lib.stride_tricks.sliding_window_view(coefficients, MFCC_WINDOW, axis=0)  # (frames - 19, 13, 20)
     return np.ascontiguousarray(view[: MFCC_PER_FRAME * windows : MFCC_PER_FRAME])[:windows, None]

@@ -189,3 +189,9 @@ class SyncVoice(nn.Module):
 def pad_stack(arrays: Sequence[Tensor]) -> Tensor:
     """Stack (T_i, C) tensors to (B, max T, C), zero-padded."""
     return nn.utils.rnn.pad_sequence(list(arrays), batch_first=True)
+
+
+def pad_visual(features: Sequence[Tensor]) -> Tensor:
+    """Stack (N_i, dim) features to (B, max N, dim); the last frame is held, as interpolation does for a single clip."""
+    longest = max(len(f) for f in features)
+    return torch.stack([torch.cat([f, f[-1:].expand(longest - len(f), -1)]) for f in features])

@@ -107,8 +107,10 @@ class Head(nn.Module):
         previous = torch.zeros_like(spectrum)
         for _ in range(iterations):
             rebuilt = self.istft.forward_stft(self.istft(spectrum))
-            target = rebuilt - MOMENTUM / (1 + MOMENTUM) * previous
-            spectrum = magnitude * target / target.abs().clamp(min=1e-9)
+            spectrum = torch.add(rebuilt, previous, alpha=-MOMENTUM / (1 + MOMENTUM))
+            parts = torch.view_as_real(spectrum)  # scaled in place: arithmetic of complex numbers is slow on a CPU
+            length = parts[..., 0].square().addcmul_(parts[..., 1], parts[..., 1]).sqrt_().clamp_(min=1e-9)
+            parts.mul_((magnitude / length)[..., None])
             previous = rebuilt
         return spectrum.angle()
 

@@ -16,15 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-
-def swoosh_l(x: Tensor) -> Tensor:
-    """SwooshL: log(1 + exp(x - 4)) - 0.08 x - 0.035."""
-    return F.softplus(x - 4.0) - 0.08 * x - 0.035
-
-
-def swoosh_r(x: Tensor) -> Tensor:
-    """SwooshR: log(1 + exp(x - 1)) - 0.08 x - 0.313261687."""
-    return F.softplus(x - 1.0) - 0.08 * x - 0.313261687
+from syncvoice.model.kernels import depthwise_conv, swoosh_l, swoosh_r
 
 
 def scaled_linear(in_features: int, out_features: int, scale: float, bias: bool = True) -> nn.Linear:
@@ -193,7 +185,7 @@ class ConvolutionModule(nn.Module):
         x = F.glu(self.in_proj(x), dim=-1)
         if padding is not None:
             x = x.masked_fill(padding[..., None], 0.0)
-        x = self.depthwise_conv(x.transpose(1, 2)).transpose(1, 2)  # (B, T, D) -> (B, D, T) -> (B, T, D)
+        x = depthwise_conv(x, self.depthwise_conv.weight, self.depthwise_conv.bias)
         return self.out_proj(swoosh_r(x))
 
 

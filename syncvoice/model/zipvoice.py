@@ -6,6 +6,7 @@ rate. Features are 0.1 times the natural log mel spectrogram (100 bins, 93.75 fr
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -70,6 +71,17 @@ class ZipVoice(nn.Module):
             config.fm_decoder_cnn_module_kernel, config.fm_decoder_dim, config.fm_decoder_feedforward_dim,
             config.fm_decoder_num_heads, heads, config.time_embed_dim, config.guidance_scale_embed, config.padding_mode,
         )  # fmt: skip
+
+    @classmethod
+    def load(cls, path: Path | str) -> "ZipVoice":
+        """Read public weights in eval mode from a folder or weight file; see `public_layout.load_release`.
+
+        Raises:
+            UserError: files are missing or do not fit together.
+        """
+        from syncvoice.public_layout import load_release
+
+        return load_release(path).model
 
     def encode_text(self, tokens: Sequence[Sequence[int]]) -> Tensor:
         """Encode token ids.

@@ -1,5 +1,6 @@
 """Tables of results: tidy score files in, one CSV out; Markdown and LaTeX are renderings of that CSV."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,11 +11,14 @@ import numpy as np
 from syncvoice import statistics
 from syncvoice.errors import UserError
 from syncvoice.files import atomic_path
+from syncvoice.reporting.render import SIGNIFICANCE
 from syncvoice.reporting.scores import Scores, expand_points, in_group, metric_info, read_scores, read_task, select
 from syncvoice.reporting.settings import Bootstrap, Comparison, Row, TableSettings
 
 if TYPE_CHECKING:
     import pandas as pd
+
+logger = logging.getLogger(__name__)
 
 COLUMNS = (
     "experiment",
@@ -87,9 +91,29 @@ def build_table(
     for group in settings.groups:  # one family of comparisons per group: all rows and metrics against the baseline
         chosen = table["group"] == group
         table.loc[chosen, "p_holm"] = statistics.holm(table.loc[chosen, "p_value"].to_numpy(dtype=np.float64))
+        _warn_of_coarse_tests(settings, group, int(table.loc[chosen, "p_value"].notna().sum()))
     datasets = set(task["dataset"]) if "dataset" in task.columns else set()
     _add_paper_values(settings, table, datasets)
     return table, _directions(settings, loaded)
+
+
+def _warn_of_coarse_tests(settings: TableSettings, group: str, comparisons: int) -> None:
+    """Warn if so many comparisons are corrected together that no p-value of these resamples can survive."""
+    resamples = settings.bootstrap.resamples
+    floor = comparisons / (resamples + 1)
+    if floor >= SIGNIFICANCE:
+        logger.warning(
+            "table %s, group %s: with %d resamples no p-value of %d comparisons falls below %.3f after correction; "
+            "raise bootstrap.resamples above %d or split the table",
+            *(
+                settings.name,
+                group,
+                settings.bootstrap.resamples,
+                comparisons,
+                floor,
+                round(comparisons / SIGNIFICANCE),
+            ),
+        )
 
 
 def _load(
@@ -132,7 +156,7 @@ def _line(
     status = scores.status[members]
     applicable = status != "not_applicable"
     keys = (settings.task, group, metric, row.key)
-    estimate = _estimate(scores, members, settings.bootstrap, keys)
+    own = estimate(scores, members, settings.bootstrap, keys)
     difference = statistics.NO_DIFFERENCE
     if settings.baseline is not None and settings.baseline != row.key:
         baseline = loaded[settings.baseline, metric]
@@ -141,9 +165,9 @@ def _line(
         "experiment": row.key,
         "group": group,
         "metric": metric,
-        "mean": estimate.value,
-        "ci_low": estimate.low,
-        "ci_high": estimate.high,
+        "mean": own.value,
+        "ci_low": own.low,
+        "ci_high": own.high,
         "n_scored": int((status == "ok").sum()),
         "n_expected": int(applicable.sum()),
         "diff_vs_baseline": difference.value,
@@ -165,9 +189,10 @@ def _line(
     }
 
 
-def _estimate(
+def estimate(
     scores: Scores, members: np.ndarray, bootstrap: Bootstrap, keys: tuple[object, ...]
 ) -> statistics.Estimate:
+    """Return the mean or corpus rate of a row over a group, with its interval; arguments as in `paired_difference`."""
     options: Any = {"seed": bootstrap.seed, "resamples": bootstrap.resamples, "confidence": bootstrap.confidence}
     if scores.is_rate:
         used = members & (scores.status != "not_applicable")
@@ -219,7 +244,7 @@ def _direction(settings: TableSettings, comparison: Comparison, loaded: Loaded) 
     everybody = np.ones(len(loaded[comparison.ascending[0], comparison.metric].status), dtype=bool)
     for name in comparison.ascending:
         keys = (settings.task, "all", comparison.metric, name)
-        values.append(_estimate(loaded[name, comparison.metric], everybody, settings.bootstrap, keys).value)
+        values.append(estimate(loaded[name, comparison.metric], everybody, settings.bootstrap, keys).value)
     for lower, higher in zip(comparison.ascending, comparison.ascending[1:], strict=False):
         pair = (loaded[higher, comparison.metric], loaded[lower, comparison.metric])
         names = (settings.task, "all", comparison.metric, higher, lower)

@@ -4,7 +4,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
-_ABBREVIATIONS = {
+ABBREVIATIONS = {
     "mrs": "misess",
     "mr": "mister",
     "dr": "doctor",
@@ -26,7 +26,7 @@ _ABBREVIATIONS = {
     "etc": "et cetera",
     "btw": "by the way",
 }
-_ABBREVIATION = re.compile(rf"\b({'|'.join(_ABBREVIATIONS)})\b\.?", re.IGNORECASE)
+_ABBREVIATION = re.compile(rf"\b({'|'.join(ABBREVIATIONS)})\b\.?", re.IGNORECASE)
 _COMMA = re.compile(r"(?<=\d),(?=\d{3}\b)")
 _MONEY = re.compile(r"([$£])(\d+)(?:\.(\d{1,2}))?(?!\d)")
 _PERCENT = re.compile(r"(\d)\s*%")
@@ -34,18 +34,22 @@ _FRACTION = re.compile(r"\b(\d+)/(\d+)\b")
 _DECIMAL = re.compile(r"(\d+)\.(\d+)")
 _ORDINAL = re.compile(r"\b(\d+)(st|nd|rd|th)\b", re.IGNORECASE)
 _NUMBER = re.compile(r"\d+")
+LONGEST = 36  # digits of a number that has a name; longer ones are read digit by digit
 _UNITS = {"$": ("dollar", "cent"), "£": ("pound", "penny")}
 
 
 @lru_cache(maxsize=1)
-def _inflect() -> Any:
+def inflector() -> Any:
+    """Return the engine that spells numbers."""
     import inflect
 
     return inflect.engine()
 
 
 def _words(number: str) -> str:
-    return _inflect().number_to_words(number, andword="").replace(",", "")
+    if len(number) > LONGEST:
+        return inflector().number_to_words(number, group=1).replace(", ", " ")
+    return inflector().number_to_words(number, andword="").replace(",", "")
 
 
 def _money(match: re.Match[str]) -> str:
@@ -65,27 +69,30 @@ def _fraction(match: re.Match[str]) -> str:
     if bottom == 2:
         name = "half" if top == 1 else "halves"
     else:
-        name = _words(_inflect().ordinal(bottom)) + ("" if top == 1 else "s")
+        name = _words(inflector().ordinal(bottom)) + ("" if top == 1 else "s")
     return f"{_words(str(top))} {name}"
 
 
-def _cardinal(match: re.Match[str]) -> str:
-    """Years 1000-3000 are read in pairs, other numbers plainly."""
-    number = int(match[0])
+def year_words(number: int) -> str | None:
+    """Words of a number between 1000 and 3000, read like a year in pairs of digits; None for other numbers."""
     if not 1000 < number < 3000:
-        return _words(match[0])
+        return None
     if number == 2000:
         return "two thousand"
     if 2000 < number < 2010:
         return f"two thousand {_words(str(number % 100))}"
     if number % 100 == 0:
         return f"{_words(str(number // 100))} hundred"
-    return _inflect().number_to_words(number, andword="", zero="oh", group=2).replace(", ", " ")
+    return inflector().number_to_words(number, andword="", zero="oh", group=2).replace(", ", " ")
+
+
+def _cardinal(match: re.Match[str]) -> str:
+    return year_words(int(match[0])) or _words(match[0])
 
 
 def expand_abbreviations(text: str) -> str:
     """Return English text with "Mr.", "etc" and the like as words."""
-    return _ABBREVIATION.sub(lambda match: _ABBREVIATIONS[match[1].lower()], text)
+    return _ABBREVIATION.sub(lambda match: ABBREVIATIONS[match[1].lower()], text)
 
 
 def spell_out_numbers(text: str) -> str:
@@ -100,5 +107,5 @@ def spell_out_numbers(text: str) -> str:
     text = _MONEY.sub(_money, text)
     text = _FRACTION.sub(_fraction, text)
     text = _DECIMAL.sub(lambda match: f"{_words(match[1])} point {' '.join(map(_words, match[2]))}", text)
-    text = _ORDINAL.sub(lambda match: _words(_inflect().ordinal(int(match[1]))), text)
+    text = _ORDINAL.sub(lambda match: _words(inflector().ordinal(int(match[1]))), text)
     return _NUMBER.sub(_cardinal, text)

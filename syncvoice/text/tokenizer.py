@@ -1,21 +1,22 @@
 """The Emilia tokenizer: text of English, Mandarin or both to 360 symbols (see `vocabulary`).
 
 English becomes espeak-ng IPA, every code point one symbol; Mandarin becomes pinyin pieces, initial + "0" and final +
-tone. Segments `<pin1yin1>` give pinyin directly; `[tags]` are no sound and are skipped. The steps follow the
-reference implementation; where it uses piper-phonemize we split clauses at punctuation ourselves.
+tone. Segments `<pin1>` give one syllable directly; a `[tag]` is one symbol, which the 360 do not have. The steps
+follow the reference implementation; where it uses piper-phonemize we split clauses at punctuation ourselves.
 """
 
 import logging
 import re
 import unicodedata
 import warnings
+from collections.abc import Mapping
 from functools import lru_cache
 from types import ModuleType
 
-from syncvoice.errors import UserError
+from syncvoice.text.base import Tokenizer
 from syncvoice.text.espeak import phonemize
 from syncvoice.text.numbers import expand_abbreviations, spell_out_numbers
-from syncvoice.text.vocabulary import emilia_ids, emilia_symbols
+from syncvoice.text.vocabulary import emilia_ids
 
 VERSION = "1"
 _PUNCTUATION = str.maketrans(
@@ -40,6 +41,7 @@ _SPECIAL = re.compile(r"(<[a-zA-Zêü:]+[1-5]?>|\[[^\]]*\])")
 _CLAUSE_END = re.compile(r"([.,!?;:…]+)(?=\s|$)")
 _LANGUAGE_SWITCH = re.compile(r"\([a-z-]+\)")
 _PINYIN = re.compile(r"[a-zêü]+[1-5]")
+_ENDLESS = re.compile(r"\d{17,}")  # more digits than cn2an reads as a number
 
 
 def _is_hanzi(letter: str) -> bool:
@@ -112,6 +114,7 @@ def _mandarin_tokens(text: str) -> tuple[str, ...]:
     from pypinyin import Style, lazy_pinyin
 
     if any(letter.isdigit() for letter in text):
+        text = _ENDLESS.sub(lambda match: "".join(cn2an.an2cn(digit) for digit in match[0]), text)
         text = cn2an.transform(text, "an2cn")
     tokens: list[str] = []
     words = list(_jieba().cut(text))
@@ -120,30 +123,17 @@ def _mandarin_tokens(text: str) -> tuple[str, ...]:
     return tuple(tokens)
 
 
-class EmiliaTokenizer:
-    """Text to symbols and ids of the 360-symbol vocabulary.
+class EmiliaTokenizer(Tokenizer):
+    """English, Mandarin or both to the 360 symbols, or to those of another `tokens.txt` of the same kind."""
 
-    Attributes:
-        vocab_size: 360.
-        pad_id: 0, the symbol "_".
-    """
-
-    vocab_size = len(emilia_symbols())
-    pad_id = 0
     languages = ("en", "zh")
 
-    def tokens(self, text: str, language: str) -> list[str]:
-        """Return the symbols of a text; symbols outside the vocabulary are dropped, as in the reference.
+    def __init__(self, vocabulary: Mapping[str, int] | None = None) -> None:
+        """Take the 360 symbols, or another vocabulary (one with [tags], say)."""
+        super().__init__(emilia_ids() if vocabulary is None else vocabulary)
 
-        Args:
-            text: English, Mandarin or a mixture.
-            language: "en" or "zh"; decides only for segments without any letter.
-
-        Raises:
-            UserError: another language.
-        """
-        if language not in self.languages:
-            raise UserError(f"no tokenizer for language {language!r}; expected 'en' or 'zh'")
+    def symbols(self, text: str, language: str) -> list[str]:
+        """Return the symbols of a text; a tag is one symbol with its brackets."""
         text = text.translate(_PUNCTUATION).replace("...", "…").strip()
         found: list[str] = []
         for kind, piece in split_segments(text, language):
@@ -153,10 +143,6 @@ class EmiliaTokenizer:
                 found += _mandarin_tokens(piece)
             elif kind == "pinyin":
                 found += split_pinyin(piece.lower()) if _PINYIN.fullmatch(piece.lower()) else []
-        known = emilia_ids()
-        return [token for token in found if token in known]
-
-    def encode(self, text: str, language: str) -> list[int]:
-        """Return the ids of `tokens(text, language)`, without a pad at the end."""
-        ids = emilia_ids()
-        return [ids[token] for token in self.tokens(text, language)]
+            else:
+                found.append(f"[{piece}]")
+        return found

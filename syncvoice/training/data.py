@@ -1,6 +1,9 @@
 """Training batches: pure functions of (recipe, step), so that a resumed run sees what an unbroken run sees."""
 
+import bisect
+import itertools
 import logging
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +18,7 @@ from syncvoice import clocks
 from syncvoice.errors import UserError
 from syncvoice.features.cache import FeatureStore
 from syncvoice.manifest import Clip
-from syncvoice.model.syncvoice import Script, pad_stack
+from syncvoice.model.syncvoice import Script, pad_stack, pad_visual
 from syncvoice.seeding import rng, seed_of
 from syncvoice.training.objective import Batch
 
@@ -47,26 +50,38 @@ class Example:
     use_speaker: bool
 
 
-class BatchPlan:
-    """Which examples make the batch of a step.
+Step = list[list[Example]]  # the batches, one or several parts, of one update of the weights
 
-    Every epoch is a random order of the clips; neighbours of like length are batched up to `batch_seconds` of audio.
-    References are other clips of the same speaker. The plan depends on seed and clips only, not on the model, so
-    recipes that share both see the same batches.
+
+def accumulation(recipe: Mapping[str, Any], devices: int) -> int:
+    """Batches that each device takes per step, so that a step has `batch_seconds` of audio on any number of devices."""
+    per_device = recipe["device_seconds"]
+    return 1 if per_device is None else math.ceil(recipe["batch_seconds"] / (devices * per_device))
+
+
+class BatchPlan:
+    """Which examples make the batches of a step.
+
+    Every epoch is a random order of the clips; neighbours of like length are batched. A step is `parts` batches, which
+    together have up to `batch_seconds` of audio; devices take them in turn. References are other clips of the same
+    speaker. The plan depends on seed, clips and number of parts only, not on the model, so recipes that share them see
+    the same batches, and a step is the same however many devices share its parts.
     """
 
-    def __init__(self, clips: Sequence[Clip], recipe: Mapping[str, Any], longest_reference: int = 55) -> None:
+    def __init__(self, clips: Sequence[Clip], recipe: Mapping[str, Any], parts: int = 1,
+                 longest_reference: int = 55) -> None:  # fmt: skip
         """Choose the clips of this recipe's share and group references by speaker.
 
         Args:
             clips: of the training manifest.
             recipe: resolved recipe.
+            parts: batches per step.
             longest_reference: video frames; longer clips serve as reference only where a speaker has no shorter one.
 
         Raises:
             UserError: no clip.
         """
-        self.recipe, self.seed = recipe, int(recipe["seed"])
+        self.recipe, self.seed, self.parts = recipe, int(recipe["seed"]), parts
         share = float(recipe["share"])
         self.clips = [c for c in clips if seed_of(0, "share", c.id) % 10_000 < share * 10_000]
         if not self.clips:
@@ -80,7 +95,9 @@ class BatchPlan:
                 log.warning(
                     "speaker '%s' has one training clip: it is its own speaker reference, never context", speaker
                 )
+        self._places = {c.id: i for own in self.references.values() for i, c in enumerate(own)}
         self._epochs: dict[int, list[list[Example]]] = {}
+        self._ends: list[int] = []  # batches up to the end of each epoch
 
     def batches_of_epoch(self, epoch: int) -> list[list[Example]]:
         """All batches of one pass over the clips."""
@@ -92,7 +109,7 @@ class BatchPlan:
         draw = rng(self.seed, "epoch", epoch)
         examples = [self._example(self.clips[i], draw) for i in draw.permutation(len(self.clips))]
         examples.sort(key=lambda e: frames_of(e) // 8)  # stable: clips of like length stay in random order
-        limit = float(self.recipe["batch_seconds"]) * clocks.FPS
+        limit = float(self.recipe["batch_seconds"]) * clocks.FPS / self.parts
         batches: list[list[Example]] = [[]]
         for example in examples:
             if batches[-1] and frames_of(example) * (len(batches[-1]) + 1) > limit:
@@ -101,25 +118,37 @@ class BatchPlan:
         return [batches[i] for i in draw.permutation(len(batches))]
 
     def _example(self, clip: Clip, draw: np.random.Generator) -> Example:
-        others = [c for c in self.references[clip.speaker] if c.id != clip.id]
+        references, place = self.references[clip.speaker], self._places.get(clip.id)
+        others = len(references) - (place is not None)
         u, masking = draw.random(), self.recipe["masking"]
         has_speaker_encoder = bool(self.recipe["speaker_branches"])
         # Without speaker encoder the voice comes from the context alone; it is still dropped at its own rate.
-        context = bool(others) and u >= masking["context"]
-        speaker = has_speaker_encoder and not (masking["context"] <= u < masking["context"] + masking["speaker"])
-        others = others or [clip]
-        return Example(clip, others[int(draw.integers(len(others)))], context, speaker)
+        context = others > 0 and u >= masking["context"]
+        # Never both gone: a speaker with one clip has no context, so its embedding stays.
+        speaker = has_speaker_encoder and not (context and u < masking["context"] + masking["speaker"])
+        chosen = int(draw.integers(max(others, 1)))
+        chosen += place is not None and chosen >= place  # the clip itself is skipped
+        return Example(clip, references[chosen] if others else clip, context, speaker)
 
-    def steps(self, first: int, last: int) -> Iterator[tuple[int, list[Example]]]:
-        """Yield (step, examples) for steps first .. last − 1."""
-        step = epoch = 0
-        while step < last:
-            batches = self.batches_of_epoch(epoch)
-            for examples in batches:
-                if first <= step < last:
-                    yield step, examples
-                step += 1
-            epoch += 1
+    def steps(self, first: int, last: int) -> Iterator[tuple[int, Step]]:
+        """Yield (step, its batches) for steps first .. last − 1; epochs follow each other without a gap."""
+        batches = self._batches()
+        for step in range(last):
+            parts = [next(batches) for _ in range(self.parts)]
+            if step >= first:
+                yield step, parts
+
+    def _batches(self) -> Iterator[list[Example]]:
+        """Yield the batches of all epochs, without end."""
+        for epoch in itertools.count():
+            yield from self.batches_of_epoch(epoch)
+
+    def epoch_of(self, step: int) -> int:
+        """Passes over the clips that are complete before a step."""
+        while not self._ends or self._ends[-1] <= step * self.parts:
+            batches = self.batches_of_epoch(len(self._ends))
+            self._ends.append((self._ends[-1] if self._ends else 0) + len(batches))
+        return bisect.bisect_right(self._ends, step * self.parts)
 
 
 def frames_of(example: Example) -> int:
@@ -147,7 +176,7 @@ class BatchMaker:
             segments.append(((len(context), len(reference) if e.context else 0), (len(own), len(target))))
             features.append(torch.cat([reference, target]) if e.context else target)
             reference_mels.append(reference)
-        visual = {m: pad_stack([torch.from_numpy(self.stores[m][e.clip.id]) for e in examples]) for m in self.visual}
+        visual = {m: pad_visual([torch.from_numpy(self.stores[m][e.clip.id]) for e in examples]) for m in self.visual}
         script = Script(tokens, segments, visual)
         if self.embeddings:
             script.reference = pad_stack(reference_mels)
@@ -158,7 +187,7 @@ class BatchMaker:
 
 
 class StepStream(IterableDataset):
-    """Batches of steps first .. last − 1, in order."""
+    """Batches of steps first .. last − 1, in order; with several processes, those of this process."""
 
     def __init__(self, plan: BatchPlan, maker: BatchMaker, first: int, last: int) -> None:
         """Stream the plan from `first` on (a resumed run starts in the middle)."""
@@ -167,8 +196,20 @@ class StepStream(IterableDataset):
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield batches."""
-        for _, examples in self.plan.steps(self.first, self.last):
-            yield self.maker(examples)
+        several = torch.distributed.is_available() and torch.distributed.is_initialized()
+        rank, world = (torch.distributed.get_rank(), torch.distributed.get_world_size()) if several else (0, 1)
+        for _, step in self.plan.steps(self.first, self.last):
+            total = sum(map(target_frames, step))
+            for part in range(rank, len(step), world):
+                batch = self.maker(step[part])
+                batch.part, batch.parts = part, len(step)
+                batch.share = len(step) * target_frames(step[part]) / total
+                yield batch
+
+
+def target_frames(examples: Sequence[Example]) -> int:
+    """Mel frames that count in the loss of a batch."""
+    return sum(clocks.mel_frames(e.clip.n_frames) for e in examples)
 
 
 def embed_speakers(fbanks: FeatureStore, clips: Sequence[Clip], weights: Path) -> dict[str, Tensor]:

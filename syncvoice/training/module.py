@@ -1,8 +1,9 @@
 """Fine-tuning of a recipe with Lightning: resumable, bit-equal after a kill on CPU."""
 
+import copy
 import csv
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +16,43 @@ from syncvoice.errors import UserError
 from syncvoice.files import atomic_path
 from syncvoice.model.syncvoice import SyncVoice
 from syncvoice.seeding import seed_of
+from syncvoice.training import lora
+from syncvoice.training.averaging import RunningAverage
 from syncvoice.training.objective import Batch, Masking, predict
+from syncvoice.training.optimisers import optimiser_of, rate_factor
 
 log = logging.getLogger(__name__)
 
-FUSION_RATE = 3.0  # new layers learn faster than the start weights (our choice)
+SMALLEST_SCALE = 1e-5  # of float16 losses; below it gradients were infinite for very many steps
 
 
 class FineTuning(lightning.LightningModule):
     """One recipe: optimiser, schedule, weight averaging, loss.
 
     Random numbers of a step are seeded by (seed, step), so a resumed run continues as if it had never stopped.
+
+    Args:
+        model: from the start weights; with `lora` in the recipe its estimator is adapted here.
+        recipe: resolved recipe.
+        new: parts of the model, by name prefix, that the start weights lack.
+        epoch_of: passes over the data that are complete before a step (only the Eden schedule asks).
     """
 
-    def __init__(self, model: SyncVoice, recipe: Mapping[str, Any]) -> None:
+    def __init__(self, model: SyncVoice, recipe: Mapping[str, Any], new: Sequence[str] = ("fusion.",),
+                 epoch_of: Callable[[int], int] = lambda step: 0) -> None:  # fmt: skip
         super().__init__()
-        self.model, self.recipe = model, recipe
+        if recipe["lora"]:
+            lora.adapt(model, **recipe["lora"])
+        self.model, self.recipe, self.new, self.epoch_of = model, recipe, tuple(new), epoch_of
         self.masking = Masking(**recipe["masking"])
-        self.average = AveragedModel(model)  # equal average over the last steps
+        self.first_averaged = recipe["average_from"] * recipe["steps"]
+        averages, period = recipe["average_from"] < 1.0, recipe["average_period"]
+        # Equal average over the last steps; frozen, because processes exchange the gradients of all that learns.
+        self.average = AveragedModel(model).requires_grad_(False) if averages and period is None else None
+        self.running = RunningAverage(period) if averages and period is not None else None
+        self.running_at_start: RunningAverage | None = None  # the running average where the span to average begins
         self.rows: list[dict[str, str]] = []
+        self._losses: list[float] = []  # of the batches of this step so far
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Masked flow-matching loss of one batch.
@@ -41,55 +60,115 @@ class FineTuning(lightning.LightningModule):
         Raises:
             UserError: the loss is not finite; names the clips.
         """
-        torch.manual_seed(seed_of(self.recipe["seed"], "step", self.global_step))
+        torch.manual_seed(seed_of(self.recipe["seed"], *batch.seed_keys(self.global_step)))
         loss = predict(self.model, batch, self.masking).loss()
-        if not torch.isfinite(loss):
-            raise UserError(
-                f"recipe {self.recipe['recipe']}: loss {loss.item()} at step {self.global_step} on clips "
-                f"{', '.join(batch.clip_ids)}; look at these or lower learning_rate ({self.recipe['learning_rate']})"
-            )
+        self._check_finite(loss, batch)
+        if batch.parts > 1:
+            loss = loss * batch.share
         self.log("loss", loss, prog_bar=True, batch_size=len(batch.clip_ids))
-        rate = self.optimizers().param_groups[0]["lr"]
-        self.rows.append(
-            {"step": str(self.global_step + 1), "loss": f"{loss.item():.6f}", "learning_rate": f"{rate:.4g}"}
-        )
+        self._record(loss, batch)
         return loss
+
+    def _check_finite(self, loss: Tensor, batch: Batch) -> None:
+        """Stop, in every process alike, when a loss is not finite."""
+        own = None if torch.isfinite(loss) else (loss.item(), batch.clip_ids)
+        of_processes = [own]
+        if self.trainer.world_size > 1:  # a process that stopped alone would leave the others waiting
+            of_processes = [None] * self.trainer.world_size
+            torch.distributed.all_gather_object(of_processes, own)
+        for value, clips in filter(None, of_processes):
+            raise UserError(
+                f"recipe {self.recipe['recipe']}: loss {value} at step {self.global_step} on clips "
+                f"{', '.join(clips)}; look at these or lower learning_rate ({self.recipe['learning_rate']})"
+            )
+
+    def _record(self, loss: Tensor, batch: Batch) -> None:
+        """Add a row to the curve when all batches of the step are there."""
+        self._losses.append(loss.item())
+        world = self.trainer.world_size
+        if len(self._losses) * world < batch.parts:
+            return
+        mean = sum(self._losses) / len(self._losses)
+        self._losses = []
+        if world > 1:
+            mean = float(self.trainer.strategy.reduce(torch.tensor(mean, device=loss.device), reduce_op="mean"))
+        rate = self.optimizers().param_groups[0]["lr"]
+        self.rows.append({"step": str(self.global_step + 1), "loss": f"{mean:.6f}", "learning_rate": f"{rate:.4g}"})
 
     def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None) -> None:
         """Update the weights and their average; here, because checkpoints are saved before the module's later hooks."""
         super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
-        if self.global_step + 1 > self.recipe["average_from"] * self.recipe["steps"]:
+        step = self.global_step + 1  # Lightning counts it after this
+        keep_scale_up(getattr(self.trainer.precision_plugin, "scaler", None), step)
+        if self.average is not None and step > self.first_averaged:
             self.average.update_parameters(self.model)
+        if self.running is not None:
+            self.running.update(self.model.state_dict(), step)
+            if step == self.running.span_start(self.first_averaged, self.recipe["steps"]):
+                self.running_at_start = RunningAverage.of(self.running.content())
 
     def configure_optimizers(self) -> Any:
-        """AdamW with linear warm-up and linear decay; the new fusion layers learn at a multiple of the rate."""
-        rate, steps, warm = self.recipe["learning_rate"], self.recipe["steps"], self.recipe["warmup_steps"]
-        fusion = list(self.model.fusion.parameters()) if self.model.fusion else []
-        new = {id(p) for p in fusion}
-        groups = [{"params": [p for p in self.model.parameters() if id(p) not in new], "lr": rate}]
-        if fusion:
-            groups.append({"params": fusion, "lr": rate * FUSION_RATE})
-        optimiser = torch.optim.AdamW(groups, betas=(0.9, 0.98), weight_decay=0.01)
-
-        def factor(step: int) -> float:
-            """Share of the highest rate at a step."""
-            return min((step + 1) / max(warm, 1), max(0.02, (steps - step) / max(steps - warm, 1)))
-
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
+        """Optimiser and schedule of the recipe."""
+        optimiser = optimiser_of(self.recipe, self.model, self.new)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, rate_factor(self.recipe, self.epoch_of))
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
+    def on_fit_start(self) -> None:
+        """Compute with the recipe's threads; starting other processes may have changed their number."""
+        torch.set_num_threads(int(self.recipe["threads"]))
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the curve with the weights it belongs to."""
+        """Keep what belongs to the weights: the curve, the averages, the recipe and the sizes (see export)."""
         checkpoint["curve"] = self.rows
+        checkpoint["recipe"], checkpoint["config"] = dict(self.recipe), self.model.config.as_dict()
+        for name, average in (("running_average", self.running), ("running_average_at_start", self.running_at_start)):
+            checkpoint[name] = average.content() if average else None
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Continue the curve."""
+        """Continue the curve and the averages."""
         self.rows = list(checkpoint["curve"])
+        if checkpoint["running_average"]:
+            self.running = RunningAverage.of(checkpoint["running_average"])
+        if checkpoint["running_average_at_start"]:
+            self.running_at_start = RunningAverage.of(checkpoint["running_average_at_start"])
 
-    def final_model(self) -> SyncVoice:
-        """The averaged weights, or the last ones when nothing was averaged."""
-        averaged = int(self.average.n_averaged) > 0
-        return self.average.module if averaged else self.model
+    def final_model(self, since: RunningAverage | None = None) -> SyncVoice:
+        """The averaged weights, or the last ones when nothing was averaged; plain layout, low-rank parts merged.
+
+        Args:
+            since: running average of an earlier checkpoint, in place of the recipe's `average_from`.
+
+        Raises:
+            UserError: nothing was averaged after `since`.
+        """
+        if self.running is not None and self.running.step:
+            model = copy.deepcopy(self.model)
+            model.load_state_dict(self.running.since(since or self.running_at_start))
+        elif self.average is not None and int(self.average.n_averaged) > 0:
+            model = self.average.module
+        else:
+            model = self.model
+        if self.recipe["lora"]:
+            model = copy.deepcopy(model)
+            lora.merge(model)
+        return model
+
+
+def keep_scale_up(scaler: "torch.amp.GradScaler | None", step: int) -> None:
+    """Double a small loss scale of float16 training from time to time, as the public ZipVoice training does.
+
+    Raises:
+        UserError: the scale fell so far that gradients must have been infinite for many steps.
+    """
+    if scaler is None or step % 100:
+        return
+    scale = scaler.get_scale()
+    if scale < SMALLEST_SCALE:
+        raise UserError(
+            f"step {step}: the scale of float16 losses fell to {scale:g}; train with precision bf16 or fp32"
+        )
+    if scale < 1024.0 or (scale < 4096.0 and step % 400 == 0):
+        scaler.update(scale * 2.0)
 
 
 def write_curve(path: Path, rows: Sequence[Mapping[str, str]]) -> None:

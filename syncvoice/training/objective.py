@@ -33,12 +33,21 @@ class Batch:
         script: texts, segments, visual features, references.
         features: x_1 (B, T, feat_dim), context then target, zero-padded.
         use_speaker: whether the speaker embedding is kept, bool (B,).
+        part: which of the step's `parts` this batch is; a step is one batch unless gradients are accumulated.
+        share: factor that makes the mean of the parts' losses the loss of the whole step.
     """
 
     clip_ids: list[str]
     script: Script
     features: Tensor
     use_speaker: Tensor
+    part: int = 0
+    parts: int = 1
+    share: float = 1.0
+
+    def seed_keys(self, step: int) -> tuple[object, ...]:
+        """What the random numbers of this batch depend on beside the recipe's seed."""
+        return ("step", step) if self.parts == 1 else ("step", step, "part", self.part)
 
 
 @dataclass
@@ -71,10 +80,11 @@ def predict(model: SyncVoice, batch: Batch, masking: Masking, expansion: str = "
         prediction and target velocity x_1 − x_0.
     """
     script, x_1 = batch.script, batch.features
-    size = len(x_1)
-    drop = {name: torch.rand(size) < getattr(masking, name) for name in ("text", "lip", "face")}
-    t = torch.rand(size) if t is None else t
-    x_0 = torch.randn_like(x_1)
+    size, device = len(x_1), x_1.device
+    # Drawn on the CPU: the same numbers on every device.
+    drop = {name: (torch.rand(size) < getattr(masking, name)).to(device) for name in ("text", "lip", "face")}
+    t = (torch.rand(size) if t is None else t).to(device)
+    x_0 = torch.randn(x_1.shape, dtype=x_1.dtype).to(device)
     x_t = t[:, None, None] * x_1 + (1 - t[:, None, None]) * x_0
     target = model.target_mask(script)
     adapted = model.adapt_visual(script)

@@ -10,79 +10,116 @@ from typing import Any
 import lightning
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.plugins import MixedPrecision
 from torch.utils.data import DataLoader
 
+from syncvoice.errors import UserError
 from syncvoice.files import read_json, write_json
 from syncvoice.manifest import clips_of
 from syncvoice.model.precision import resolve_precision
-from syncvoice.training.data import BatchMaker, BatchPlan, StepStream, embed_speakers, open_features
+from syncvoice.training.data import BatchMaker, BatchPlan, StepStream, accumulation, embed_speakers, open_features
+from syncvoice.training.export import export_model
 from syncvoice.training.module import FineTuning, write_curve
-from syncvoice.training.start import model_from_start, save_model
+from syncvoice.training.start import model_from_start, new_parts, start_digest
 
 log = logging.getLogger(__name__)
 
 PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed"}
 
 
-def train(recipe: Mapping[str, Any], manifest: Path, features_root: Path, folder: Path) -> None:
+def train(recipe: Mapping[str, Any], manifest: Path, features_root: Path, folder: Path, devices: int = 1) -> None:
     """Fine-tune a recipe and write model.safetensors, metadata.json and curve.csv into `folder`.
 
     `folder`/state holds checkpoints; a run that was killed continues from the last one when the recipe is the same, and
     starts anew when it is not.
 
+    Args:
+        recipe: resolved recipe.
+        manifest: training clips.
+        features_root: folder that holds FEATURE/shard-*.h5.
+        folder: receives the model.
+        devices: processes, each with its own GPU where there are GPUs; more than one start this command again.
+
     Raises:
-        UserError: features, weights or clips are missing, or the loss is not finite.
+        UserError: features, weights, clips or devices are missing, or the loss is not finite.
     """
+    if devices < 1 or (torch.cuda.is_available() and devices > torch.cuda.device_count()):
+        raise UserError(f"--devices {devices}: expected 1 or more, no more than the GPUs of a machine that has some")
     torch.set_num_threads(int(recipe["threads"]))
-    torch.use_deterministic_algorithms(True)
+    torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())  # to the bit on CPU only
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # its advice is not about this run
-    clips = clips_of(manifest)
-    branches = tuple(recipe["speaker_branches"])
-    stores = open_features(features_root, ["mel", "text", *recipe["visual"], *(["speaker"] if branches else [])])
-    plan = BatchPlan(clips, recipe)
+    steps, accumulate = int(recipe["steps"]), accumulation(recipe, devices)
+    plan = BatchPlan(clips_of(manifest), recipe, parts=devices * accumulate)
+    module, maker = prepare(recipe, plan, features_root)
+    state = prepare_state(folder / "state", recipe, {"devices": devices, "accumulate": accumulate})
+    checkpoint, first = last_checkpoint(state)
+    if first < steps:
+        trainer = trainer_of(recipe, state, devices, accumulate)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="lightning")  # advice about workers and loaders, not about results
+            stream = StepStream(plan, maker, first, steps)
+            trainer.fit(module, DataLoader(stream, batch_size=None), ckpt_path=str(checkpoint) if checkpoint else None)
+        if not trainer.is_global_zero:
+            return
+    elif checkpoint:  # killed between the last step and the export
+        content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        module.load_state_dict(content["state_dict"])
+        module.on_load_checkpoint(content)
+    write_curve(folder / "curve.csv", module.rows)
+    export_model(folder, module, steps, {"clips": len(plan.clips)})
+    if not recipe["keep_checkpoints"]:
+        shutil.rmtree(state)  # finished: the exported model is all that is needed
+
+
+def prepare(recipe: Mapping[str, Any], plan: BatchPlan, features_root: Path) -> tuple[FineTuning, BatchMaker]:
+    """Open the features and build the model from the start weights."""
+    visual, branches = recipe["visual"], tuple(recipe["speaker_branches"])
+    stores = open_features(features_root, ["mel", "text", *visual, *(["speaker"] if branches else [])])
     for store in stores.values():
         store.check(plan.clips)
     embeddings = embed_speakers(stores["speaker"], plan.clips, Path(recipe["speaker_encoder"])) if branches else {}
-    visual_dims = {m: int(stores[m].dim or 0) for m in recipe["visual"]}
+    dims = {m: int(stores[m].dim or 0) for m in visual}
     torch.manual_seed(int(recipe["seed"]))
-    model = model_from_start(Path(recipe["start"]), visual_dims, recipe["adapter_dim"], branches, recipe["padding"])
-    module = FineTuning(model, recipe)
-    state = prepare_state(folder / "state", recipe)
-    checkpoint = state / "last.ckpt"
-    first = first_step(checkpoint)
-    stream = StepStream(plan, BatchMaker(stores, recipe["visual"], embeddings), first, int(recipe["steps"]))
-    if first < int(recipe["steps"]):
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="lightning")  # advice about workers and loaders, not about results
-            trainer_of(recipe, state).fit(
-                module, DataLoader(stream, batch_size=None), ckpt_path=str(checkpoint) if first else None
-            )
-    elif first:
-        restore(module, checkpoint)
-    write_curve(folder / "curve.csv", module.rows)
-    metadata = {"recipe": dict(recipe), "steps": int(recipe["steps"]), "clips": len(plan.clips),
-                "visual_dims": visual_dims, "precision": resolve_precision(recipe["precision"])}  # fmt: skip
-    save_model(folder, module.final_model(), metadata)
-    shutil.rmtree(state)  # finished: the exported model is all that is needed
+    start = Path(recipe["start"])
+    width = len(next(iter(embeddings.values()))) if embeddings else None
+    model = model_from_start(start, dims, recipe["adapter_dim"], branches, recipe["padding"], width)
+    return FineTuning(model, recipe, new_parts(start), plan.epoch_of), BatchMaker(stores, visual, embeddings)
 
 
-def trainer_of(recipe: Mapping[str, Any], state: Path) -> lightning.Trainer:
+def trainer_of(recipe: Mapping[str, Any], state: Path, devices: int, accumulate: int) -> lightning.Trainer:
     """Lightning trainer that checkpoints into `state`."""
     saver = ModelCheckpoint(
-        dirpath=state, filename="last", every_n_train_steps=int(recipe["checkpoint_every"]), save_top_k=1,
+        dirpath=state, filename="{step}", every_n_train_steps=int(recipe["checkpoint_every"]),
+        monitor="step", mode="max", save_top_k=max(1, int(recipe["keep_checkpoints"])),  # the last ones
         enable_version_counter=False, save_on_train_epoch_end=False,
     )  # fmt: skip
     return lightning.Trainer(
-        max_steps=int(recipe["steps"]), accelerator="auto", devices=1,
-        precision=PRECISION[resolve_precision(recipe["precision"])],
-        gradient_clip_val=float(recipe["gradient_clip"]), logger=False, callbacks=[saver], enable_model_summary=False,
-        log_every_n_steps=int(recipe["log_every"]), num_sanity_val_steps=0, deterministic=True, max_epochs=-1,
+        max_steps=int(recipe["steps"]), accelerator="auto", devices=devices, strategy="ddp" if devices > 1 else "auto",
+        accumulate_grad_batches=accumulate, gradient_clip_val=recipe["gradient_clip"],
+        logger=False, callbacks=[saver], enable_model_summary=False, max_epochs=-1,
+        deterministic="warn" if torch.cuda.is_available() else True,
+        log_every_n_steps=int(recipe["log_every"]), num_sanity_val_steps=0, **precision_of(recipe),
     )  # fmt: skip
 
 
-def prepare_state(state: Path, recipe: Mapping[str, Any]) -> Path:
-    """Return the checkpoint folder, emptied when it belongs to another version of the recipe."""
-    digest = {"recipe": dict(recipe), "start": read_json(Path(recipe["start"]).with_suffix(".json"))["weights_sha256"]}
+def precision_of(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Trainer's arguments for the arithmetic; float16 scales the loss so that small gradients do not vanish."""
+    precision = resolve_precision(recipe["precision"])
+    if precision == "fp16":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        return {"plugins": [MixedPrecision("16-mixed", device, torch.amp.GradScaler(device))]}
+    return {"precision": PRECISION[precision]}
+
+
+def prepare_state(state: Path, recipe: Mapping[str, Any], division: Mapping[str, int]) -> Path:
+    """Return the checkpoint folder, emptied when it belongs to another version of the recipe or another division.
+
+    Args:
+        state: the folder.
+        recipe: resolved recipe.
+        division: of a step's batches between devices.
+    """
+    digest = {"recipe": dict(recipe), "start": start_digest(Path(recipe["start"])), **division}
     marker = state / "recipe.json"
     if marker.exists() and read_json(marker) != digest:
         log.warning("%s belongs to other settings of recipe %s: training starts anew", state, recipe["recipe"])
@@ -93,20 +130,13 @@ def prepare_state(state: Path, recipe: Mapping[str, Any]) -> Path:
     return state
 
 
-def first_step(checkpoint: Path) -> int:
-    """Step to continue from: 0 without checkpoint; a checkpoint that was cut off while written is ignored."""
-    if not checkpoint.exists():
-        return 0
-    try:
-        return int(torch.load(checkpoint, map_location="cpu", weights_only=True)["global_step"])
-    except (RuntimeError, EOFError, KeyError, OSError, ValueError) as error:
-        log.warning("checkpoint %s cannot be read (%s): training starts anew", checkpoint, error)
-        checkpoint.unlink()
-        return 0
-
-
-def restore(module: FineTuning, checkpoint: Path) -> None:
-    """Load a finished run's checkpoint (killed between the last step and the export)."""
-    content = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    module.load_state_dict(content["state_dict"])
-    module.on_load_checkpoint(content)
+def last_checkpoint(state: Path) -> tuple[Path | None, int]:
+    """Last readable checkpoint and its step; (None, 0) without. One that was cut off while written is removed."""
+    found = {int(path.stem.removeprefix("step=")): path for path in state.glob("step=*.ckpt")}
+    for step, path in sorted(found.items(), reverse=True):
+        try:
+            return path, int(torch.load(path, map_location="cpu", weights_only=True)["global_step"])
+        except (RuntimeError, EOFError, KeyError, OSError, ValueError) as error:
+            log.warning("checkpoint %s (step %d) cannot be read and is removed: %s", path, step, error)
+            path.unlink()
+    return None, 0

@@ -4,6 +4,7 @@ The file says in its metadata that the speech is synthetic. Time zero of picture
 edit list hides the encoder's priming, so decoded sound starts where it should. Same input, same bytes.
 """
 
+import heapq
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -25,28 +26,33 @@ AUDIO_BIT_RATE = 160_000
 NOTICE = "This video holds synthetic speech, made by SyncVoice."
 
 
-def dub(video_in: Path | str, audio: np.ndarray, out: Path | str, synthetic: bool = True) -> None:
-    """Write an MP4 with the picture of `video_in` and `audio` as its sound.
+def put_sound(video_in: Path | str, audio: np.ndarray, out: Path | str, synthetic: bool = True,
+              rate: int = clocks.SAMPLE_RATE, note: str = "") -> None:  # fmt: skip
+    """Write an MP4 with the picture of `video_in` and `audio` as its only sound.
 
     Args:
         video_in: any video FFmpeg reads.
-        audio: (samples,) mono at 24 kHz in [-1, 1], starting with the first picture.
+        audio: (samples,) mono or (samples, channels) with one or two channels, in [-1, 1], starting with the first
+            picture.
         out: MP4 file to write, atomically.
         synthetic: mark the speech as synthetic in the metadata.
+        rate: of `audio`, Hz.
+        note: sentence to add to the mark, e.g. which model spoke.
 
     Raises:
         UserError: the video cannot be read or the sound has another shape.
     """
     video_in, out = Path(video_in), Path(out)
-    if audio.ndim != 1 or not len(audio):
-        raise UserError(f"sound for {out} has shape {audio.shape}; expected mono samples (samples,)")
+    if audio.ndim not in (1, 2) or not len(audio) or (audio.ndim == 2 and audio.shape[1] not in (1, 2)):
+        raise UserError(f"sound for {out} has shape {audio.shape}; expected (samples,) or (samples, 1 or 2 channels)")
+    notice = f"{NOTICE} {note}".strip() if synthetic else ""
     try:
-        with atomic_path(out.with_suffix(".mp4")) as temporary, _container(temporary, synthetic) as target:
+        with atomic_path(out.with_suffix(".mp4")) as temporary, _container(temporary, notice) as target:
             if _can_copy(video_in):
                 packets = _copied_picture(video_in, target)
             else:
                 packets = _encoded_picture(video_in, target)
-            _interleave(target, packets, _encoded_sound(audio, target))
+            _interleave(target, packets, _encoded_sound(audio, rate, target))
     except ClipProblem as problem:
         raise UserError(f"{video_in}: {problem.message}") from problem
     except av.error.FFmpegError as error:
@@ -54,13 +60,38 @@ def dub(video_in: Path | str, audio: np.ndarray, out: Path | str, synthetic: boo
 
 
 @contextmanager
-def _container(path: Path, synthetic: bool) -> Iterator[Any]:
-    """Open an MP4 for writing, without time stamps or encoder versions, index at the front."""
+def _container(path: Path, notice: str) -> Iterator[Any]:
+    """Open an MP4 for writing, without time stamps or encoder versions, index at the front; mark it if asked."""
     options = {"fflags": "+bitexact", "movflags": "+faststart"}
     with av.open(f"file:{path}", "w", format="mp4", options=options) as target:
-        if synthetic:
-            target.metadata.update(title="Synthetic speech", comment=NOTICE, description=NOTICE)
+        if notice:
+            target.metadata.update(title="Synthetic speech", comment=notice, description=notice)
         yield target
+
+
+def picture_seconds(path: Path) -> Fraction:
+    """Return how long the picture of `path` lasts in a file that `put_sound` writes, in seconds.
+
+    Raises:
+        ClipProblem: broken file or no picture.
+    """
+    if not _can_copy(path):
+        return Fraction(FrameSource(path).count(), clocks.FPS)
+    start, end = _picture_span(path)
+    return end - start
+
+
+def _picture_span(path: Path) -> tuple[Fraction, Fraction]:
+    """Return the times in seconds at which the first picture appears and the last one goes."""
+    with av.open(f"file:{path}") as source:
+        stream = source.streams.video[0]
+        shown = [
+            (packet.pts, packet.pts + (packet.duration or 0))
+            for packet in source.demux(stream)
+            if packet.pts is not None
+        ]
+        unit = Fraction(stream.time_base)
+    return min(start for start, _ in shown) * unit, max(end for _, end in shown) * unit
 
 
 def _can_copy(path: Path) -> bool:
@@ -81,16 +112,22 @@ def _can_copy(path: Path) -> bool:
 
 def _copied_picture(path: Path, target: Any) -> Iterator[tuple[Fraction, Any]]:
     """Add the picture stream to `target`; yield (decoding time in seconds, packet) with the first picture at zero."""
-    with av.open(f"file:{path}") as source:
-        stream = source.streams.video[0]
-        copy = target.add_stream_from_template(stream)
-        packets = [packet for packet in source.demux(stream) if packet.dts is not None or packet.pts is not None]
-        start = min(packet.pts for packet in packets if packet.pts is not None)
-        for packet in packets:
+    start, _ = _picture_span(path)
+    source = av.open(f"file:{path}")
+    stream = source.streams.video[0]
+    return _copied_packets(source, target.add_stream_from_template(stream), int(start / Fraction(stream.time_base)))
+
+
+def _copied_packets(source: Any, copy: Any, start: int) -> Iterator[tuple[Fraction, Any]]:
+    """Yield (decoding time, packet) of an open source's picture as packets of the stream `copy`."""
+    with source:
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is None and packet.pts is None:
+                continue
             packet.pts = None if packet.pts is None else packet.pts - start
             packet.dts = None if packet.dts is None else packet.dts - start
             packet.stream = copy
-    return iter([(_time(packet), packet) for packet in packets])
+            yield _time(packet), packet
 
 
 def _encoded_picture(path: Path, target: Any) -> Iterator[tuple[Fraction, Any]]:
@@ -100,7 +137,8 @@ def _encoded_picture(path: Path, target: Any) -> Iterator[tuple[Fraction, Any]]:
     height, width = (side // 2 * 2 for side in next(iter(frames)).shape[:2])  # 4:2:0 colour needs even sides
     stream = target.add_stream("libx264", rate=clocks.FPS)
     stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-    stream.options = {"crf": "18", "preset": "veryfast"}
+    # With x264's macroblock tree the bytes of a 360x288 picture differed from run to run (our measurement).
+    stream.options = {"crf": "18", "preset": "veryfast", "x264-params": "mbtree=0"}
     stream.codec_context.thread_count = 1
     return _picture_packets(frames, stream, height, width)
 
@@ -114,26 +152,28 @@ def _picture_packets(frames: FrameSource, stream: Any, height: int, width: int) 
     yield from ((_time(packet), packet) for packet in stream.encode(None))
 
 
-def _encoded_sound(audio: np.ndarray, target: Any) -> Iterator[tuple[Fraction, Any]]:
-    """Add an AAC stream to `target`; yield (decoding time, packet) of mono 24 kHz sound."""
-    stream = target.add_stream("aac", rate=AUDIO_RATE, layout="mono", bit_rate=AUDIO_BIT_RATE)
-    return _sound_packets(np.clip(resample(audio, clocks.SAMPLE_RATE, AUDIO_RATE), -1, 1), stream)
+def _encoded_sound(audio: np.ndarray, rate: int, target: Any) -> Iterator[tuple[Fraction, Any]]:
+    """Add an AAC stream to `target`; yield (decoding time, packet) of sound (samples,) or (samples, channels)."""
+    channels = np.atleast_2d(audio.T)  # (channels, samples)
+    layout = "mono" if len(channels) == 1 else "stereo"
+    stream = target.add_stream("aac", rate=AUDIO_RATE, layout=layout, bit_rate=AUDIO_BIT_RATE)
+    samples = np.stack([resample(channel, rate, AUDIO_RATE) for channel in channels])
+    return _sound_packets(np.clip(samples, -1, 1), stream, layout)
 
 
-def _sound_packets(samples: np.ndarray, stream: Any) -> Iterator[tuple[Fraction, Any]]:
-    """Encode samples in frames of 1024; yield (decoding time, packet)."""
-    for start in range(0, len(samples), 1024):
-        block = np.ascontiguousarray(samples[None, start : start + 1024], np.float32)
-        frame = av.AudioFrame.from_ndarray(block, format="fltp", layout="mono")
+def _sound_packets(samples: np.ndarray, stream: Any, layout: str) -> Iterator[tuple[Fraction, Any]]:
+    """Encode (channels, samples) in frames of 1024; yield (decoding time, packet)."""
+    for start in range(0, samples.shape[1], 1024):
+        block = np.ascontiguousarray(samples[:, start : start + 1024], np.float32)
+        frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=layout)
         frame.sample_rate, frame.pts, frame.time_base = AUDIO_RATE, start, Fraction(1, AUDIO_RATE)
         yield from ((_time(packet), packet) for packet in stream.encode(frame))
     yield from ((_time(packet), packet) for packet in stream.encode(None))
 
 
 def _interleave(target: Any, *sources: Iterator[tuple[Fraction, Any]]) -> None:
-    """Write packets of all streams in the order of their decoding times (the container is small, all fit in memory)."""
-    packets = [(time, number, packet) for number, source in enumerate(sources) for time, packet in source]
-    for _, _, packet in sorted(packets, key=lambda entry: entry[:2]):
+    """Write packets of all streams in the order of their decoding times; few are in memory at a time."""
+    for _, packet in heapq.merge(*sources, key=lambda entry: entry[0]):
         target.mux(packet)
 
 

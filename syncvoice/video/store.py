@@ -32,9 +32,8 @@ class TrackWriter:
         group.create_dataset("found", data=track.found)
         for name, images in (("mouth", mouth), ("face", face)):
             dataset = group.create_dataset(name, (len(images),), dtype=h5py.vlen_dtype(np.uint8))
-            values = np.empty(len(images), object)
-            values[:] = images
-            dataset[...] = values
+            for i, image in enumerate(images):  # one by one: images of equal length would be taken for a matrix
+                dataset[i] = image
 
     def __enter__(self) -> "TrackWriter":
         """Return the writer."""

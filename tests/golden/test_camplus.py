@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from syncvoice.assets import local_asset
+from syncvoice.errors import UserError
 from syncvoice.model.camplus import CAMPPlus, fbank, log_fbank
 from tests.golden.det import check_summary, det, fill, values
 
@@ -49,3 +51,24 @@ def test_every_stage_matches(size: int) -> None:
             check_summary(x, golden[f"after_{name}"])
         check_summary(x, golden["emb"])
         check_summary(encoder(det((1, 230, 80), "fb", 3.0)), golden["emb"])
+
+
+@pytest.mark.parametrize(("asset", "size"), [("campplus_zh_en", 192), ("campplus_voxceleb", 512)])
+def test_public_file_loads_from_where_the_registry_puts_it(
+    asset: str, size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SYNCVOICE_ASSETS", raising=False)
+    with pytest.raises(UserError, match=f"weights {asset} .*put the published file at resources/assets/{asset}"):
+        local_asset(asset)
+    state = fill(CAMPPlus(embedding_size=size).state_dict(), 1.0)
+    (tmp_path / "resources/assets").mkdir(parents=True)
+    torch.save({**state, "projection.weight": torch.zeros(4, size)}, tmp_path / "resources/assets" / asset)
+    encoder = CAMPPlus.load(local_asset(asset).path)
+    assert encoder.embedding_size == size and not encoder.training
+    with torch.inference_mode():
+        check_summary(encoder(det((1, 230, 80), "fb", 3.0)), GOLDEN[f"campplus_{size}"]["emb"])
+    del state["xvector.tdnn.linear.weight"]
+    torch.save(state, tmp_path / "broken.bin")
+    with pytest.raises(UserError, match="1 missing: xvector.tdnn.linear.weight"):
+        CAMPPlus.load(tmp_path / "broken.bin")

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from syncvoice.model.guidance import Scales
+from syncvoice.model.packed import PackedEstimator
 from syncvoice.model.solver import Conditions, euler, time_grid
 from syncvoice.model.zipformer import BiasNorm, padding_mask, relative_positions, swoosh_l, swoosh_r, time_sinusoid
 from syncvoice.model.zipvoice import ZipVoice, ZipVoiceConfig, expand_text, token_index_average
@@ -90,6 +91,18 @@ def test_vector_field_estimator(model: ZipVoice) -> None:
         check_summary(found[0], expected)
     check_summary(v[0], golden["v_b0"])
     check_summary(v[1, :30], golden["v_b1_valid"])
+
+
+@torch.no_grad()
+def test_packed_estimator(model: ZipVoice) -> None:
+    speech = det((2, 37, 100), "speech")
+    speech[:, 10:] = 0
+    time_emb = model.fm_decoder.embed_time(torch.full((2,), 0.3))
+    inputs = torch.cat([det((2, 37, 100), "xt"), encoded_text(model), speech], dim=-1)
+    packed = PackedEstimator(model.fm_decoder, torch.float32)
+    v = packed(inputs, time_emb, padding_mask(torch.tensor(LENGTHS), 37))
+    check_summary(v[0], GOLDEN["fm_decoder"]["v_b0"])
+    check_summary(v[1, :30], GOLDEN["fm_decoder"]["v_b1_valid"])
 
 
 @torch.no_grad()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from syncvoice.assets import Asset, fetch, read_registry
+from syncvoice.assets import Asset, fetch, local_asset, read_asset, read_registry
 from syncvoice.errors import UserError
 from syncvoice.files import sha256_of
 
@@ -42,8 +42,39 @@ def test_without_url_the_place_is_named(tmp_path: Path, monkeypatch: pytest.Monk
         fetch("lrw_resnet18", asset(), tmp_path / "out")
 
 
-def test_only_assets_module_imports_a_network_library() -> None:
+def test_local_asset_is_found_by_place_by_folder_or_by_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SYNCVOICE_ASSETS", str(tmp_path / "store"))
+    sentence = r"^weights lrw_resnet18 \(lip features.*\) are not there: put the published file at \S+; licence .*\S$"
+    with pytest.raises(UserError, match=sentence):
+        local_asset("lrw_resnet18")
+    with pytest.raises(UserError, match="put the published file at elsewhere"):
+        local_asset("lrw_resnet18", "elsewhere")
+    with pytest.raises(UserError, match="run 'snakemake resources/assets/zipvoice_emilia' or put"):
+        local_asset("zipvoice_emilia")
+    for place in ("elsewhere", "store/lrw_resnet18", "resources/assets/lrw_resnet18"):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).write_text(place)
+    assert local_asset("lrw_resnet18", "elsewhere").path == Path("elsewhere")
+    found = local_asset("lrw_resnet18")
+    assert found.path == Path("resources/assets/lrw_resnet18") and found.sha256 == sha256_of(found.path)
+    found.path.unlink()
+    assert local_asset("lrw_resnet18").path == tmp_path / "store/lrw_resnet18"
+
+
+def test_local_asset_with_a_known_digest_is_checked(tmp_path: Path) -> None:
+    (tmp_path / "face.task").write_bytes(b"other")
+    with pytest.raises(UserError, match="expected 64184e22"):
+        local_asset("face_landmarker", tmp_path / "face.task")
+
+
+def test_unknown_asset_lists_the_known_ones() -> None:
+    with pytest.raises(UserError, match="'lrw' is not in .*lrw_resnet18"):
+        read_asset("lrw")
+
+
+def test_only_what_fetch_rules_call_imports_a_network_library() -> None:
     forbidden = ("import urllib.request", "import requests", "import http.client", "torch.hub", "hf_hub_download")
     sources = {path: path.read_text() for path in (REPOSITORY / "syncvoice").rglob("*.py")}
     found = [path.name for path, text in sources.items() if any(word in text for word in forbidden)]
-    assert found == ["assets.py"]
+    assert sorted(found) == ["assets.py", "download.py"]

@@ -3,6 +3,7 @@
 import io
 import os
 import pickle
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,39 @@ class HostileState:
 
     def __reduce__(self) -> tuple[object, tuple[str, dict]]:
         return eval, (f"__import__('os').mkdir({str(self.target)!r})", {})
+
+
+class HostileAttributes:
+    """Runs a command through the state of an object that rebuilds itself."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __setstate__(self, state: dict) -> None:
+        os.mkdir(state["target"])
+
+    def __getstate__(self) -> dict[str, str]:
+        return {"target": str(self.target)}
+
+
+class HostileSystem:
+    """Runs a shell command, some layers deep."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, (f"mkdir {self.target}",)
+
+
+class HostileList:
+    """Hides another in plain containers and in a list class."""
+
+    def __init__(self, target: Path) -> None:
+        self.content = [{"deep": (HostileSystem(target), [Hostile(target)])}]
+
+    def __reduce__(self) -> tuple[object, tuple, None, object]:
+        return list, (), None, iter(self.content)
 
 
 def _linear() -> nn.Linear:
@@ -87,7 +121,7 @@ def test_training_checkpoint_with_foreign_objects(tmp_path: Path, legacy: bool) 
 
 
 @pytest.mark.parametrize("legacy", [False, True])
-@pytest.mark.parametrize("kind", [Hostile, HostileState])
+@pytest.mark.parametrize("kind", [Hostile, HostileState, HostileAttributes, HostileSystem, HostileList])
 def test_hostile_file_runs_nothing(tmp_path: Path, kind: type, legacy: bool) -> None:
     path, target = tmp_path / "hostile.pt", tmp_path / "made_by_pickle"
     content = {"model": _linear().state_dict(), "extra": kind(target)}
@@ -105,6 +139,74 @@ def test_plain_hostile_pickle_runs_nothing(tmp_path: Path) -> None:
     assert not target.exists()
     loaded = checkpoints.RestrictedUnpickler(io.BytesIO(pickle.dumps([Hostile(target), 1]))).load()
     assert loaded[1] == 1 and not target.exists()
+
+
+SHELL = "(S'mkdir TARGET'\nt"
+OPCODES = {
+    "os.system by REDUCE": f"cos\nsystem\n{SHELL}R.",
+    "eval by GLOBAL": 'c__builtin__\neval\n(S\'__import__("os").mkdir("TARGET")\'\ntR.',
+    "eval by a dotted name": "\x80\x04\x8c\x08builtins\x8c\x0deval.__call__\x93(V__import__('os').mkdir('TARGET')\ntR.",
+    "INST": "(S'mkdir TARGET'\nios\nsystem\n.",
+    "OBJ": '(cbuiltins\neval\nS\'__import__("os").mkdir("TARGET")\'\no.',
+    "getattr of modules": "c__builtin__\ngetattr\n(c__builtin__\ngetattr\n(cos\npath\nS'os'\ntRS'system'\ntR"
+    + SHELL
+    + "R.",
+    "inside a list": f"(lcos\nsystem\n{SHELL}Ra.",
+    "inside a dict": f"(dS'model'\ncos\nsystem\n{SHELL}Rs.",
+    "subprocess": "csubprocess\ncall\n((S'mkdir'\nS'TARGET'\nltR.",
+}
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+@pytest.mark.parametrize("opcodes", OPCODES.values(), ids=OPCODES.keys())
+def test_opcodes_of_a_hostile_file_run_nothing(tmp_path: Path, opcodes: str) -> None:
+    target = tmp_path / "made"
+    program = opcodes.replace("TARGET", str(target)).encode("latin-1")
+    checkpoints.RestrictedUnpickler(io.BytesIO(program)).load()
+    (tmp_path / "hostile.pt").write_bytes(program)
+    with pytest.raises(UserError, match=r"hostile\.pt"):
+        checkpoints.read_state_dict(tmp_path / "hostile.pt")
+    assert not target.exists()
+    pickle.loads(program)
+    assert target.exists()  # the program works where nobody guards
+
+
+def test_hostile_file_cannot_change_allowed_functions_and_classes() -> None:
+    before = torch._utils._rebuild_tensor_v2.__defaults__
+    for owner, name in (("torch._utils\n_rebuild_tensor_v2", "__defaults__"), ("torch\nFloatStorage", "marked")):
+        program = f"c{owner}\n(N(dS'{name}'\n(I1\ntstb."  # BUILD with (None, {name: (1,)}) would set the attribute
+        checkpoints.RestrictedUnpickler(io.BytesIO(program.encode())).load()
+    assert torch._utils._rebuild_tensor_v2.__defaults__ == before
+    assert not hasattr(torch.FloatStorage, "marked")
+
+
+def test_persistent_ids_of_a_hostile_file_run_nothing(tmp_path: Path) -> None:
+    """What torch resolves by itself: a storage whose type and place the file chooses."""
+    target = tmp_path / "made"
+    gadget = f"cos\nsystem\n(S'mkdir {target}'\ntR"
+    program = f"(S'storage'\n{gadget}S'0'\n{gadget}I1\ntQ.".encode()
+    with pytest.raises(pickle.UnpicklingError):
+        checkpoints.RestrictedUnpickler(io.BytesIO(program)).load()
+    path = tmp_path / "hostile.pt"
+    torch.save({"model": _linear().state_dict()}, path)
+    reader = torch.PyTorchFileReader(str(path))
+    with torch.serialization._open_zipfile_writer(str(path := tmp_path / "changed.pt")) as writer:
+        for name in reader.get_all_records():
+            if name not in ("version", "byteorder", ".format_version", ".storage_alignment", ".data/serialization_id"):
+                record = program if name == "data.pkl" else reader.get_record(name)
+                writer.write_record(name, record, len(record))
+    with pytest.raises(UserError, match=r"changed\.pt"):
+        checkpoints.read_state_dict(path)
+    assert not target.exists()
+
+
+def test_tar_files_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "old.pt"
+    with tarfile.open(path, "w") as archive:
+        archive.addfile(tarfile.TarInfo("../storages"), io.BytesIO())
+    with pytest.raises(UserError, match="old tar kind"):
+        checkpoints.read_state_dict(path)
+    assert [p.name for p in tmp_path.iterdir()] == ["old.pt"] and not (tmp_path.parent / "storages").exists()
 
 
 def test_unreadable_files_give_clear_errors(tmp_path: Path) -> None:
@@ -128,6 +230,11 @@ def test_strict_loading_lists_every_problem() -> None:
     assert "weight is (2, 4), expected (2, 3)" in message and "optimiser" not in message
 
 
-def test_groups_count_entries_and_values() -> None:
-    state = {"a.b.c": torch.zeros(2, 3), "a.b.d": torch.zeros(4), "e": torch.zeros(1)}
-    assert checkpoints.groups_of(state) == {"a.b": (2, 10), "e": (1, 1)}
+def test_many_keys_are_counted_by_prefix() -> None:
+    model = nn.Sequential(nn.Linear(2, 2), nn.ModuleList(nn.Linear(2, 2) for _ in range(5)))
+    state = {"0.weight": torch.zeros(2, 2)} | {f"decoder.{i}.bias": torch.zeros(1) for i in range(9)}
+    with pytest.raises(UserError) as error:
+        checkpoints.load_strict(model, state)
+    assert "11 missing: 0.* (1), 1.*" not in str(error.value)  # one key is named in full, not counted
+    assert "11 missing: 0.bias, 1.0.* (2), 1.1.* (2), 1.2.* (2), 1.3.* (2), 1.4.* (2)" in str(error.value)
+    assert "9 unexpected: decoder.* (9)" in str(error.value)

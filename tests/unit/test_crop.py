@@ -124,6 +124,15 @@ def test_track_shard_reads_back_and_repeats_byte_by_byte(
     assert np.array_equal(read_mouth(tmp_path / "0.h5", "a clip"), mouth_and_audio(video)[0])
 
 
+def test_track_shard_takes_pictures_of_equal_size_in_bytes(tmp_path: Path, prepared: PreparedClip) -> None:
+    still = [prepared.mouth[0]] * 20
+    with TrackWriter(tmp_path / "still.h5") as writer:
+        writer.add("still", prepared.track, still, prepared.face)
+    assert np.array_equal(
+        read_mouth(tmp_path / "still.h5", "still"), np.stack([decode_jpeg(still[0], colour=False)] * 20)
+    )
+
+
 def reason(path: Path, detector: FaceDetector, settings: PrepareSettings = SETTINGS) -> str:
     with pytest.raises(ClipProblem) as caught:
         prepare_clip(path, detector, settings)

@@ -1,9 +1,14 @@
-"""DNSMOS: windows and the direction of its scores."""
+"""DNSMOS: windows, equality with the whole network, and the direction of its scores."""
+
+import importlib.util
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from syncvoice.metrics.naturalness import DnsmosScorer, windows
+from syncvoice.metrics.naturalness import BACKGROUND, MODEL, OVERALL, SIGNAL, DnsmosScorer, windows
+from syncvoice.metrics.onnx_parts import cut
+from tests.unit.real_sounds import grid_sound
 from tests.unit.spoken import at_16k, noise, speech, utterance
 
 SIZE = 144_160
@@ -45,6 +50,45 @@ def test_noise_lowers_every_score(scorer: DnsmosScorer, clean: np.ndarray) -> No
     assert good.background > bad.background + 0.5
     assert good.overall > bad.overall + 0.3
     assert 1 <= bad.overall < good.overall <= 5
+
+
+@pytest.fixture(scope="module")
+def model() -> Path:
+    return Path(importlib.util.find_spec("speechmos").submodule_search_locations[0]) / MODEL
+
+
+@pytest.mark.parametrize(("seconds", "all_windows"), [(2.4, False), (2.4, True), (1.00003, False), (10.2, False)])
+def test_parts_equal_the_whole_network(
+    scorer: DnsmosScorer, model: Path, clean: np.ndarray, seconds: float, all_windows: bool
+) -> None:
+    """A repeated sound, one whose period is no whole number of frames, and a long one with two windows."""
+    import onnxruntime
+
+    audio = np.resize(clean, int(seconds * 16_000)) * np.linspace(0.2, 1, int(seconds * 16_000), dtype=np.float32)
+    session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+    raw = np.concatenate([session.run(None, {"input_1": part[None]})[0] for part in windows(audio, all_windows)])
+    found = scorer.predict(audio, all_windows)
+    for column, (poly, value) in enumerate(
+        [(SIGNAL, found.signal), (BACKGROUND, found.background), (OVERALL, found.overall)]
+    ):
+        assert value == pytest.approx(np.polyval(poly, raw[:, column]).mean(), abs=1e-4)
+
+
+def test_a_part_needs_no_other_input(model: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="also needed: "):
+        cut(model, "transpose_output7", "Identity:0", ("n", 900, 161))
+    with pytest.raises(ValueError, match="no such tensor"):
+        cut(model, "input_1", "no such tensor", (1,))
+    (tmp_path / "text.onnx").write_text("no network at all")
+    with pytest.raises(ValueError, match="no ONNX network"):
+        cut(tmp_path / "text.onnx", "input_1", "Identity:0", (1,))
+
+
+def test_noise_lowers_scores_of_a_real_clip(scorer: DnsmosScorer) -> None:
+    audio = grid_sound("s1", "bbaf3s")
+    rms = float(np.sqrt(np.mean(audio**2)))
+    clean, noisy = scorer.predict(audio), scorer.predict(audio + rms * noise(4, 1.0, 16_000)[: len(audio)])
+    assert clean.overall > noisy.overall + 0.3 and clean.background > noisy.background + 0.5
 
 
 def test_first_window_stands_for_all_and_repeats(scorer: DnsmosScorer, clean: np.ndarray) -> None:

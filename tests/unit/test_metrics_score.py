@@ -186,6 +186,8 @@ def test_folder_of_another_model_needs_no_list(study: Path) -> None:
 def test_missing_arguments_and_files_are_told(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["score", "--metric", "dnsmos.p835", "--out", str(study / "x.csv")]) == 2
     assert "--task, --speech" in capsys.readouterr().err
+    assert main(["score", "--metric", "x", "--task", "t", "--speech", "s", "--out", str(study / "x.csv")]) == 2
+    assert "metric x is unknown; choose one of" in capsys.readouterr().err
     with pytest.raises(UserError, match="does not exist"):
         read_task(study / "nothing.csv")
     write_csv(study / "odd.csv", ("utterance",), [])

@@ -1,10 +1,13 @@
 """GE2E embeddings with the weights of Resemblyzer, and the similarity scorer."""
 
+import sys
+import warnings
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from syncvoice.audio import write_wav
 from syncvoice.metrics.scoring import NotApplicable, ScoreError
@@ -18,6 +21,7 @@ from syncvoice.metrics.speaker_similarity import (
     partial_starts,
     prepare,
 )
+from tests.unit.real_sounds import grid_clips, grid_sound
 from tests.unit.spoken import at_16k, noise, speech, utterance
 
 
@@ -82,6 +86,32 @@ def test_embedding_has_length_one_and_repeats(encoder: SpeakerEncoder) -> None:
     assert first.shape == (256,) and (first >= 0).all()
     assert np.linalg.norm(first) == pytest.approx(1, abs=1e-6)
     np.testing.assert_array_equal(first, encoder.embed(audio))
+
+
+def test_network_and_partials_equal_the_package(encoder: SpeakerEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Resemblyzer itself, without the two packages that its import wants and its network does not."""
+    for name in ("webrtcvad", "librosa"):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    monkeypatch.setitem(sys.modules, "scipy.ndimage.morphology", ModuleType("morphology"))
+    sys.modules["scipy.ndimage.morphology"].binary_dilation = None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        package = pytest.importorskip("resemblyzer.voice_encoder")
+    theirs = package.VoiceEncoder("cpu", verbose=False)
+    audio = prepare(at_16k(speech("f2").audio))
+    wave_slices, mel_slices = theirs.compute_partial_slices(len(audio), 1.3, 0.75)
+    assert partial_starts(len(audio)) == [cut.start for cut in mel_slices]
+    mel = mel_spectrogram(np.pad(audio, (0, max(0, wave_slices[-1].stop - len(audio)))))
+    with torch.inference_mode():
+        partials = theirs(torch.from_numpy(np.stack([mel[cut] for cut in mel_slices]))).numpy()
+    mean = partials.mean(axis=0)
+    np.testing.assert_allclose(encoder.embed_prepared(audio), mean / np.linalg.norm(mean), atol=1e-5)
+
+
+def test_another_real_speaker_lowers_similarity(encoder: SpeakerEncoder) -> None:
+    own = [encoder.embed(grid_sound("s1", name)) for name in grid_clips("s1")[:3]]
+    others = [encoder.embed(grid_sound(who, grid_clips(who)[0])) for who in ("s2", "s3", "s4", "s10", "s22")]
+    assert min(own[0] @ own[1], own[0] @ own[2], own[1] @ own[2]) > max(a @ b for a in own for b in others)
 
 
 def test_own_reference_recording_is_perfect(scorer: SpeakerSimilarityScorer) -> None:

@@ -156,3 +156,71 @@ def test_minimum_detectable_difference_is_found_with_the_promised_power() -> Non
     power = np.mean(np.abs(samples.mean(1)) / (deviation / 8) > 1.959964)
     assert power == pytest.approx(0.8, abs=0.02)
     assert math.isnan(s.minimum_detectable_difference(1.0, 1))
+
+
+def test_family_of_comparisons_rarely_cries_wolf() -> None:
+    """Nothing differs between 6 rows: after Holm's correction at most about 5 % of such tables show a difference."""
+    random = np.random.default_rng(8)
+    alarms = uncorrected = 0
+    for trial in range(150):
+        clips = random.normal(0, 3, size=16)
+        rows = clips + random.normal(size=(6, 16))
+        p_values = [
+            s.mean_difference(row, rows[0], trial, number, resamples=400).p_value for number, row in enumerate(rows[1:])
+        ]
+        alarms += (s.holm(p_values) < 0.05).any()
+        uncorrected += min(p_values) < 0.05
+    assert alarms / 150 <= 0.10  # 0.05 and twice its standard error
+    assert uncorrected > alarms
+
+
+def test_rate_differences_find_nothing_where_nothing_is() -> None:
+    random = np.random.default_rng(9)
+    p_values = []
+    for trial in range(150):
+        words = random.integers(3, 12, size=24).astype(float)
+        difficulty = random.beta(1, 4, size=24)
+        ours, theirs = (random.binomial(words.astype(int), difficulty).astype(float) for _ in range(2))
+        p_values.append(s.rate_difference(ours, words, theirs, words, trial, resamples=200).p_value)
+    assert np.mean(np.array(p_values) < 0.05) <= 0.09
+    assert 0.35 < np.mean(np.array(p_values) < 0.5) < 0.65
+
+
+def test_detectable_difference_is_found_by_the_randomisation_test() -> None:
+    """Of true differences of the stated size, the test that the tables use finds about 80 %."""
+    random = np.random.default_rng(10)
+    smallest = s.minimum_detectable_difference(1.5, 40)
+    found = sum(
+        s.mean_difference(random.normal(smallest, 1.5, size=40), np.zeros(40), trial, resamples=200).p_value < 0.05
+        for trial in range(600)
+    )
+    assert found / 600 == pytest.approx(
+        0.78, abs=0.05
+    )  # the normal approximation promises 0.8; with 40 clips t gives 0.78
+
+
+def test_crossed_interval_of_a_constant_and_of_listeners_that_agree() -> None:
+    assert s.crossed_estimate(np.full((4, 3), 2.5)) == s.Estimate(2.5, 2.5, 2.5, 12)
+    clips = np.array([1.0, 2.0, 3.0, 5.0, 4.0, 2.0])
+    ours = s.crossed_estimate(np.tile(clips, (8, 1)), resamples=4000)
+    plain = s.mean_estimate(clips, resamples=4000)
+    assert (ours.low, ours.high) == pytest.approx((plain.low, plain.high), abs=0.17)  # one step of 1/6: only clips vary
+
+
+def test_crossed_interval_covers_the_truth() -> None:
+    random = np.random.default_rng(11)
+    hits = 0
+    for trial in range(150):
+        ratings = 3 + random.normal(0, 0.5, (12, 1)) + random.normal(0, 0.5, (1, 10)) + random.normal(0, 0.7, (12, 10))
+        estimate = s.crossed_estimate(ratings, trial, resamples=300)
+        hits += estimate.low <= 3 <= estimate.high
+    assert 0.88 <= hits / 150 <= 1.0
+
+
+def test_crossed_estimate_leaves_missing_ratings_out() -> None:
+    ratings = np.array([[1.0, np.nan], [2.0, 6.0]])
+    estimate = s.crossed_estimate(ratings)
+    assert (estimate.value, estimate.n) == (3.0, 3)
+    assert math.isnan(s.crossed_estimate(np.full((2, 2), np.nan)).value)
+    with pytest.raises(ValueError, match="participants, clips"):
+        s.crossed_estimate(np.zeros(3))

@@ -7,7 +7,8 @@ from pathlib import Path
 import yaml
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-LOCKS = ("requirements.lock", "requirements-nodeps.lock")
+STUDY_LOCKS = ("requirements.lock", "requirements-nodeps.lock")
+LOCKS = (*STUDY_LOCKS, "requirements-test.lock")
 
 
 def requirements() -> list[str]:
@@ -16,14 +17,19 @@ def requirements() -> list[str]:
     return project["dependencies"] + project["optional-dependencies"]["dev"]
 
 
+def peers() -> list[str]:
+    """Requirements of the cross-checks."""
+    return tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["optional-dependencies"]["peers"]
+
+
 def name_of(requirement: str) -> str:
     """Normalised name of a requirement."""
     return re.sub(r"[-_.]+", "-", re.split(r"[<>=!~\[; ]", requirement)[0]).lower()
 
 
-def locked() -> list[str]:
-    """Lines of both lock files."""
-    return [line for lock in LOCKS for line in (REPOSITORY / lock).read_text().splitlines()]
+def locked(locks: tuple[str, ...] = LOCKS) -> list[str]:
+    """Lines of lock files."""
+    return [line for lock in locks for line in (REPOSITORY / lock).read_text().splitlines()]
 
 
 def test_conda_environment_has_the_same_requirements() -> None:
@@ -39,7 +45,9 @@ def test_locks_hold_names_and_versions_only() -> None:
 def test_locks_hold_every_requirement_once() -> None:
     names = [line.partition("==")[0] for line in locked()]
     assert len(names) == len(set(names))
-    assert {name_of(requirement) for requirement in requirements()} <= set(names)
+    study = {line.partition("==")[0] for line in locked(STUDY_LOCKS)}
+    assert {name_of(requirement) for requirement in requirements()} <= study
+    assert {name_of(requirement) for requirement in peers()} <= set(names)
 
 
 def test_torch_is_pinned_without_local_version() -> None:

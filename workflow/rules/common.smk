@@ -34,6 +34,7 @@ RESULTS = f"results/{STUDY.name}"
 
 
 ASSETS = read_registry(REPOSITORY / "config" / "assets.yaml")
+ASSET_FOLDER = "resources/assets"
 NETWORKS = ("backbone", "vocoder", "speaker_encoder", "syncnet", "recogniser")
 
 
@@ -114,9 +115,10 @@ def data_cards():
 
 
 def corpus_shard(wildcards):
-    """What prepare reads: a shard of the embedded corpus, or nothing that a rule makes (clips in a local folder)."""
+    """What prepare reads: a shard of the embedded corpus, or downloaded clips, or nothing that a rule makes."""
     if not is_embedded(wildcards.dataset):
-        return {}
+        folder = fetched_folder(wildcards.dataset)
+        return {"fetched": f"{folder}.json"} if folder else {}
     folder = f"{RESULTS}/corpus/{wildcards.dataset}/{wildcards.split}/shard-{wildcards.shard}"
     return {"clips": f"{folder}/clips.csv", "phones": f"{folder}/phones.jsonl", "media": f"{folder}/clips"}
 
@@ -126,6 +128,29 @@ def corpus_folder(wildcards):
     if not is_embedded(wildcards.dataset):
         return STUDY.datasets[wildcards.dataset].path
     return f"{RESULTS}/corpus/{wildcards.dataset}/{wildcards.split}/shard-{wildcards.shard}"
+
+
+def prepare_settings(wildcards):
+    """Limits of preparing; for a local folder also which clips belong to the split."""
+    if is_embedded(wildcards.dataset):
+        return f"{RESULTS}/settings/prepare.json"
+    return f"{RESULTS}/settings/prepare/{wildcards.dataset}/{wildcards.split}.json"
+
+
+def fetched_folder(dataset):
+    """Folder that rule fetch_grid fills, None for data that are made or lie elsewhere."""
+    folder = f"resources/datasets/{dataset}"
+    return folder if STUDY.datasets[dataset].fetch and STUDY.datasets[dataset].path == folder else None
+
+
+def check_folders():
+    """Stop with a sentence if a local folder of recordings is absent."""
+    for name, dataset in STUDY.datasets.items():
+        if not (is_embedded(name) or fetched_folder(name) or Path(dataset.path).is_dir()):
+            raise WorkflowError(
+                f"folder {dataset.path} of data set '{name}' does not exist; say where it lies with '--config "
+                f"{name}_root=FOLDER' (its card in config/datasets says how to get it)"
+            )
 
 
 def shard_options(wildcards):
@@ -190,8 +215,20 @@ def manifest_of_recipe(wildcards):
 
 
 def with_metadata(weights):
-    """Weight files, each with the JSON file beside it (sizes and provenance)."""
-    return [path for file in weights for path in (file, str(Path(file).with_suffix(".json")))]
+    """Weight files; those that this project made each with the JSON file beside it (sizes and provenance)."""
+    published = f"{ASSET_FOLDER}/"
+    return [
+        path
+        for file in weights
+        for path in ([file] if file.startswith(published) else [file, str(Path(file).with_suffix(".json"))])
+    ]
+
+
+def weights_of_feature(wildcards):
+    """Published weights that a feature's network reads; none for what comes inside a package or was computed before."""
+    feature = STUDY.features[wildcards.feature]
+    reads = feature.network in ASSETS and feature.extractor != "precomputed"
+    return [f"{ASSET_FOLDER}/{feature.network}"] if reads else []
 
 
 def weights_of_recipe(wildcards):
@@ -256,7 +293,8 @@ def weights_of_experiment(wildcards):
 
 def weights_of_scorer(wildcards):
     """Weights that a metric scores with."""
-    return with_metadata(weights_of_metric(wildcards.metric))
+    published = [f"{ASSET_FOLDER}/{name}" for name in METRIC_FILES[wildcards.metric].assets]
+    return with_metadata([*weights_of_metric(wildcards.metric), *published])
 
 
 def code_of_scorer(wildcards):

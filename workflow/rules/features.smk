@@ -8,6 +8,7 @@ rule compute_feature:
         manifest="results/{study}/manifests/{dataset}/{split}/shard-{shard}.cuts.jsonl.gz",
         audio="results/{study}/prepared/{dataset}/{split}/shard-{shard}/audio",
         tracks="results/{study}/prepared/{dataset}/{split}/shard-{shard}/tracks.h5",
+        weights=weights_of_feature,
         settings="results/{study}/settings/features/{feature}.json",
     output:
         "results/{study}/features/{dataset}/{split}/{feature}/shard-{shard}.h5",
@@ -17,7 +18,7 @@ rule compute_feature:
         "../../environment.yml"
     threads: threads_of("features")
     resources:
-        mem_mb=2000,
+        mem_mb=lambda wildcards: 6000 if weights_of_feature(wildcards) else 2000,
     params:
         code=code_digest("syncvoice.commands.features", "syncvoice.features.*"),
         env=thread_environment("features"),

@@ -6,7 +6,7 @@ localrules:
 rule prepare:
     input:
         unpack(corpus_shard),
-        settings="results/{study}/settings/prepare.json",
+        settings=prepare_settings,
     output:
         audio=directory("results/{study}/prepared/{dataset}/{split}/shard-{shard}/audio"),
         tracks="results/{study}/prepared/{dataset}/{split}/shard-{shard}/tracks.h5",

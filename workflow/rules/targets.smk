@@ -42,6 +42,33 @@ def features_root_of_probe(wildcards):
     return f"{RESULTS}/features/{STUDY.probe.dataset}"
 
 
+def speech_of_listening_test():
+    """Speech that listeners judge."""
+    test = STUDY.listening_test
+    return [f"{RESULTS}/speech/{row}/{test.task}" for row in test.rows]
+
+
+def videos_of_listening_test():
+    """Dubbed videos of the pairs that listeners compare."""
+    test = STUDY.listening_test
+    return [f"{RESULTS}/videos/{row}/{test.task}" for row in dict.fromkeys(row for pair in test.pairs for row in pair)]
+
+
+def references_of_listening_test():
+    """Reference recordings: of the task's reference split and of its own."""
+    task = STUDY.tasks[STUDY.listening_test.task]
+    return list(dict.fromkeys(manifest(task.dataset, split) for split in (task.reference_split, task.split)))
+
+
+def answers_of_listening_test(wildcards):
+    """Files of the participants."""
+    folder = STUDY.listening_test.answers
+    files = sorted(map(str, Path(folder).glob("*.json")))
+    if not files:
+        raise WorkflowError(f"listening_test.answers: no *.json in {folder}; put the participants' files there")
+    return files
+
+
 def feature_files():
     """Features of every split of the study."""
     return [

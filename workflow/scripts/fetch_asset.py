@@ -1,4 +1,4 @@
-"""Fetch one asset of the registry; the only place of the workflow that uses the network."""
+"""Fetch one asset of the registry; with fetch_dataset.py the only place of the workflow that uses the network."""
 
 import logging
 from pathlib import Path

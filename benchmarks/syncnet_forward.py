@@ -1,0 +1,92 @@
+"""SyncNet v2 forward alone: the package syncnet-python against ours in float32 and bfloat16, same weights and windows.
+
+    python benchmarks/syncnet_forward.py --threads 1 --out syncnet_forward.json
+
+Random weights (none can be shipped). The batch is the package's own: 20 windows of lips and of sound, taken from one
+clip of 24 frames; the package gets them window by window as its own code cuts them.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from common import medians_of, write_result
+from syncnet_peer import package, pair_of_networks
+
+from syncvoice.metrics.lip_sync import lip_sync_of, window_distances
+from syncvoice.model.syncnet_fused import FusedSyncNet
+
+WINDOWS = 20  # the package's batch size
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--out", type=Path)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    theirs, plain = pair_of_networks(package())
+    random = torch.Generator().manual_seed(0)
+    lips = torch.randint(0, 256, (1, 3, WINDOWS + 4, 224, 224), generator=random).float()
+    sounds = 5 * torch.randn(WINDOWS, 1, 13, 20, generator=random)
+
+    def peer() -> tuple[torch.Tensor, torch.Tensor]:
+        """As SyncNetInstance.evaluate does."""
+        with torch.no_grad():
+            windows = torch.cat([lips[:, :, v : v + 5] for v in range(WINDOWS)])
+            return theirs.forward_lip(windows), theirs.forward_aud(sounds)
+
+    fused, half = FusedSyncNet(plain), FusedSyncNet(plain, "bfloat16")
+    candidates = {
+        "syncnet-python": peer,
+        "ours float32": lambda: (fused.embed_lips(lips), fused.embed_audio(sounds)),
+        "ours bfloat16": lambda: (half.embed_lips(lips), half.embed_audio(sounds)),
+    }
+    seconds = medians_of(candidates, args.runs)
+    cpu = cpu_seconds(candidates, args.runs)
+    scores = {name: lse_d(*run()) for name, run in candidates.items()}
+    report(seconds, cpu, scores, args)
+
+
+def cpu_seconds(candidates: Mapping[str, Callable[[], object]], runs: int) -> dict[str, float]:
+    """Median processor time of each candidate, in turns: what other work on the machine hardly changes."""
+    taken: dict[str, list[float]] = {name: [] for name in candidates}
+    for _ in range(runs):
+        for name, run in candidates.items():
+            began = time.process_time()
+            run()
+            taken[name].append(time.process_time() - began)
+    return {name: statistics.median(values) for name, values in taken.items()}
+
+
+def lse_d(lips: torch.Tensor, sounds: torch.Tensor) -> float:
+    """LSE-D of embeddings."""
+    return lip_sync_of(window_distances(np.asarray(lips), np.asarray(sounds)).mean(0)).lse_d
+
+
+def report(
+    seconds: dict[str, float], cpu: dict[str, float], scores: dict[str, float], args: argparse.Namespace
+) -> None:
+    """Print a line per candidate and write the file."""
+    peer = seconds["syncnet-python"]
+    rows: dict[str, Any] = {}
+    for name, value in seconds.items():
+        difference = abs(scores[name] - scores["syncnet-python"])
+        cpu_ratio = cpu["syncnet-python"] / cpu[name]
+        rows[name] = {"seconds": value, "ratio": peer / value, "lse_d_difference": difference}
+        rows[name] |= {"cpu_seconds": cpu[name], "cpu_ratio": cpu_ratio}
+        print(
+            f"{name:16s} {value:7.3f} s {peer / value:5.2f} x  processor {cpu_ratio:5.2f} x  LSE-D {difference:.1e} off"
+        )
+    write_result(args.out, {"windows": WINDOWS, "runs": args.runs, "candidates": rows})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""`syncvoice dub`: dub one video with a text and a reference voice."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+CONSENT = (
+    "A voice and a face belong to a person: dub people only with their consent and say that the speech is synthetic. "
+    "The file says so in its metadata."
+)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.epilog = CONSENT
+    parser.add_argument("video", type=Path, help="video with one face, at most 30 s unless --subtitles are given")
+    said = parser.add_mutually_exclusive_group(required=True)
+    said.add_argument("--text", help="what is said over the whole clip")
+    said.add_argument("--subtitles", type=Path, help="SubRip file (.srt): every cue is spoken in its own time")
+    parser.add_argument("--voice", type=Path, required=True, help="recording of the voice to speak with, 1 to 10 s")
+    parser.add_argument("--voice-text", help="what the recording says; with it the voice may be copied more closely")
+    parser.add_argument("--out", type=Path, required=True, help="video to write (.mp4)")
+    parser.add_argument("--language", choices=("en", "zh"), default="en", help="of the text (default: en)")
+    parser.add_argument("--text-scale", type=float, default=2.0, help="how strictly the text is followed (default: 2)")
+    parser.add_argument("--face-scale", type=float, help="how strictly the face is followed, 0 = not (default: 2)")
+    parser.add_argument("--lip-scale", type=float, help="same for the lips (default: 2, with --language zh 0)")
+    parser.add_argument("--steps", type=int, default=8, help="sampling steps, more take longer (default: 8)")
+    parser.add_argument("--seed", type=int, default=1, help="another seed is another reading (default: 1)")
+    parser.add_argument(
+        "--keep-background", type=Path, help="sound file without the original voice, laid under the speech"
+    )
+    parser.add_argument("--model", type=Path, help="exported recipe (default: the default study's, else the shipped)")
+    parser.add_argument(
+        "--two-faces", choices=("exclude", "ignore"), default="exclude",
+        help="exclude: refuse a picture with a second face; ignore: follow the first one (default: exclude)",
+    )  # fmt: skip
+
+
+def run(args: argparse.Namespace) -> None:
+    """Dub, with a progress bar, and tell what was made."""
+    from syncvoice.dubbing import Sound, dub
+
+    sound = Sound(args.text_scale, args.face_scale, args.lip_scale, args.steps, args.seed)
+    with _Bar() as bar:
+        result = dub(
+            args.video, args.text, voice=args.voice, out=args.out, subtitles=args.subtitles, language=args.language,
+            voice_text=args.voice_text, sound=sound, keep_background=args.keep_background, model=args.model,
+            two_faces=args.two_faces, progress=bar.show,
+        )  # fmt: skip
+    for line in result.lines:
+        guides = " + ".join(line.guided_by()) or "nothing: it is silent"
+        sys.stdout.write(f"{line.cue.where()}: {line.syllables_per_s:.1f} syllables/s, guided by {guides}\n")
+    times = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in result.timings.items())
+    sys.stdout.write(f"{result.out}: {result.seconds:.2f} s of synthetic speech by model {result.model}\n({times})\n")
+
+
+class _Bar:
+    """A progress bar per stage."""
+
+    def __init__(self) -> None:
+        self.stage = ""
+        self.bar: Any = None
+
+    def show(self, stage: str, done: int, total: int) -> None:
+        """Move the bar of a stage to `done` of `total`."""
+        from tqdm import tqdm
+
+        if stage != self.stage:
+            self._close()
+            self.stage, self.bar = stage, tqdm(total=total, desc=stage, mininterval=0.5)
+        self.bar.update(done - self.bar.n)
+        if done == total:
+            self._close()
+
+    def _close(self) -> None:
+        """End the bar of a stage; a second time does nothing."""
+        if self.bar is not None:
+            self.bar.close()
+
+    def __enter__(self) -> "_Bar":
+        """Return the bar."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the last bar."""
+        self._close()

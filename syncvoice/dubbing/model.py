@@ -1,0 +1,156 @@
+"""Which model speaks: the one asked for, else the newest study's, else the shipped one.
+
+Two layouts are read. An exported recipe is a folder with model.safetensors and metadata.json (`syncvoice train`). A
+difference is one file with a .json beside it that holds only the tensors in which a model differs from its start
+weights; the JSON names the start weights by path (relative to the file) and digest.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from syncvoice.errors import UserError
+from syncvoice.files import read_json, sha256_of
+from syncvoice.provenance import ROOT
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from syncvoice.model.syncvoice import SyncVoice
+
+# Where a model is looked for, best first. A study's model of the recipe `full` hears lips and face.
+KNOWN_PLACES = ("results/mini/models/full/model.safetensors", "weights/dubbing.safetensors")
+DEFAULT_WEIGHTS = {"vocoder": "weights/vocoder.safetensors", "speaker_encoder": "weights/speaker_encoder.safetensors"}
+
+
+@dataclass(frozen=True)
+class DubbingModel:
+    """A model ready to speak.
+
+    Attributes:
+        model: in evaluation mode, float32.
+        name: what people are told: recipe, file and digest.
+        weights: files of vocoder and speaker_encoder that belong to it.
+    """
+
+    model: "SyncVoice"
+    name: str
+    weights: Mapping[str, Path]
+
+
+def project_file(path: str | Path) -> Path:
+    """Return the path as it is if it exists, else below the folder of the project's checkout."""
+    path = Path(path)
+    below = ROOT.parent / path
+    return below if not path.exists() and below.exists() else path
+
+
+def default_model() -> Path:
+    """Return the first of `KNOWN_PLACES` that exists.
+
+    Raises:
+        UserError: there is none; says what to run.
+    """
+    for place in map(project_file, KNOWN_PLACES):
+        if place.is_file():
+            return place
+    raise UserError(
+        f"no model found at {' or '.join(KNOWN_PLACES)}; run 'make results' (the default study trains one) or name an "
+        "exported model with --model"
+    )
+
+
+def load_dubbing_model(path: Path | None = None) -> DubbingModel:
+    """Load a model to dub with.
+
+    Args:
+        path: weight file, or folder with model.safetensors; None takes the default.
+
+    Raises:
+        UserError: files are missing or do not fit together.
+    """
+    from syncvoice.checkpoints import load_strict
+    from syncvoice.model.syncvoice import SyncVoice, SyncVoiceConfig
+
+    path = default_model() if path is None else path
+    path = path / "model.safetensors" if path.is_dir() else path
+    state, metadata = _read(path)
+    model = SyncVoice(SyncVoiceConfig.of(metadata["config"]))
+    if "base" in metadata:  # the base also holds what this model has no place for
+        state = {k: v for k, v in _base_state(path, metadata).items() if k in model.state_dict()} | state
+    load_strict(model, state, path)
+    recipe = metadata.get("recipe") or {}
+    name = f"{recipe.get('recipe') or path.stem} ({path.name}, sha256 {sha256_of(path)[:12]})"
+    weights = {kind: project_file(recipe.get(kind) or default) for kind, default in DEFAULT_WEIGHTS.items()}
+    return DubbingModel(model.eval(), name, weights)
+
+
+def save_difference(model: Path, base: Path, out: Path) -> None:
+    """Write the tensors in which an exported model differs from its start weights, and the JSON that names both.
+
+    A model whose backbone was frozen in fine-tuning shrinks to its fusion this way.
+
+    Args:
+        model: weight file or folder of an exported recipe.
+        base: the start weights it was trained from.
+        out: .safetensors to write.
+
+    Raises:
+        UserError: a file cannot be read.
+    """
+    from syncvoice.checkpoints import save_weights, write_metadata
+    from syncvoice.training.start import start_state
+
+    model = model / "model.safetensors" if model.is_dir() else model
+    (state, metadata), kept = _read(model), start_state(base)
+    changed = {k: v for k, v in state.items() if k not in kept or not v.equal(kept[k])}
+    save_weights(out, changed)
+    origin = {"base": os.path.relpath(base, out.parent), "base_sha256": sha256_of(base), "tensors": len(changed)}
+    write_metadata(out, {**metadata, **origin, "weights_sha256": sha256_of(out)})
+
+
+def _read(path: Path) -> tuple[dict[str, "Tensor"], dict[str, Any]]:
+    """Return state dict and metadata of a model file.
+
+    Raises:
+        UserError: there is no file, no metadata, or the file holds start weights.
+    """
+    from syncvoice.checkpoints import metadata_path, read_state_dict
+    from syncvoice.training.start import PREFIX
+
+    state = read_state_dict(path)
+    if any(name.startswith(PREFIX) for name in state):
+        raise UserError(
+            f"{path} holds start weights, which never saw a face; fine-tune a recipe ('make results') and give its "
+            "model.safetensors"
+        )
+    beside = [metadata_path(path), path.with_name("metadata.json")]
+    found = next((candidate for candidate in beside if candidate.is_file()), None)
+    if found is None:
+        raise UserError(f"{path} has neither {beside[0].name} nor metadata.json beside it; copy the model with it")
+    metadata = read_json(found)
+    if "config" not in metadata:
+        raise UserError(f"{found} has no entry 'config' with the model's sizes; copy the file that belongs to {path}")
+    return state, metadata
+
+
+def _base_state(path: Path, metadata: Mapping[str, Any]) -> dict[str, "Tensor"]:
+    """Return the start weights that a difference was taken from.
+
+    Raises:
+        UserError: they are missing or others.
+    """
+    from syncvoice.training.start import start_state
+
+    base = path.parent / metadata["base"]
+    if not base.is_file():
+        raise UserError(f"{path} is a difference from {base}, which does not exist; put it there")
+    found = sha256_of(base)
+    if found != metadata["base_sha256"]:
+        raise UserError(
+            f"{path} is a difference from other weights than {base}: sha256 {found[:12]}, expected "
+            f"{metadata['base_sha256'][:12]}; make the difference again or restore the weights"
+        )
+    return start_state(base)

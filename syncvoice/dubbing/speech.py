@@ -1,0 +1,171 @@
+"""Speak the lines of a video with the code of the studies (`syncvoice.generation`)."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from syncvoice import clocks
+from syncvoice.dubbing.model import DubbingModel
+from syncvoice.dubbing.script import Cue
+from syncvoice.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from syncvoice.generation import Voice
+    from syncvoice.model.guidance import Scales
+
+GUIDED_SCALE = 2.0  # of face and lips, as in the study's rows M3 and M5
+FADE_SECONDS = 0.01  # at the ends of a cue, which silence may follow
+
+
+@dataclass(frozen=True)
+class Sound:
+    """How the speech is sampled.
+
+    Attributes:
+        text_scale: guidance scale of the text.
+        face_scale, lip_scale: of face and lips. None takes 2; 0 where the model lacks the branch, and 0 for the lips of
+            Mandarin, which is taken for a translation (the paper's translation rows leave the lips out).
+        steps: Euler steps.
+        seed: of the noise; same seed, machine and number of threads: same sound.
+        precision: "auto", "fp32" or "bf16", see `resolve_precision`.
+    """
+
+    text_scale: float = 2.0
+    face_scale: float | None = None
+    lip_scale: float | None = None
+    steps: int = 8
+    seed: int = 1
+    precision: str = "auto"
+
+    def check(self) -> None:
+        """Refuse values that mean nothing.
+
+        Raises:
+            UserError: a scale is negative or not finite, the text is off, or there is no step.
+        """
+        for name in ("text_scale", "face_scale", "lip_scale"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < math.inf:
+                raise UserError(f"{name} is {value}, expected 0 (off) or more; 2 is usual")
+        if self.text_scale == 0:
+            raise UserError("text_scale is 0, so nobody would hear the text; 2 is usual")
+        if self.steps < 1:
+            raise UserError(f"steps is {self.steps}, expected at least 1; 8 is usual")
+
+    def scales(self, language: str, speaker: DubbingModel) -> "Scales":
+        """Return the guidance scales for a language and a model.
+
+        Raises:
+            UserError: a branch is asked for that the model lacks.
+        """
+        from syncvoice.model.guidance import Scales
+
+        usual = {"face": GUIDED_SCALE, "lip": 0.0 if language == "zh" else GUIDED_SCALE}
+        chosen = {}
+        for modality, scale in (("face", self.face_scale), ("lip", self.lip_scale)):
+            has = modality in speaker.model.config.visual_dims
+            if scale and not has:
+                raise UserError(
+                    f"{modality}_scale is {scale:g}, but model {speaker.name} has no {modality} branch; set it to 0"
+                )
+            chosen[modality] = scale if scale is not None else usual[modality] if has else 0.0
+        return Scales(self.text_scale, **chosen)
+
+
+@dataclass
+class Line:
+    """A cue and what it is spoken from.
+
+    Attributes:
+        cue: text and time.
+        tokens: ids of the text; [] stays silent.
+        syllables_per_s: speech rate that the text needs.
+        scales: guidance; without a usable face that of the text alone.
+        visual: features per modality (n_frames, dim).
+    """
+
+    cue: Cue
+    tokens: list[int]
+    syllables_per_s: float
+    scales: "Scales"
+    visual: "Mapping[str, Tensor]" = field(default_factory=dict)
+
+    def guided_by(self) -> tuple[str, ...]:
+        """Conditions that lead the speech; () for silence."""
+        return self.scales.active() if self.tokens else ()
+
+    def without_face(self) -> None:
+        """Leave the text as the only condition."""
+        self.scales, self.visual = replace(self.scales, face=0.0, lip=0.0), {}
+
+
+def speak(lines: Sequence[Line], n_frames: int, speaker: DubbingModel, voice: "Voice", sound: Sound,
+          on_step: Callable[[int], None]) -> np.ndarray:  # fmt: skip
+    """Return the speech of a whole video.
+
+    Args:
+        lines: in order of time.
+        n_frames: length of the video at 25 fps.
+        speaker: the model; its estimator is made bfloat16 where that is faster, as in the studies.
+        voice: context speech if it has tokens, else speaker embedding.
+        sound: how to sample.
+        on_step: called after every Euler step with the number of all steps.
+
+    Returns:
+        (960 * n_frames,) float32 at 24 kHz, silent between the lines.
+
+    Raises:
+        UserError: the model gave sound that is not finite.
+    """
+    from syncvoice.generation import Request, Sampling, batches_by_length, synthesise
+    from syncvoice.model.precision import prepare_for_sampling
+    from syncvoice.model.vocoder import Vocoder
+
+    prepare_for_sampling(speaker.model.backbone, sound.precision)
+    vocoder = Vocoder.load(speaker.weights["vocoder"]).eval()
+    kind = "context" if voice.tokens else "speaker"
+    groups: dict[Scales, list[Request]] = {}
+    for line in lines:
+        if line.tokens:
+            request = Request(line.cue.name, line.tokens, voice, line.visual, line.cue.n_frames, sound.seed)
+            groups.setdefault(line.scales, []).append(request)
+    steps = sound.steps * sum(len(batches_by_length(group, kind == "context")) for group in groups.values())
+    made: dict[str, np.ndarray] = {}
+    for scales, group in groups.items():
+        sampling = Sampling(scales, sound.steps, voice=kind)
+        for request, audio, _ in synthesise(speaker.model, vocoder, group, sampling, lambda: on_step(steps)):
+            made[request.name] = audio
+    return placed([line.cue for line in lines], made, n_frames)
+
+
+def placed(cues: Sequence[Cue], made: Mapping[str, np.ndarray], n_frames: int) -> np.ndarray:
+    """Return silence of `n_frames` video frames with the sounds of the cues, named by cue, at their times.
+
+    Raises:
+        UserError: a sound is not finite.
+    """
+    speech = np.zeros(clocks.samples(n_frames), np.float32)
+    for cue in cues:
+        audio = made.get(cue.name)
+        if audio is None:
+            continue
+        if not np.isfinite(audio).all():
+            raise UserError(f"{cue.where()}: the generated sound is not finite; lower the scales or take another model")
+        speech[clocks.samples(cue.start) : clocks.samples(cue.stop)] = (
+            audio if cue.n_frames == n_frames else faded(audio)
+        )
+    return speech
+
+
+def faded(audio: np.ndarray) -> np.ndarray:
+    """Fade both ends of (samples,), so that silence beside them makes no click."""
+    ramp = np.linspace(0, 1, round(FADE_SECONDS * clocks.SAMPLE_RATE), dtype=np.float32)
+    audio = audio.copy()
+    audio[: len(ramp)] *= ramp
+    audio[-len(ramp) :] *= ramp[::-1]
+    return audio

@@ -1,0 +1,364 @@
+"""Score any folder of sounds or videos, without a study: what `syncvoice score --generated DIR` does.
+
+Conventions
+-----------
+A file is known by its path inside its folder without the suffix (`s1/bbaf3s`): generated speech, video, reference and
+text of one clip share that name. Generated speech may be sound (WAV, FLAC, OGG, MP3) or video with sound; without a
+folder of videos the generated videos are looked at. Expected are all generated files and all texts; with `subset` only
+the generated files. Nothing is dropped: what cannot be scored is a row with status `failed` and a message. Sound of
+another rate or with several channels is resampled or averaged, and the row says so. A silent sound is a failure (our
+choice: no metric means anything there, and error rates count it as all wrong).
+
+Example
+-------
+    folder = Folder.open(Path("dubbed"), videos=Path("videos"), texts=Path("texts.csv"))
+    sources = folder.sources(weights=Path("weights"))
+    scorer = load_scorer("lse.syncnet_mini", sources)
+    for row in scored(scorer, folder.work("lse.syncnet_mini")):
+        print(row["utterance"], row["metric"], row.get("value"), row["message"])
+"""
+
+import csv
+import importlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from syncvoice.clocks import SAMPLE_RATE, SCORER_SAMPLE_RATE
+from syncvoice.errors import UserError
+from syncvoice.metrics import ALIASES, METRIC_FILES, MetricFile
+from syncvoice.metrics.rows import Work
+from syncvoice.metrics.scoring import ScoreError, Sources, Utterance, check_audio, is_silent
+
+SOUNDS = frozenset((".wav", ".flac", ".ogg", ".mp3"))
+VIDEOS = frozenset((".mp4", ".m4v", ".mov", ".mkv", ".avi", ".mpg", ".mpeg", ".webm"))
+REMEMBER = 2  # clips whose lips a scorer keeps: every clip is asked for once
+OFFERED = frozenset(("video", "references"))  # what a folder can give to a scorer beside the speech
+TEXT_NAMES = ("text", "transcript", "sentence")
+NAME_NAMES = ("utterance", "id", "clip", "name", "file")
+MANDARIN = re.compile(r"[\u4e00-\u9fff]")
+GRID = re.compile(
+    r"(bin|lay|place|set) (blue|green|red|white) (at|by|in|with) [a-vx-z]"
+    r" (zero|one|two|three|four|five|six|seven|eight|nine) (again|now|please|soon)"
+)
+
+
+@dataclass(frozen=True)
+class LooseClip:
+    """A video, and the recording of a voice, outside any data set: what scorers ask of a manifest entry."""
+
+    id: str
+    video: Path | None = None
+    audio: Path | None = None
+    track: Path | None = None
+    speaker: str = ""
+    sex: str = ""
+    split: str = "reference"
+    loose: bool = True
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Files and texts by name; several files of one name are a problem of that name only.
+
+    Attributes:
+        names: what is expected, sorted.
+        generated, videos, references: name -> files.
+        texts: name -> columns of the text file (`text`, maybe `language`, `speaker`, `sex`, `reference`).
+        single_reference: one recording for all, or None.
+        unused: videos without generated speech; they are counted, not scored.
+    """
+
+    names: list[str]
+    generated: Mapping[str, list[Path]]
+    videos: Mapping[str, list[Path]] | None = None
+    texts: Mapping[str, Mapping[str, str]] | None = None
+    references: Mapping[str, list[Path]] = field(default_factory=dict)
+    single_reference: Path | None = None
+    unused: int = 0
+
+    @classmethod
+    def open(
+        cls,
+        generated: Path,
+        videos: Path | None = None,
+        texts: Path | None = None,
+        references: Path | None = None,
+        subset: bool = False,
+    ) -> "Folder":
+        """List the files.
+
+        Args:
+            generated: folder of sounds or videos with sound.
+            videos: folder of videos.
+            texts: see `read_texts`.
+            references: folder of recordings, or one recording for all.
+            subset: do not expect texts that have no generated file.
+
+        Raises:
+            UserError: a folder or file is missing, or there is nothing to score.
+        """
+        spoken = listed(generated, SOUNDS | VIDEOS)
+        seen = listed(videos, VIDEOS) if videos is not None else None
+        if seen is None and any(path.suffix.lower() in VIDEOS for paths in spoken.values() for path in paths):
+            seen = {name: [p for p in paths if p.suffix.lower() in VIDEOS] for name, paths in spoken.items()}
+        written = read_texts(texts) if texts is not None else None
+        expected = set(spoken) | (set(written or ()) if not subset else set())
+        if not expected:
+            raise UserError(f"{generated} holds no sound or video, and there are no texts; nothing can be scored")
+        single = references if references is not None and references.is_file() else None
+        recorded = listed(references, SOUNDS) if references is not None and single is None else {}
+        unused = len(set(seen or ()) - set(spoken))
+        return cls(sorted(expected), spoken, seen, written, recorded, single, unused)
+
+    def sources(self, weights: Path, **settings: Any) -> Sources:
+        """What scorers are built from; `settings` are fields of `Sources`.
+
+        Scorers ask for one clip after the other, so only two are remembered.
+        """
+        clips = {name: LooseClip(name, _only(files)) for name, files in (self.videos or {}).items()}
+        recordings = {name: _only(files) for name, files in self.references.items()}
+        if self.single_reference is not None:
+            recordings = {str(self.single_reference): self.single_reference}
+        references = {name: LooseClip(name, audio=path) for name, path in recordings.items() if path is not None}
+        return Sources(weights, clips, references, **{"remember": REMEMBER, **settings})
+
+    def row(self, name: str) -> dict[str, str]:
+        """Task row of an utterance: language by its script (Chinese characters or not), source grid for its grammar."""
+        given = dict((self.texts or {}).get(name, {}))
+        text = given.get("text", "")
+        reference = given.get("reference") or (str(self.single_reference) if self.single_reference else name)
+        return {
+            "utterance": name,
+            "clip": name,
+            "text": text,
+            "language": given.get("language") or ("zh" if MANDARIN.search(text) else "en"),
+            "speaker": given.get("speaker", ""),
+            "sex": given.get("sex", ""),
+            "source": "grid" if GRID.fullmatch(" ".join(text.lower().split())) else "",
+            "reference": reference,
+            "reference_split": "reference",
+        }
+
+    def work(self, metric_file: str) -> Iterator[Work]:
+        """What there is to score with one metric file, in the order of the names."""
+        entry = METRIC_FILES[metric_file]
+        for name in self.names:
+            row = self.row(name)
+            if not row["text"]:  # a missing text is a failure, not a sentence of another kind
+                row["source"] = entry.only_source
+            yield Work(row, "", partial(self._load, row, entry))
+
+    def _load(self, row: Mapping[str, str], entry: MetricFile) -> Utterance:
+        """Read the sound of an utterance and see to it that the scorer finds its other inputs.
+
+        Raises:
+            ScoreError: something is missing, doubled or unusable.
+        """
+        name = row["utterance"]
+        sound = one_file(self.generated.get(name, []), "generated file", name)
+        if "video" in entry.needs:
+            one_file((self.videos or {}).get(name, []), "video", name)
+        if "references" in entry.needs and self.single_reference is None:
+            one_file(self.references.get(row["reference"], []), "reference recording", row["reference"])
+        if is_word_metric(entry) and not row["text"].strip():
+            raise ScoreError(f"no text for {name}")
+        return read_utterance(sound, row)
+
+
+def listed(folder: Path, suffixes: frozenset[str]) -> dict[str, list[Path]]:
+    """Files below a folder by name (path without suffix); hidden ones are left out.
+
+    Raises:
+        UserError: the folder does not exist.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder} is no folder; give the folder that holds the files")
+    found: dict[str, list[Path]] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in suffixes and path.is_file() and not path.name.startswith("."):
+            found.setdefault(path.relative_to(folder).with_suffix("").as_posix(), []).append(path)
+    return found
+
+
+def read_texts(path: Path) -> dict[str, dict[str, str]]:
+    """Read the texts: CSV or TSV with a header (utterance, text), or lines `name|text` without one.
+
+    Optional columns: language, speaker, sex, reference (name of the recording). A name with a suffix of a sound or
+    video file loses it.
+
+    Raises:
+        UserError: the file is missing, has no such columns, or names an utterance twice.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist; expected a table with the columns utterance and text") from error
+    header = lines[0] if lines else ""
+    delimiter = next((mark for mark in ("\t", ",", "|") if mark in header), ",")
+    names = [column.strip().lower() for column in header.split(delimiter)]
+    if delimiter == "|" and not set(TEXT_NAMES) & set(names):
+        names, rows = ["utterance", "text"], lines
+    else:
+        rows = lines[1:]
+    wanted = [next((name for name in choice if name in names), None) for choice in (NAME_NAMES, TEXT_NAMES)]
+    if None in wanted:
+        raise UserError(f"{path} has the columns {', '.join(names)}; expected utterance and text (or lines name|text)")
+    texts: dict[str, dict[str, str]] = {}
+    for record in csv.DictReader(rows, names, delimiter=delimiter, restval=""):
+        name = _without_suffix(record[str(wanted[0])].strip())
+        if name in texts:
+            raise UserError(f"{path} names {name} twice; keep one line for each utterance")
+        fields = {key: record[key].strip() for key in ("language", "speaker", "sex", "reference") if record.get(key)}
+        texts[name] = {**fields, "text": record[str(wanted[1])].strip()}
+    return texts
+
+
+def _without_suffix(name: str) -> str:
+    """Take the suffix of a media file off a name."""
+    path = Path(name)
+    return path.with_suffix("").as_posix() if path.suffix.lower() in SOUNDS | VIDEOS else name
+
+
+def _only(files: list[Path]) -> Path | None:
+    """The file, if there is exactly one."""
+    return files[0] if len(files) == 1 else None
+
+
+def one_file(files: list[Path], kind: str, name: str) -> Path:
+    """The only file of a name.
+
+    Raises:
+        ScoreError: there is none, or several.
+    """
+    if not files:
+        raise ScoreError(f"no {kind} named {name}")
+    if len(files) > 1:
+        names = ", ".join(path.name for path in files)
+        raise ScoreError(f"{len(files)} {kind}s named {name}: {names}; keep one")
+    return files[0]
+
+
+def read_utterance(path: Path, row: Mapping[str, str]) -> Utterance:
+    """Read a sound, or the sound of a video from its first picture on.
+
+    Raises:
+        ScoreError: it cannot be read, or is too short, not finite or silent.
+    """
+    from syncvoice.audio import resample
+
+    audio, rate, note = _sound_of_video(path) if path.suffix.lower() in VIDEOS else _sound(path)
+    utterance = Utterance(row, "", resample(audio, rate, SAMPLE_RATE), None, note)
+    check_audio(utterance.audio)
+    if is_silent(utterance.audio):
+        raise ScoreError("sound is silent")
+    if rate != SAMPLE_RATE:  # straight from the file: resampling twice would cost accuracy
+        utterance.audio_16k = resample(audio, rate, SCORER_SAMPLE_RATE)
+    return utterance
+
+
+def _sound(path: Path) -> tuple[Any, int, str]:
+    """Samples, rate and note of a sound file."""
+    import numpy as np
+    import soundfile
+
+    try:
+        audio, rate = soundfile.read(str(path), dtype="float32", always_2d=True)
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise ScoreError(f"{path.name} cannot be read as sound ({error})") from error
+    if not np.isfinite(audio).all():
+        raise ScoreError(f"sound holds {int((~np.isfinite(audio)).sum())} samples that are not finite")
+    return (
+        audio.mean(axis=1, dtype=np.float32) if audio.shape[1] > 1 else audio[:, 0],
+        rate,
+        _note(rate, audio.shape[1]),
+    )
+
+
+def _sound_of_video(path: Path) -> tuple[Any, int, str]:
+    """Samples, rate and note of a video's sound, starting with its first picture."""
+    from syncvoice.video.decode import ClipProblem, FrameSource, opened, read_sound
+
+    try:
+        with opened(path) as container:
+            found = [
+                (stream.codec_context.sample_rate, stream.codec_context.channels) for stream in container.streams.audio
+            ]
+        frames = FrameSource(path, cache_bytes=0)
+        frames.count()
+        audio = read_sound(path, frames.start_s)
+    except ClipProblem as problem:
+        raise ScoreError(problem.message) from problem
+    return audio, SAMPLE_RATE, _note(*found[0])
+
+
+def _note(rate: int, channels: int) -> str:
+    """What had to be done to a sound, as a message."""
+    notes = [f"mean of {channels} channels"] if channels > 1 else []
+    notes += [f"resampled from {rate} Hz to {SCORER_SAMPLE_RATE} Hz"] if rate != SCORER_SAMPLE_RATE else []
+    return "; ".join(notes)
+
+
+def is_word_metric(entry: MetricFile) -> bool:
+    """Whether a metric file counts words, so that it needs the text."""
+    return entry.id.split(".")[0] in ("wer", "cer")
+
+
+def load_scorer(metric_file: str, sources: Sources) -> Any:
+    """Import and load the scorer of a metric file."""
+    module, name = METRIC_FILES[metric_file].scorer.split(":")
+    return getattr(importlib.import_module(f"syncvoice.metrics.{module}"), name).from_sources(sources)
+
+
+def chosen_files(names: str, folder: Folder, sources: Sources) -> list[str]:
+    """Metric files for a list of ids and aliases (`lse,wer,sim,mos`), each once, in the order asked for.
+
+    An alias stands for the first scorer of its list whose weights are there and that suits the texts.
+
+    Raises:
+        UserError: a name is unknown, or a metric needs what a folder cannot give.
+    """
+    chosen: list[str] = []
+    for name in filter(None, (part.strip() for part in names.split(","))):
+        if name in ALIASES:
+            fitting = [file for file in ALIASES[name] if available(METRIC_FILES[file], folder, sources)]
+            if not fitting:
+                raise UserError(
+                    f"no scorer for {name} has its weights here; see config/assets.yaml, or name one by its id"
+                )
+            name = fitting[0]
+        if name not in METRIC_FILES:
+            raise UserError(f"metric {name} is unknown; choose {', '.join(ALIASES)} or {', '.join(METRIC_FILES)}")
+        _check_inputs(METRIC_FILES[name], folder)
+        if name not in chosen:
+            chosen.append(name)
+    if not chosen:
+        raise UserError("--metric names nothing; give for instance lse,wer,sim,mos")
+    return chosen
+
+
+def available(entry: MetricFile, folder: Folder, sources: Sources) -> bool:
+    """Whether the weights of a metric file are there and it is made for these texts."""
+    if any(sources.find_asset(name) is None for name in entry.assets):
+        return False
+    if not all(sources.weight_file(name).is_file() for name in entry.weights):
+        return False
+    return not entry.only_source or all(
+        folder.row(name)["source"] == entry.only_source for name in folder.names if (folder.texts or {}).get(name)
+    )
+
+
+def _check_inputs(entry: MetricFile, folder: Folder) -> None:
+    """Refuse a metric whose input is missing altogether: that is a wrong command, not a bad clip."""
+    lacking = sorted(set(entry.needs) - OFFERED)
+    if lacking:
+        raise UserError(f"{entry.id} needs {', '.join(lacking)}, which only a study has; score it with --task")
+    if "video" in entry.needs and folder.videos is None:
+        raise UserError(f"{entry.id} needs videos; give their folder with --videos")
+    if "references" in entry.needs and not folder.references and folder.single_reference is None:
+        raise UserError(f"{entry.id} needs reference recordings; give a folder or one file with --references")
+    if is_word_metric(entry) and folder.texts is None:
+        raise UserError(f"{entry.id} needs the scripts; give a table with --texts")

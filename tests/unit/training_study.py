@@ -1,0 +1,100 @@
+"""A tiny training study for tests: start weights, clips and features of random numbers."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from syncvoice.checkpoints import save_weights, write_metadata
+from syncvoice.features.cache import write_shard
+from syncvoice.files import sha256_of
+from syncvoice.manifest import Clip, write_manifest
+from syncvoice.model.camplus import CAMPPlus
+from syncvoice.model.syncvoice import SyncVoice, SyncVoiceConfig
+from syncvoice.seeding import rng
+from syncvoice.training.run import train
+from tests.unit.test_model import TINY
+
+CAMPPLUS = {
+    "feat_dim": 80,
+    "embedding_size": 12,
+    "growth": 4,
+    "bn_size": 2,
+    "init_channels": 8,
+    "head_channels": 4,
+    "layers": [1, 1, 1],
+}
+
+
+def clips(n: int = 8) -> list[Clip]:
+    return [
+        Clip(
+            f"clip{i}",
+            "train",
+            "d",
+            f"voice{i % 2}",
+            "female",
+            "yes",
+            "en",
+            "grid",
+            "a b",
+            None,
+            Path(f"{i}.wav"),
+            10 + i,
+        )
+        for i in range(n)
+    ]
+
+
+def start_weights(folder: Path) -> Path:
+    torch.manual_seed(3)
+    config = SyncVoiceConfig(TINY, {"lip": 5, "face": 2}, 8, ("pretrained", "learnable"), 12, 16)
+    path = folder / "backbone.safetensors"
+    save_weights(path, {f"model.{k}": v for k, v in SyncVoice(config).state_dict().items()})
+    write_metadata(path, {"config": config.as_dict(), "weights_sha256": sha256_of(path)})
+    encoder = folder / "speaker_encoder.safetensors"
+    save_weights(encoder, CAMPPlus(**CAMPPLUS).state_dict())
+    write_metadata(encoder, {"config": CAMPPLUS})
+    return path
+
+
+def recipe(folder: Path, **changes: Any) -> dict[str, Any]:
+    values = {
+        "recipe": "full", "start": str(folder / "backbone.safetensors"), "vocoder": "", "visual": ["lip", "face"],
+        "speaker_encoder": str(folder / "speaker_encoder.safetensors"), "speaker_branches": ["pretrained", "learnable"],
+        "dataset": "d", "split": "train", "share": 1.0, "steps": 6, "batch_seconds": 3.0, "device_seconds": None,
+        "optimiser": {"name": "adamw", "betas": [0.9, 0.98], "weight_decay": 0.01, "clipping_scale": 2.0,
+                      "new_layers_rate": 3.0, "new_layers_min_rms": 0.01},
+        "schedule": {"name": "linear", "lr_batches": 7500, "lr_hours": None, "lr_epochs": 10},
+        "learning_rate": 1e-3, "warmup_steps": 1, "gradient_clip": 1.0, "average_from": 0.3, "average_period": None,
+        "lora": None, "keep_checkpoints": 0, "adapter_dim": 8, "padding": "invariant",
+        "masking": {"text": 0.2, "lip": 0.2, "face": 0.2, "context": 0.3, "speaker": 0.3}, "precision": "fp32",
+        "seed": 1, "threads": 1, "log_every": 1, "checkpoint_every": 1, "made_by": "train",
+    }  # fmt: skip
+    return values | changes
+
+
+def make_study(folder: Path) -> Path:
+    start_weights(folder)
+    write_manifest(folder / "train.cuts.jsonl.gz", clips())
+    widths = {"lip": 6, "face": 4}
+    for feature in ("mel", "text", "lip", "face", "speaker"):
+        items = []
+        for clip in clips():
+            draw = rng(0, feature, clip.id)
+            rows = {"mel": (15 * clip.n_frames + 2) // 4, "speaker": 60, "text": 7}.get(feature, clip.n_frames)
+            if feature == "text":
+                items.append((clip.id, draw.integers(1, 300, rows).astype(np.int32)))
+            else:
+                width = {"mel": 100, "speaker": 80}.get(feature) or widths[feature]
+                items.append((clip.id, draw.standard_normal((rows, width)).astype(np.float32)))
+        write_shard(
+            folder / "features" / feature / "shard-0.h5", {"feature": feature, "dim": widths.get(feature)}, items
+        )
+    return folder
+
+
+def run(study: Path, out: str, **changes: Any) -> Path:
+    train(recipe(study, **changes), study / "train.cuts.jsonl.gz", study / "features", study / out)
+    return study / out

@@ -1,0 +1,98 @@
+"""Studies on real recordings: they resolve, plan on a fake tree of the right shape, and say what is absent."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from syncvoice.config import load_study, read_study
+from syncvoice.config.settings import job_settings
+from syncvoice.datasets.card import cards_in
+from syncvoice.errors import UserError
+from tests.workflow.conftest import REPOSITORY, Project, make_project
+
+CONFIG = REPOSITORY / "config"
+STUDIES = {
+    "grid": ["grid"],
+    "grid_s1": ["grid"],
+    "lrs3": ["lrs3"],
+    "translation": ["hdtf", "cncvs", "bilingual"],
+    "wild": ["wild"],
+}
+MODELS = {"grid": 2, "grid_s1": 2, "lrs3": 4, "translation": 4, "wild": 2}
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The project without any results, with empty files where public start weights belong."""
+    project = make_project(tmp_path_factory.mktemp("bare"))
+    for name in ("zipvoice_libritts/model", "zipvoice_emilia/model"):
+        for suffix in (".pt", ".json"):
+            path = (project.folder / "resources" / "public" / name).with_suffix(suffix)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+    return project
+
+
+def roots(project: Project, study: str) -> list[str]:
+    """Make an empty folder for each data set; return the options that name them."""
+    folders = {name: project.folder / "my data" / name for name in STUDIES[study]}
+    for folder in folders.values():
+        folder.mkdir(parents=True, exist_ok=True)
+    return ["--config", *(f"{name}_root={folder}" for name, folder in folders.items())]
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_study_resolves_and_every_data_set_has_a_card(study: str) -> None:
+    resolved = read_study(CONFIG / f"{study}.yaml")
+    local = [name for name, dataset in resolved.datasets.items() if dataset.kind != "minidub"]
+    assert resolved.name == study and sorted(local) == sorted(STUDIES[study])
+    assert set(local) <= set(cards_in(CONFIG / "datasets"))
+    sections = job_settings(resolved, {})
+    assert all(f"prepare/{name}/{split}" in sections for name in local for split in resolved.datasets[name].splits)
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_study_plans_on_a_fake_tree(bare: Project, study: str) -> None:
+    plan = bare.plan(f"config/{study}.yaml", *roots(bare, study))
+    resolved = read_study(CONFIG / f"{study}.yaml")
+    assert plan["train"] == MODELS[study] and plan["generate"] == len(list(resolved.rows()))
+    assert plan["tabulate"] == len(resolved.tables) and "fetch_grid" not in plan
+    assert sum(plan.values()) < 2500, "jobs per shard, never per clip"
+
+
+def test_grid_is_downloaded_where_no_folder_is_named(bare: Project) -> None:
+    assert bare.plan("config/grid.yaml")["fetch_grid"] == 1
+
+
+def test_absent_folder_gives_one_sentence(bare: Project) -> None:
+    result = bare.snakemake("--dry-run", "--configfile", "config/translation.yaml", "--config", "hdtf_root=no where")
+    assert result.returncode != 0 and "Traceback" not in result.stdout
+    sentence = "folder no where of data set 'hdtf' does not exist; say where it lies with '--config hdtf_root=FOLDER'"
+    assert result.stdout.count(sentence) == 1
+
+
+def test_root_sets_the_path_and_a_misspelt_one_is_refused() -> None:
+    values = yaml.safe_load((CONFIG / "grid_s1.yaml").read_text())
+    assert load_study(values | {"grid_root": "my/clips"}, CONFIG, "s").datasets["grid"].path == "my/clips"
+    with pytest.raises(UserError, match="unknown key gird_root"):
+        load_study(values | {"gird_root": "my/clips"}, CONFIG, "s")
+
+
+def test_studies_leak_nothing_into_each_other() -> None:
+    for study in STUDIES:
+        resolved = read_study(CONFIG / f"{study}.yaml")
+        assert not set(resolved.tasks) & {"en_en_sweep", "en_en_uncoupled"}
+        assert resolved.probe is None and set(resolved.tables) <= set(resolved.tasks) | {"speaker_encoders"}
+
+
+def test_default_study_knows_no_selection_settings() -> None:
+    sections = job_settings(read_study(CONFIG / "mini.yaml"), {})
+    assert not [name for name in sections if name.startswith("prepare/")]
+    assert "voice_of" not in sections["tasks/en_en"]
+
+
+def test_no_rule_but_fetch_names_an_address() -> None:
+    for file in [*Path(REPOSITORY / "workflow").rglob("*.smk"), *Path(REPOSITORY / "workflow").rglob("*.py")]:
+        text = file.read_text()
+        assert "http" not in text and "urllib" not in text, f"{file} touches the network"
