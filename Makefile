@@ -2,11 +2,12 @@
 # make test      formatting, lint, types and tests
 # make report    results/STUDY/report.zip of what is there
 # make pretrain  the shipped start weights from nothing (hours)
-# Another study: make results STUDY=tiny
+# Another study: make results STUDY=tiny. Options for Snakemake: make results SNAKEFLAGS="--cores 1"
 
 SHELL := /bin/bash
 STUDY := mini
 PYTHON := python3
+SNAKEFLAGS :=
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 CONFIG := --configfile config/$(STUDY).yaml
@@ -17,7 +18,7 @@ PIP := .venv/bin/python -m pip --quiet --disable-pip-version-check install
 .PHONY: results report test format pretrain clean-study
 
 results: $(INSTALLED) unlock
-	snakemake $(CONFIG)
+	snakemake $(CONFIG) $(SNAKEFLAGS)
 	@$(MAKE) --no-print-directory results/$(STUDY)/report.zip
 
 # Built again only when a table, a plot or the gallery is newer.

@@ -48,9 +48,12 @@ class Schedule(Section):
 
 
 class LowRank(Section):
-    """Low-rank adaptation of the vector-field estimator: W + (alpha / rank) B A, with W and the text encoder fixed."""
+    """Low-rank adaptation of the vector-field estimator: W + (alpha / rank) B A, with W and the text encoder fixed.
 
-    rank: int = Field(ge=1)
+    Rank 0: no corrections, the backbone stays as it is.
+    """
+
+    rank: int = Field(ge=0)
     alpha: float = Field(gt=0)
 
 

@@ -37,8 +37,10 @@ def adapted_layers(model: SyncVoice) -> Iterator[nn.Linear]:
 
 
 def adapt(model: SyncVoice, rank: int, alpha: float) -> None:
-    """Fix the backbone and give its estimator low-rank corrections; fusion and speaker encoder keep learning."""
+    """Fix the backbone and give its estimator low-rank corrections, none with rank 0; all other parts keep learning."""
     model.backbone.requires_grad_(False)
+    if rank == 0:
+        return
     for layer in list(adapted_layers(model)):
         parametrize.register_parametrization(layer, "weight", LowRank(layer.weight, rank, alpha))
 

@@ -1,7 +1,7 @@
 """The whole study `tiny` from an empty folder through `make results`: every stage is real, sizes are small.
 
-One run is left alone, the other is killed (kill -9 of the whole process group) at random moments and started again with
-the same command. Both must end with the same tables, byte for byte.
+One run has one core and is left alone. The other has two and is killed (kill -9 of the whole process group) at random
+moments and started again with the same command. Both must end with the same tables, byte for byte.
 """
 
 import os
@@ -37,19 +37,19 @@ def project(folder: Path) -> Path:
     return folder
 
 
-def start(folder: Path) -> "subprocess.Popen[str]":
+def start(folder: Path, cores: int = 2) -> "subprocess.Popen[str]":
     """`make results` in a process group of its own; output goes to a file, which survives a kill."""
     with open(folder / "output.txt", "a") as output:
         return subprocess.Popen(
-            ["make", "results", "STUDY=tiny"], cwd=folder, stdout=output, stderr=subprocess.STDOUT, text=True,
+            ["make", "results", "STUDY=tiny", f"SNAKEFLAGS=--cores {cores}"], cwd=folder, stdout=output, stderr=subprocess.STDOUT, text=True,
             start_new_session=True, env={k: v for k, v in os.environ.items() if k != "MAKEFLAGS"},
         )  # fmt: skip
 
 
-def finish(folder: Path) -> str:
+def finish(folder: Path, cores: int = 2) -> str:
     """Run to the end; returns what was printed by this run."""
     before = (folder / "output.txt").stat().st_size if (folder / "output.txt").exists() else 0
-    code = start(folder).wait(timeout=900)
+    code = start(folder, cores).wait(timeout=900)
     printed = (folder / "output.txt").read_text()[before:]
     assert code == 0, printed[-5000:]
     return printed
@@ -64,7 +64,7 @@ def tables(folder: Path) -> dict[str, bytes]:
 def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run on one core."""
     folder = project(tmp_path_factory.mktemp("unbroken"))
-    finish(folder)
+    finish(folder, cores=1)
     return folder
 
 
