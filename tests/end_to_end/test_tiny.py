@@ -41,7 +41,8 @@ def start(folder: Path, cores: int = 2) -> "subprocess.Popen[str]":
     """`make results` in a process group of its own; output goes to a file, which survives a kill."""
     with open(folder / "output.txt", "a") as output:
         return subprocess.Popen(
-            ["make", "results", "STUDY=tiny", f"SNAKEFLAGS=--cores {cores}"], cwd=folder, stdout=output, stderr=subprocess.STDOUT, text=True,
+            ["make", "results", "STUDY=tiny", f"SNAKEFLAGS=--cores {cores}"],
+            cwd=folder, stdout=output, stderr=subprocess.STDOUT, text=True,
             start_new_session=True, env={k: v for k, v in os.environ.items() if k != "MAKEFLAGS"},
         )  # fmt: skip
 
