@@ -50,7 +50,7 @@ class Schedule(Section):
 class LowRank(Section):
     """Low-rank adaptation of the vector-field estimator: W + (alpha / rank) B A, with W and the text encoder fixed.
 
-    Rank 0: no corrections, the backbone stays as it is.
+    Rank 0: no corrections, and the speaker encoder is fixed too; the fusion learns alone.
     """
 
     rank: int = Field(ge=0)

@@ -37,9 +37,14 @@ def adapted_layers(model: SyncVoice) -> Iterator[nn.Linear]:
 
 
 def adapt(model: SyncVoice, rank: int, alpha: float) -> None:
-    """Fix the backbone and give its estimator low-rank corrections, none with rank 0; all other parts keep learning."""
+    """Fix the backbone and give its estimator low-rank corrections; fusion and speaker encoder keep learning.
+
+    Rank 0: the speaker encoder is fixed as well, the fusion learns alone.
+    """
     model.backbone.requires_grad_(False)
     if rank == 0:
+        if model.speaker is not None:
+            model.speaker.requires_grad_(False)
         return
     for layer in list(adapted_layers(model)):
         parametrize.register_parametrization(layer, "weight", LowRank(layer.weight, rank, alpha))

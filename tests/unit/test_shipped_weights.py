@@ -8,6 +8,7 @@ import torch
 
 from syncvoice import checkpoints
 from syncvoice.corpus.voices import UNSEEN_VOICES
+from syncvoice.dubbing.model import load_dubbing_model
 from syncvoice.files import sha256_of
 from syncvoice.model.camplus import CAMPPlus, fbank
 from syncvoice.model.recogniser import CtcRecogniser
@@ -55,3 +56,10 @@ def test_networks_load_and_run() -> None:
     vocoder = Vocoder.load(WEIGHTS / "vocoder.safetensors")
     sound = vocoder.decode(0.1 * np.log(1e-3) * torch.ones(40, 100), 9600)
     assert sound.shape == (9600,) and sound.abs().max() < 0.2
+
+
+def test_the_model_to_dub_with_fits_the_backbone_beside_it() -> None:
+    path = WEIGHTS / "dubbing.safetensors"
+    assert checkpoints.read_metadata(path)["base_sha256"] == sha256_of(WEIGHTS / "backbone.safetensors")
+    assert all(name.startswith("fusion.") for name in checkpoints.read_state_dict(path))
+    assert set(load_dubbing_model(path).model.config.visual_dims) == {"lip", "face"}
