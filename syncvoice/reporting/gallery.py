@@ -148,6 +148,21 @@ def build_page(settings: GallerySettings, study_root: Path | str) -> str:
     return page
 
 
+def page_head(title: str, style: str) -> str:
+    """Start of a self-contained page, up to its body: the policy lets it load nothing from elsewhere."""
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="{POLICY}">
+<title>{escape(title)}</title>
+<style>
+{style}</style>
+</head>
+"""
+
+
 def _page(settings: GallerySettings, sections: list[Section], study_root: Path) -> str:
     style = (ASSETS / "gallery.css").read_text(encoding="utf-8")
     script = (ASSETS / "gallery.js").read_text(encoding="utf-8")
@@ -155,18 +170,9 @@ def _page(settings: GallerySettings, sections: list[Section], study_root: Path) 
     links = " ".join(f'<a href="#{escape(s.settings.task)}">{escape(s.settings.title)}</a>' for s in sections)
     font = embedded_font("".join(line["text"] for section in sections for line in section.lines))
     study = f"Study {escape(settings.study)}. " if settings.study else ""
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="{POLICY}">
-<title>{escape(settings.title)}</title>
-<style>
-@font-face {{ font-family: "SyncVoice Sans"; unicode-range: U+2E80-FFFF; src: url(data:font/woff;base64,{font}); }}
-{style}</style>
-</head>
-<body>
+    source = f"url(data:font/woff;base64,{font})"
+    face = f'@font-face {{ font-family: "SyncVoice Sans"; unicode-range: U+2E80-FFFF; src: {source}; }}\n'
+    return f"""{page_head(settings.title, face + style)}<body>
 <header>
 <h1>{escape(settings.title)}</h1>
 <p class="soft">{study}The same clips for every row. Clips were chosen by name, not by score: voices seen and unseen in

@@ -25,7 +25,7 @@ from syncvoice.audio import read_wav, resample
 from syncvoice.clocks import SAMPLE_RATE
 from syncvoice.errors import UserError
 from syncvoice.files import read_json
-from syncvoice.reporting.gallery import ASSETS, POLICY, choose_clips
+from syncvoice.reporting.gallery import ASSETS, choose_clips, page_head
 from syncvoice.reporting.scores import read_task
 from syncvoice.seeding import rng
 
@@ -274,17 +274,7 @@ def _page(settings: TestSettings, test_id: str, items: Sequence[Item], sounds: _
     style = (ASSETS / "listening_test.css").read_text(encoding="utf-8")
     script = (ASSETS / "listening_test.js").read_text(encoding="utf-8")
     minutes = max(1, round(len(items) * 12 / 60))  # a clip of 3 s, heard and judged, takes about 12 s (our guess)
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="{POLICY}">
-<title>{escape(settings.title)}</title>
-<style>
-{style}</style>
-</head>
-<body>
+    return f"""{page_head(settings.title, style)}<body>
 <header class="bar" id="bar" hidden><div>
 <div class="line"><strong id="part"></strong><span id="count"></span></div>
 <progress id="progress" value="0" max="1" aria-label="Progress"></progress>
