@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 SILENCE = "_"
+WORD_SLACK_S = 0.04  # by which a phone may leave its word: word times are whole video frames or coarser (our choice)
+FORBIDDEN = -1e6  # log probability of a phone outside its word; finite, so that too narrow words still align
 
 
 @dataclass(frozen=True)
@@ -31,12 +33,11 @@ class _States:
     phone: np.ndarray
 
 
-def viterbi(log_probs: np.ndarray, classes: np.ndarray, optional: np.ndarray) -> np.ndarray:
+def viterbi(emission: np.ndarray, optional: np.ndarray) -> np.ndarray:
     """Best monotone assignment of frames to a chain of states.
 
     Args:
-        log_probs: (frames, classes) log probabilities.
-        classes: (states,) class of every state, in order.
+        emission: (frames, states) log probability of every state's class in every frame, states in order.
         optional: (states,) bool, True where a state may take no frame; two optional states never stand side by side.
 
     Returns:
@@ -47,10 +48,9 @@ def viterbi(log_probs: np.ndarray, classes: np.ndarray, optional: np.ndarray) ->
         ValueError: fewer frames than states that must take one.
     """
     needed = int((~optional).sum())
-    frames, states = len(log_probs), len(classes)
+    frames, states = emission.shape
     if frames < needed:
         raise ValueError(f"{frames} frames cannot hold {needed} phones; the sound is too short for its script")
-    emission = log_probs[:, classes]  # (frames, states)
     score = np.full(states, -np.inf)
     score[0] = emission[0, 0]
     if optional[0] and states > 1:
@@ -87,6 +87,7 @@ def align(
     symbols: Sequence[str],
     inventory: Sequence[str],
     word_starts: Sequence[int] | None = None,
+    windows: Sequence[tuple[float, float]] | None = None,
 ) -> list[AlignedPhone]:
     """Align a phone sequence to a sound.
 
@@ -96,6 +97,7 @@ def align(
         symbols: phones in order, without silences.
         inventory: symbol of every class; must hold "_" for silence.
         word_starts: indices of phones before which there may be a pause; None allows one before every phone.
+        windows: (start_s, end_s) of every phone, outside which it is not looked for; None looks everywhere.
 
     Returns:
         One entry per phone, in order.
@@ -108,13 +110,29 @@ def align(
     if unknown or not symbols:
         raise ValueError(f"cannot align {len(symbols)} phones; symbols that the recogniser does not know: {unknown}")
     chain = _chain([index[symbol] for symbol in symbols], index[SILENCE], word_starts)
-    path = viterbi(np.asarray(log_probs, np.float64), chain.classes, chain.optional)
+    emission = np.asarray(log_probs, np.float64)[:, chain.classes]  # (frames, states)
+    if windows is not None:
+        emission[outside(len(emission), frames_per_second, chain.phone, np.asarray(windows))] = FORBIDDEN
+    path = viterbi(emission, chain.optional)
     phone_of_frame = chain.phone[path]
     aligned = []
     for number, symbol in enumerate(symbols):
         frames = np.flatnonzero(phone_of_frame == number)
         aligned.append(AlignedPhone(symbol, frames[0] / frames_per_second, (frames[-1] + 1) / frames_per_second))
     return aligned
+
+
+def outside(frames: int, frames_per_second: float, phone: np.ndarray, windows: np.ndarray) -> np.ndarray:
+    """Which frames, by their centres, lie outside the windows of which states: bool (frames, states).
+
+    Args:
+        frames, frames_per_second: of the sound.
+        phone: (states,) index of the phone of every state, -1 for silence, which may be anywhere.
+        windows: (phones, 2) start and end of every phone's window in seconds.
+    """
+    centre = ((np.arange(frames) + 0.5) / frames_per_second)[:, None]
+    start, end = windows[phone].T  # silences take the last window, which does not count
+    return (phone >= 0) & ((centre < start) | (centre > end))
 
 
 def _chain(classes: Sequence[int], silence: int, word_starts: Sequence[int] | None) -> _States:
@@ -177,3 +195,41 @@ def align_text(recogniser: Any, audio: np.ndarray, text: str, language: str) -> 
     phones, starts = phones_of_text(text, language)
     log_probs, fps = recogniser.phone_log_probs(audio)
     return align(np.asarray(log_probs), fps, phones, recogniser.phones, starts)
+
+
+def align_clip(recogniser: Any, audio: np.ndarray, clip: Any, use_words: bool = True) -> list[AlignedPhone]:
+    """When the phones of a clip's text are spoken in a sound.
+
+    Args:
+        recogniser: as in `align_text`.
+        audio: (samples,) at 16 kHz, the clip's own sound or another one of the same text.
+        clip: has `text`, `language`, `source` and `words` (symbol, start_s, end_s).
+        use_words: keep phones inside their words, where the clip's word times are known and espeak-ng speaks as many
+            words as the clip has. Only for the clip's own sound.
+
+    Raises:
+        ValueError, UserError: as in `align_text`.
+    """
+    phones, starts = phones_of_text(spoken_text(clip.text, clip.source), clip.language)
+    log_probs, fps = recogniser.phone_log_probs(audio)
+    words = [word for word in clip.words if word[0] != SILENCE] if use_words else []
+    windows = None
+    if words and len(words) == len(starts):
+        word_of_phone = np.searchsorted(starts, np.arange(len(phones)), side="right") - 1
+        windows = [(words[w][1] - WORD_SLACK_S, words[w][2] + WORD_SLACK_S) for w in word_of_phone]
+    return align(np.asarray(log_probs), fps, phones, recogniser.phones, starts, windows)
+
+
+def spoken_text(text: str, source: str) -> str:
+    """Return a text as espeak-ng shall read it: single letters of GRID sentences by their names."""
+    from syncvoice.corpus.speech import SPOKEN_LETTERS
+
+    if source != "grid":
+        return text
+    return " ".join(SPOKEN_LETTERS.get(word, word) for word in text.split())
+
+
+def word_times(aligned: Sequence[AlignedPhone], starts: Sequence[int]) -> list[tuple[float, float]]:
+    """Start and end in seconds of every word of an alignment; `starts` are the indices of the words' first phones."""
+    ends = [*starts[1:], len(aligned)]
+    return [(aligned[first].start_s, aligned[end - 1].end_s) for first, end in zip(starts, ends, strict=True)]

@@ -25,6 +25,7 @@ COMMANDS = {
     "compare": "say which differences between rows survive correction",
     "listening-test": "make a listening-test page, or read its answers back into tables",
     "probe": "measure what lip and face features tell about the sound",
+    "alignment-report": "measure forced alignment against known word times",
     "plot": "draw a plot",
     "publish": "keep a run's tables and plots, put its figures into the README",
     "inspect-checkpoint": "say what a weight file holds, without running anything in it",

@@ -22,6 +22,7 @@ def run(args: argparse.Namespace) -> None:
     written = keep(args.study, args.out)
     logging.getLogger(__name__).info("%d files in %s", len(written), args.out)
     if args.readme:
-        text = fill(args.readme.read_text(encoding="utf-8"), results_block(args.out, args.made_by))
+        block = results_block(args.out, args.made_by)
+        text = fill(args.readme.read_text(encoding="utf-8"), args.out.name, block)
         with atomic_path(args.readme) as temporary:
             temporary.write_text(text, encoding="utf-8")

@@ -49,7 +49,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--dtype", choices=("float32", "bfloat16"), default="float32", help="SyncNet v2: type of its convolutions"
     )
     parser.add_argument("--weights", type=Path, default=Path("weights"), help="folder of the shipped weights")
-    parser.add_argument("--syncnet", type=Path, help="SyncNet weights that replace the shipped ones")
+    parser.add_argument(
+        "--network",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="weights that replace the shipped ones (syncnet, recogniser, speaker_encoder); may be given several times",
+    )
     parser.add_argument(
         "--check-syncnet", action="store_true", help="check SyncNet on the clips of --manifest instead of scoring"
     )
@@ -98,9 +104,26 @@ def sources_of(args: argparse.Namespace) -> Any:
 
     clips = {clip.id: clip for path in args.manifest for clip in clips_of(path)}
     references = {clip.id: clip for path in args.references for clip in clips_of(path)}
-    overrides = {"syncnet": args.syncnet} if args.syncnet else {}
+    overrides = networks_of(args.network)
     options = {"jpeg": args.jpeg, "dtype": args.dtype}
     return Sources(args.weights, clips, {**clips, **references}, overrides, args.assets, options=options)
+
+
+def networks_of(named: Sequence[str]) -> dict[str, Path]:
+    """Read NAME=FILE options.
+
+    Raises:
+        UserError: one has no name, or its file does not exist.
+    """
+    networks = {}
+    for option in named:
+        name, _, file = option.partition("=")
+        if not (name and file):
+            raise UserError(f"--network {option}: expected NAME=FILE, for example syncnet=my/syncnet.safetensors")
+        if not Path(file).is_file():
+            raise UserError(f"--network {option}: {file} does not exist")
+        networks[name] = Path(file)
+    return networks
 
 
 def read_task(path: Path) -> list[dict[str, str]]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from syncvoice.commands.score import networks_of
 from syncvoice.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -79,7 +80,7 @@ def score_folders(args: argparse.Namespace) -> None:
         raise UserError("--references takes one folder or one recording together with --generated")
     references = args.references[0] if args.references else None
     folder = Folder.open(args.generated, args.videos, args.texts, references, args.subset)
-    overrides = {"syncnet": args.syncnet} if args.syncnet else {}
+    overrides = networks_of(args.network)
     options = {"jpeg": args.jpeg, "dtype": args.dtype}
     sources = folder.sources(args.weights, assets=args.assets, overrides=overrides, options=options)
     files = chosen_files(args.metric, folder, sources)

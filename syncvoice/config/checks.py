@@ -61,7 +61,13 @@ def weights_of_metric(metric: str) -> list[str]:
 
 
 def _uses_of_data(study: Study) -> Iterator[Use]:
-    """Yield the names that tasks, recipes and experiments use."""
+    """Yield the names that adaptations, tasks, recipes and experiments use."""
+    for network, adaptation in study.adapt.items():
+        yield f"adapt.{network}.dataset", "dataset", adaptation.dataset, study.datasets
+        yield f"adapt.{network}.split", "split", adaptation.split, study.datasets[adaptation.dataset].splits
+    if (report := study.alignment_report) is not None:
+        yield "alignment_report.dataset", "dataset", report.dataset, study.datasets
+        yield "alignment_report.split", "split", report.split, study.datasets[report.dataset].splits
     for name, task in study.tasks.items():
         yield f"tasks.{name}.dataset", "dataset", task.dataset, study.datasets
         for key in ("split", "reference_split"):

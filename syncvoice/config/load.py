@@ -9,12 +9,13 @@ from pydantic import BaseModel, ValidationError
 
 from syncvoice.config.base import Section
 from syncvoice.config.checks import check_names, check_networks, nearest
-from syncvoice.config.study import Study
+from syncvoice.config.study import Study, adapted_file
 from syncvoice.errors import UserError
 
 # Maps whose entries belong to one study: a later file replaces the whole map instead of merging into it.
 REPLACED = (
-    "datasets", "features", "tasks", "recipes", "experiments", "tables", "plots", "gallery", "probe", "listening_test",
+    "datasets", "features", "adapt", "tasks", "recipes", "experiments", "tables", "plots", "gallery", "probe",
+    "alignment_report", "listening_test",
 )  # fmt: skip
 TEMPLATES = {"recipes": "recipe_defaults", "experiments": "experiment_defaults"}
 
@@ -49,9 +50,7 @@ def load_study(values: Mapping[str, Any], config_dir: Path | str, source: str) -
         resolved = _overlay(resolved, _take(_read_yaml(config_dir / file), sections, f"{source}: extends.{file}"))
     resolved = _overlay(resolved, {key: value for key, value in values.items() if key != "extends"})
     _set_roots(resolved)
-    weights = resolved.get("weights", {})
-    start = {"start": weights.get("backbone"), **{key: weights.get(key) for key in ("vocoder", "speaker_encoder")}}
-    resolved["recipe_defaults"] = start | resolved.get("recipe_defaults", {})
+    resolved["recipe_defaults"] = _start_weights(resolved) | resolved.get("recipe_defaults", {})
     for section, template in TEMPLATES.items():
         base = resolved.pop(template, {})
         entries = resolved.get(section) or {}
@@ -60,6 +59,14 @@ def load_study(values: Mapping[str, Any], config_dir: Path | str, source: str) -
     check_names(study, source)
     check_networks(study, source)
     return study
+
+
+def _start_weights(resolved: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the weights that recipes take unless they name others."""
+    weights = resolved.get("weights", {})
+    adapted = resolved.get("adapt") or {}
+    vocoder = adapted_file(str(resolved.get("name")), "vocoder") if "vocoder" in adapted else weights.get("vocoder")
+    return {"start": weights.get("backbone"), "vocoder": vocoder, "speaker_encoder": weights.get("speaker_encoder")}
 
 
 def _set_roots(resolved: dict[str, Any]) -> None:

@@ -80,6 +80,9 @@ class Recipe(Section):
     average_period: int | None = Field(ge=1)  # null: every step enters; N: every Nth, in float64 as the public code
     lora: LowRank | None  # null trains all weights
     masking: Masking
+    time_weight: Literal[
+        "uniform", "noise_share"
+    ]  # of a clip's loss at flow time t: 1, or 1 - t, the share of noise in x_t
     adapter_dim: int = Field(gt=0)  # width of the bottleneck adapters of lip and face
     padding: Literal["invariant", "reference"]
     precision: Literal["auto", "fp32", "bf16", "fp16"]  # auto: bf16 where the hardware is fast at it

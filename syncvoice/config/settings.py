@@ -4,22 +4,30 @@ Jobs read files written from these values, never the whole study, so that a chan
 and paper rows reach tables and plots but no job that computes speech or scores.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
-from syncvoice.config.study import Study
+from syncvoice.config.study import AdaptedNetwork, Study
+from syncvoice.metrics import METRIC_FILES, METRICS
 
 Settings = dict[str, Any]
+NETWORK_TITLES = {"syncnet": "mini SyncNet", "recogniser": "mini CTC recogniser"}
 
 
-def job_settings(study: Study, paper: Settings) -> dict[str, Settings]:
+def job_settings(study: Study, paper: Settings, training: Mapping[str, Settings] | None = None) -> dict[str, Settings]:
     """Return the settings of every job by section path, e.g. "features/lip" or "experiments/M3".
 
     Args:
         study: the resolved study.
         paper: content of config/paper_values.yaml.
+        training: content of config/pretrain/NETWORK.yaml by network; {} where the study trains none on.
     """
     return {
         **_corpus_settings(study),
+        **{
+            f"adapt/{network}": _adapt_settings(study, network, (training or {}).get(network, {}))
+            for network in study.adapt
+        },
         "prepare": study.prepare,
         **_selection_settings(study),
         **{f"features/{name}": {"feature": name, **entry.model_dump()} for name, entry in study.features.items()},
@@ -61,6 +69,17 @@ def _selection_settings(study: Study) -> dict[str, Settings]:
     }
 
 
+def _adapt_settings(study: Study, network: AdaptedNetwork, training: Settings) -> Settings:
+    """Return the settings of training a shipped network further; its clips take the place of the synthetic ones."""
+    adaptation = study.adapt[network]
+    synthetic = {"pool", "pool_size", "pool_seed", "work", "corpus", "check_per_voice"}
+    kept = {key: value for key, value in training.items() if key not in synthetic}
+    if "vocoder" in kept:
+        kept["vocoder"] = study.network_file("vocoder")
+    manifest = f"results/{study.name}/manifests/{adaptation.dataset}/{adaptation.split}.cuts.jsonl.gz"
+    return {**kept, **adaptation.settings, "manifests": {"train": [manifest]}}
+
+
 def _task_settings(study: Study, name: str) -> Settings:
     """Return what decides the list of utterances of a task."""
     task = study.tasks[name]
@@ -89,10 +108,23 @@ def _table_settings(study: Study, name: str, paper: Settings) -> Settings:
         for metric in table.metrics
         if metric.startswith(tuple(entry["measures"])) and set(entry["ascending"]) <= set(table.rows)
     ]
-    fields = table.model_dump(include={"task", "metrics", "baseline", "notes"})
+    fields = table.model_dump(include={"task", "metrics", "baseline"})
+    fields["notes"] = [*table.notes, *_adaptation_notes(study, table.metrics)]
     shared = _page(study, name, table.caption) | {"bootstrap": study.bootstrap.model_dump()}
     rows = [_row(study, row) for row in table.rows]
     return {**shared, **fields, "rows": rows, "paper_values": values, "comparisons": comparisons}
+
+
+def _adaptation_notes(study: Study, metrics: list[str]) -> list[str]:
+    """Return what a reader must know of scorers that learned from clips of the study."""
+    files = {METRICS[metric].file for metric in metrics}
+    scorers = {network for file in files for network in METRIC_FILES[file].weights}
+    return [
+        f"The {NETWORK_TITLES[network]} is not the shipped one: it learned on, on the split"
+        f" '{study.adapt[network].split}' of {study.adapt[network].dataset}; no clip of this table was among its clips."
+        for network in study.adapt
+        if network in scorers
+    ]
 
 
 def _plot_settings(study: Study, name: str) -> Settings:

@@ -137,12 +137,39 @@ class Weights(Section):
     speaker_encoder: str
 
 
+AdaptedNetwork = Literal["vocoder", "syncnet", "recogniser"]
+
+
+class Adaptation(Section):
+    """A shipped network that learns on, on the clips of one split of the study: nothing else is given to it.
+
+    `settings` lie over config/pretrain/NETWORK.yaml. The weights go to results/{study}/networks/NETWORK.safetensors and
+    take the place of the shipped ones in the whole study.
+    """
+
+    dataset: Name
+    split: Name
+    settings: dict[str, Any] = {}
+
+
 class Probe(Section):
     """Linear probe of the visual features: fitted on one split, scored on others (see reporting/probe.py)."""
 
     dataset: Name
     train: Name
     tests: list[Name] = Field(min_length=1)
+
+
+class AlignmentReport(Section):
+    """Error of forced alignment on a split with known word times, for the shipped recogniser and the study's own."""
+
+    dataset: Name
+    split: Name
+
+
+def adapted_file(study: str, network: str) -> str:
+    """Return where a study keeps a network that learned on its clips."""
+    return f"results/{study}/networks/{network}.safetensors"
 
 
 class Study(Section):
@@ -152,6 +179,7 @@ class Study(Section):
     seed: int = Field(ge=0)
     threads: dict[str, int]  # per rule; results depend on these numbers, never on --cores
     weights: Weights
+    adapt: dict[AdaptedNetwork, Adaptation]
     pretrain_from: str | None
     pretrain_minutes: float | None = Field(gt=0)
     prepare: dict[str, Any]
@@ -165,6 +193,7 @@ class Study(Section):
     plots: dict[Name, Plot]
     gallery: Gallery | None
     probe: Probe | None
+    alignment_report: AlignmentReport | None
     listening_test: ListeningTest | None
 
     def metrics_of(self, experiment: str, task: str) -> list[str]:
@@ -183,11 +212,19 @@ class Study(Section):
             for task in experiment.tasks:
                 yield name, task
 
+    def shipped_file(self, network: str) -> str:
+        """Return the file of a network as the study finds it."""
+        return str(self.weights.model_dump().get(network, f"weights/{network}.safetensors"))
+
+    def network_file(self, network: str) -> str:
+        """Return the file of a network as the study uses it: trained on the study's own clips, or as it was found."""
+        return adapted_file(self.name, network) if network in self.adapt else self.shipped_file(network)
+
     def weights_of(self, experiment: str) -> dict[str, str]:
-        """Return the shipped weights that a row's speech depends on: its recipe's, or the study's."""
+        """Return the weights that a row's speech depends on: its recipe's, or the study's."""
         recipe = self.recipes.get(self.experiments[experiment].recipe or "")
         if recipe is None:
-            return self.weights.model_dump()
+            return {network: self.network_file(network) for network in self.weights.model_dump()}
         return {"backbone": recipe.start, "vocoder": recipe.vocoder, "speaker_encoder": recipe.speaker_encoder}
 
     def conditioning_networks(self) -> set[str]:

@@ -17,15 +17,13 @@ duration_error     absolute difference of the time from the first phone to the e
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from syncvoice.align import AlignedPhone, align_text
+from syncvoice.align import AlignedPhone, align_clip
 from syncvoice.audio import read_wav
 from syncvoice.clocks import SCORER_SAMPLE_RATE
 from syncvoice.files import sha256_of
 from syncvoice.metrics.phone_time import phone_time_error
 from syncvoice.metrics.scoring import Score, ScoreError, Sources, Utterance, cached_by_id, is_silent
 from syncvoice.metrics.spectral import require_same_text
-
-SPOKEN_LETTERS = {"a": "eh"}  # the GRID letter; espeak would read an article
 
 
 def speech_rate(aligned: Sequence[AlignedPhone]) -> float:
@@ -105,10 +103,7 @@ class TimingScorer:
         """
         if is_silent(audio):
             raise ScoreError("sound is silent: nothing to align")
-        text = clip.text
-        if clip.source == "grid":
-            text = " ".join(SPOKEN_LETTERS.get(word, word) for word in text.split())
         try:
-            return align_text(self._recogniser, audio, text, clip.language)
+            return align_clip(self._recogniser, audio, clip, use_words=False)  # both sounds alike: errors cancel
         except ValueError as error:
             raise ScoreError(str(error)) from error

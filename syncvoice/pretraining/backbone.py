@@ -13,7 +13,7 @@ Sequences are [context | target] of one voice, or the target alone with the spea
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from syncvoice.corpus.phones import PHONE_CLASSES, phone_class
 from syncvoice.features.mel import log_mel
 from syncvoice.model.syncvoice import Script, SyncVoice, SyncVoiceConfig, pad_stack
 from syncvoice.model.zipformer import ZipformerLayer
-from syncvoice.pretraining.data import open_pool, pool_provenance
+from syncvoice.pretraining.data import open_pool
 from syncvoice.pretraining.loop import PretrainingRun
 from syncvoice.pretraining.optimisers import optimisers
 from syncvoice.pretraining.speech_data import SpeechPool
@@ -166,11 +166,7 @@ def embed_references(pool: SpeechPool, indices: list[int], weights: str | None, 
 
 def train_step(trainer: BackbonePretraining, batch: Batch, batches: Batches, settings: Mapping[str, Any], share: float
                ) -> tuple[Tensor, dict[str, float]]:  # fmt: skip
-    """Loss of one batch: flow matching plus the decaying phone loss.
-
-    The flow loss of a clip is weighted by 1 - t, about the inverse of its size at flow time t (our choice): unweighted
-    it comes mostly from t near 1, where the target is noise, and what text and voice tell is learned slowly.
-    """
+    """Loss of one batch: flow matching, weighted over flow time, plus the decaying phone loss."""
     t = torch.rand(len(batch.clip_ids))
     has_context = [context[1] > 0 for context, _ in batch.script.segments]
     average = all(has_context) and batches.draw.random() < settings["average_expansion"]
@@ -181,7 +177,7 @@ def train_step(trainer: BackbonePretraining, batch: Batch, batches: Batches, set
         )
         logits = trainer.phone_head(keep[trainer.phone_stack]).float()
     flow = prediction.loss()
-    weighted = replace(prediction, mask=prediction.mask * (1 - t)[:, None]).loss()  # a weighted mean over frames
+    weighted = prediction.loss("noise_share")
     phone = nn.functional.cross_entropy(logits.flatten(0, 1), batches.phones(batch).flatten(), ignore_index=-100)
     weight = settings["phone_weight"] * max(0.1, 1 - share)
     return weighted + weight * phone, {
@@ -214,7 +210,7 @@ def run(settings: Mapping[str, Any], out: Path, start: Path | None, minutes: flo
         pool, indices, settings.get("speaker_encoder"), trainer.model.config.pretrained_speaker_dim
     )
     batches = Batches(clips, settings, run.seed, embeddings)
-    run.metadata = {**pool_provenance(pool, settings), "speaker_encoder": settings.get("speaker_encoder")}
+    run.metadata = {**pool.provenance(), "speaker_encoder": settings.get("speaker_encoder")}
     layers = [m for m in trainer.modules() if isinstance(m, ZipformerLayer)]
     optimiser = optimisers(
         trainer,

@@ -13,7 +13,7 @@ from syncvoice.corpus import phrases, voices
 from syncvoice.corpus.phones import phone_class
 from syncvoice.corpus.speech import Phone, random_delivery, synthesise
 from syncvoice.corpus.voices import Voice
-from syncvoice.files import sha256_of
+from syncvoice.pretraining.clip_pool import ClipPool
 from syncvoice.pretraining.speech_data import SpeechPool, build
 from syncvoice.seeding import rng
 
@@ -48,20 +48,16 @@ def open_pool(settings: Mapping[str, Any], pool_voices: Sequence[Voice] = voices
     return SpeechPool(path)
 
 
-def pool_provenance(pool: SpeechPool, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the provenance file says about the data of a run."""
-    return {
-        "voices": sorted(set(pool.voice)),
-        "unseen_voices": sorted(voice.name for voice in voices.UNSEEN_VOICES),
-        "sentence_split": "train: crc32 of the English content modulo 10 is not 0; test sentences unseen",
-        "phrases_version": phrases.VERSION,
-        "voices_version": voices.VERSION,
-        "pool": {
-            "utterances": len(pool),
-            "hours": round(float(pool.n_samples.sum()) / SAMPLE_RATE / 3600, 3),
-            "sha256": sha256_of(pool.path),
-        },
-    }
+def sounds_of(settings: Mapping[str, Any], aligner: Any = None) -> SpeechPool | ClipPool:
+    """Sounds to learn on: the prepared clips that the settings name ("manifests"), else the synthetic pool.
+
+    Args:
+        settings: of the run.
+        aligner: recogniser for phone times of prepared clips (see `ClipPool`).
+    """
+    if "manifests" in settings:
+        return ClipPool([Path(path) for path in settings["manifests"]["train"]], aligner)
+    return open_pool(settings)
 
 
 def unseen_utterances(

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from syncvoice.model.camplus import MEL_BINS, CAMPPlus, fbank, log_fbank
-from syncvoice.pretraining.data import at_16k, open_pool, pool_provenance, unseen_utterances
+from syncvoice.pretraining.data import at_16k, open_pool, unseen_utterances
 from syncvoice.pretraining.loop import PretrainingRun, fast_arithmetic
 from syncvoice.pretraining.speech_data import SpeechPool
 
@@ -116,7 +116,7 @@ def run(settings: Mapping[str, Any], out: Path, start: Path | None, minutes: flo
     """
     pretraining = PretrainingRun("speaker_encoder", settings, out, start, minutes)
     pool = open_pool(settings)
-    pretraining.metadata |= pool_provenance(pool, settings)
+    pretraining.metadata |= pool.provenance()
     rng = np.random.default_rng(pretraining.seed)
     names = sorted(set(pool.voice))
     speaker_of = np.array([names.index(name) for name in pool.voice])

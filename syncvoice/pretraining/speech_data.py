@@ -19,7 +19,7 @@ from syncvoice.corpus.phrases import Sentence
 from syncvoice.corpus.speech import Phone, random_delivery, synthesise
 from syncvoice.corpus.voices import Voice
 from syncvoice.errors import UserError
-from syncvoice.files import atomic_path
+from syncvoice.files import atomic_path, sha256_of
 from syncvoice.seeding import rng
 from syncvoice.text import tokenizer
 from syncvoice.text.tokenizer import EmiliaTokenizer
@@ -245,6 +245,21 @@ class SpeechPool:
         part = slice(self._phone_offset[index], self._phone_offset[index + 1])
         rows = zip(self._phone_class[part].tolist(), self._phone_time[part].tolist(), strict=True)
         return tuple(Phone(PHONE_CLASSES[symbol], start, end) for symbol, (start, end) in rows)
+
+    def provenance(self) -> dict[str, Any]:
+        """Return what the provenance file says about the data of a run."""
+        return {
+            "voices": sorted(set(self.voice)),
+            "unseen_voices": sorted(voice.name for voice in voices.UNSEEN_VOICES),
+            "sentence_split": "train: crc32 of the English content modulo 10 is not 0; test sentences unseen",
+            "phrases_version": phrases.VERSION,
+            "voices_version": voices.VERSION,
+            "pool": {
+                "utterances": len(self),
+                "hours": round(float(self.n_samples.sum()) / SAMPLE_RATE / 3600, 3),
+                "sha256": sha256_of(self.path),
+            },
+        }
 
     def __getitem__(self, index: int) -> Utterance:
         """Return one utterance; negative indices count from the end."""

@@ -53,6 +53,9 @@ def run(settings: Mapping[str, Any], out: Path, start: Path | None, minutes: flo
     pretraining.metadata |= provenance(settings, "train", clips)
     train(network, Batches(clips, settings["batch_clips"], settings["batch_windows"], pretraining.seed), pretraining)
     pretraining.save(network)
+    if "manifests" in settings and "check" not in settings["manifests"]:  # the study's rule check_syncnet checks it
+        pretraining.save(network, {})
+        return
     check_clips = clips_of_part(settings, "check", size)
     pretraining.metadata |= provenance(settings, "check", check_clips)
     check = syncnet_check(SyncNet.load(out), check_clips)  # of the weights as they are stored, in half precision
@@ -149,7 +152,9 @@ def provenance(settings: Mapping[str, Any], part: str, clips: Sequence[SyncClip]
     """What a part was made of: number of clips, voices and sentence split, digest of the corpus table."""
     described: dict[str, Any] = {f"{part}_clips": len(clips)}
     if "manifests" in settings:
-        return described | {f"{part}_manifests": [str(path) for path in settings["manifests"][part]]}
+        names = sorted(clip.name for clip in clips)
+        paths = {str(path): sha256_of(Path(path)) for path in settings["manifests"][part]}
+        return described | {f"{part}_clip_ids": names, f"{part}_manifests": paths}
     table = Path(settings["work"]) / part / "clips.csv"
     used = {clip.name for clip in clips}
     with open(table, encoding="utf-8", newline="") as file:

@@ -124,12 +124,12 @@ def run(settings: Mapping[str, Any], out: Path, start: Path | None, minutes: flo
         start: weights to continue from, or None.
         minutes: time limit, or None for the steps of the settings.
     """
-    from syncvoice.pretraining.data import open_pool, pool_provenance
+    from syncvoice.pretraining.data import sounds_of
     from syncvoice.pretraining.optimisers import optimisers
 
     pretraining = PretrainingRun("vocoder", settings, out, start, minutes)
-    pool = open_pool(settings)
-    pretraining.metadata |= pool_provenance(pool, settings)
+    pool = sounds_of(settings)
+    pretraining.metadata |= pool.provenance()
     rng = np.random.default_rng(pretraining.seed)
     vocoder = Vocoder(settings["config"])
     pretraining.load_start(vocoder)
@@ -144,7 +144,8 @@ def run(settings: Mapping[str, Any], out: Path, start: Path | None, minutes: flo
         pretraining.record({key: value.item() for key, value in found.items()})
         if pretraining.save_due():
             pretraining.save(vocoder)
-    pretraining.save(vocoder, evaluate(vocoder.eval(), settings))
+    # A study that trains the vocoder further judges it by its own row `vocoder_copy`.
+    pretraining.save(vocoder, {} if "manifests" in settings else evaluate(vocoder.eval(), settings))
 
 
 @torch.inference_mode()

@@ -9,18 +9,26 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from syncvoice.errors import UserError
-from syncvoice.files import atomic_path
+from syncvoice.files import atomic_path, read_json
+from syncvoice.manifest import clips_of
 from syncvoice.metrics import METRICS
 
-BEGIN, END = "<!-- results -->", "<!-- /results -->"
-KEPT = ("tables/*.csv", "tables/*.md", "plots/*.svg", "plots/*.png", "metrics/syncnet_check.json")
+KEPT = (
+    "tables/*.csv", "tables/*.md", "plots/*.svg", "plots/*.png", "plots/*/*.jpg", "metrics/syncnet_check.json",
+    "networks/*.json",
+)  # fmt: skip
 
 Cell = Mapping[str, str]
 Table = dict[tuple[str, str, str], Cell]  # (experiment, group, metric) -> row of the table
 
 
 def keep(study: Path, out: Path) -> list[Path]:
-    """Copy tables, plots, the check of the small SyncNet and the stages' cost; returns what was written.
+    """Copy tables, plots, the check of the small SyncNet, what models and networks learned from, and the stages' cost.
+
+    The names of all clips are kept for recordings, which a reader can find again: clips/{split}.txt.
+
+    Returns:
+        what was written.
 
     Raises:
         UserError: the study has no tables.
@@ -28,15 +36,20 @@ def keep(study: Path, out: Path) -> list[Path]:
     if not list(study.glob("tables/*.csv")):
         raise UserError(f"{study} has no tables; run the study first (make results)")
     shutil.rmtree(out, ignore_errors=True)
-    written = []
-    for path in sorted(p for pattern in KEPT for p in study.glob(pattern)):
-        target = out / path.parent.name / path.name
+    copies = {path: out / path.relative_to(study) for pattern in KEPT for path in study.glob(pattern)}
+    copies |= {path: out / "models" / f"{path.parent.name}.json" for path in study.glob("models/*/metadata.json")}
+    for path, target in sorted(copies.items()):
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
-        written.append(target)
-    with atomic_path(out / "cost.md") as temporary:
-        temporary.write_text(cost(study), encoding="utf-8")
-    return [*written, out / "cost.md"]
+    texts = {out / "cost.md": cost(study)}
+    for manifest in sorted(study.glob("manifests/*/*.cuts.jsonl.gz")):
+        if not (study / "corpus" / manifest.parent.name).is_dir():
+            names = sorted(clip.id for clip in clips_of(manifest))
+            texts[out / "clips" / f"{manifest.name.split('.')[0]}.txt"] = "".join(f"{name}\n" for name in names)
+    for path, text in texts.items():
+        with atomic_path(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    return sorted([*copies.values(), *texts])
 
 
 def cost(study: Path) -> str:
@@ -98,7 +111,18 @@ def difference(table: Table, row: str, group: str, metric: str) -> str:
 
 
 def results_block(folder: Path, command: str) -> str:
-    """The README's results: rows, paired differences and what they mean, from kept tables."""
+    """The README's results of a study, from the tables kept in `folder`, whose name is the study's.
+
+    Raises:
+        UserError: the README shows no results of this study.
+    """
+    if folder.name not in BLOCKS:
+        raise UserError(f"the README shows results of {', '.join(BLOCKS)}, not of {folder.name}; leave out --readme")
+    return BLOCKS[folder.name](folder, command)
+
+
+def mini_block(folder: Path, command: str) -> str:
+    """The default study: rows, paired differences and what they mean."""
     en, zh = read_table(folder / "tables/en_en.csv"), read_table(folder / "tables/en_zh.csv")
     encoders = read_table(folder / "tables/speaker_encoders.csv")
     uncoupled = read_table(folder / "tables/en_en_uncoupled.csv")
@@ -127,12 +151,56 @@ def results_block(folder: Path, command: str) -> str:
     return "\n".join(lines)
 
 
-def fill(readme: str, text: str) -> str:
-    """Replace what stands between the markers.
+def grid_s1_block(folder: Path, command: str) -> str:
+    """The study on recordings of one GRID speaker: rows, paired differences, checks of its scorers."""
+    table = read_table(folder / "tables/dub_2.csv")
+    sync = ["lse_d.syncnet_mini", "lse_c.syncnet_mini", "in_sync.syncnet_mini", "phone_time_error.ctc_forced"]
+    rest = ["wer.pocketsphinx_grid", "sim_o.ge2e_resemblyzer", "dnsmos_ovrl.p835"]
+    check = read_json(folder / "metrics/syncnet_check.json")
+    start = {
+        row["recogniser"]: row for row in read_rows(folder / "tables/forced_alignment.csv") if row["edge"] == "start"
+    }
+    shares = [100 * check[key] for key in ("offset_within_1", "own_beats_other", "delays_recovered")]
+    lines = [
+        f"Means over test clips, from `{command}`; intervals stand in [`{folder}/tables`]({folder}/tables).", "",
+        *block(table, list(dict.fromkeys(row for row, _, _ in table)), [*sync, *rest]), "",
+        "Paired differences from M1 (95 % interval):", "",
+        "| Row | " + " | ".join(map(head, [*sync, rest[0]])) + " |", "| --- |" + " --- |" * (len(sync) + 1),
+    ]  # fmt: skip
+    for name, row in (
+        ("M3", "M3"),
+        ("M3, another clip's video", "M3_other_video"),
+        ("shuffled text", "M3_shuffled_text"),
+    ):
+        lines.append(f"| {name} | " + " | ".join(difference(table, row, "all", m) for m in [*sync, rest[0]]) + " |")
+    lines += [
+        "",
+        f"The small SyncNet on the {check['clips']} test clips, which it never saw: own sound within one frame "
+        f"{shares[0]:.1f} %, own sound beats another's {shares[1]:.1f} %, delays recovered {shares[2]:.1f} % "
+        f"({'passed' if check['passed'] else 'NOT passed'}, 95 % asked for). Forced alignment against GRID's own word "
+        "times, starts of words: " + ", ".join(
+            f"{name} recogniser {float(row['mean_abs_ms']):.0f} ms (median {float(row['median_abs_ms']):.0f})"
+            for name, row in start.items()
+        ) + ".",
+    ]  # fmt: skip
+    return "\n".join(lines)
+
+
+BLOCKS = {"mini": mini_block, "grid_s1": grid_s1_block}
+
+
+def markers(study: str) -> tuple[str, str]:
+    """Lines of the README between which a study's results stand."""
+    return f"<!-- results of {study} -->", f"<!-- /results of {study} -->"
+
+
+def fill(readme: str, study: str, text: str) -> str:
+    """Replace what stands between the markers of a study.
 
     Raises:
         UserError: a marker is missing.
     """
-    if BEGIN not in readme or END not in readme:
-        raise UserError(f"README lacks the markers {BEGIN} and {END}; put them where the results belong")
-    return readme[: readme.index(BEGIN) + len(BEGIN)] + "\n" + text + "\n" + readme[readme.index(END) :]
+    begin, end = markers(study)
+    if begin not in readme or end not in readme:
+        raise UserError(f"README lacks the markers {begin} and {end}; put them where the results belong")
+    return readme[: readme.index(begin) + len(begin)] + "\n" + text + "\n" + readme[readme.index(end) :]

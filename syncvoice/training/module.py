@@ -61,7 +61,7 @@ class FineTuning(lightning.LightningModule):
             UserError: the loss is not finite; names the clips.
         """
         torch.manual_seed(seed_of(self.recipe["seed"], *batch.seed_keys(self.global_step)))
-        loss = predict(self.model, batch, self.masking).loss()
+        loss = predict(self.model, batch, self.masking).loss(self.recipe["time_weight"])
         self._check_finite(loss, batch)
         if batch.parts > 1:
             loss = loss * batch.share

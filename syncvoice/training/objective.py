@@ -52,16 +52,24 @@ class Batch:
 
 @dataclass
 class Prediction:
-    """Velocity, its target and the frames that count: (B, T, C), (B, T, C), bool (B, T)."""
+    """Velocity, its target, the frames that count, and the flow times: (B, T, C), (B, T, C), bool (B, T), (B,)."""
 
     v: Tensor
     u: Tensor
     mask: Tensor
+    t: Tensor
 
-    def loss(self) -> Tensor:
-        """Mean squared error over target frames and channels."""
+    def loss(self, time_weight: str = "uniform") -> Tensor:
+        """Mean squared error over target frames and channels.
+
+        Args:
+            time_weight: "uniform" (the flow-matching loss), or "noise_share": a clip counts with 1 - t, about the
+                inverse of its size at flow time t (our choice). Unweighted, the loss comes mostly from t near 1, where
+                the target is noise that nothing predicts, and what text, voice and video tell is learned slowly.
+        """
         error = (self.v.float() - self.u).square().mean(dim=-1)
-        return (error * self.mask).sum() / self.mask.sum()
+        mask = self.mask if time_weight == "uniform" else self.mask * (1 - self.t)[:, None]
+        return (error * mask).sum() / mask.sum()
 
 
 def predict(model: SyncVoice, batch: Batch, masking: Masking, expansion: str = "segments",
@@ -96,4 +104,4 @@ def predict(model: SyncVoice, batch: Batch, masking: Masking, expansion: str = "
     if e_g is not None:
         time_emb = time_emb + e_g * batch.use_speaker[:, None]
     v = model.backbone.velocity(x_t, z_tv, speech, time_emb, model.padding(script), keep)
-    return Prediction(v, x_1 - x_0, target)
+    return Prediction(v, x_1 - x_0, target, t)

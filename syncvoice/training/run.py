@@ -14,7 +14,7 @@ from lightning.pytorch.plugins import MixedPrecision
 from torch.utils.data import DataLoader
 
 from syncvoice.errors import UserError
-from syncvoice.files import read_json, write_json
+from syncvoice.files import read_json, sha256_of, write_json
 from syncvoice.manifest import clips_of
 from syncvoice.model.precision import resolve_precision
 from syncvoice.training.data import BatchMaker, BatchPlan, StepStream, accumulation, embed_speakers, open_features
@@ -66,7 +66,7 @@ def train(recipe: Mapping[str, Any], manifest: Path, features_root: Path, folder
         module.load_state_dict(content["state_dict"])
         module.on_load_checkpoint(content)
     write_curve(folder / "curve.csv", module.rows)
-    export_model(folder, module, steps, {"clips": len(plan.clips)})
+    export_model(folder, module, steps, {"clips": len(plan.clips), "manifest_sha256": sha256_of(manifest)})
     if not recipe["keep_checkpoints"]:
         shutil.rmtree(state)  # finished: the exported model is all that is needed
 

@@ -101,6 +101,9 @@ def test_pool_comes_back(tmp_path: Path) -> None:
 
 def test_run_learns_and_repeats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "load_manifests", lambda paths, size: toy_clips(8, seed=len(str(paths[0]))))
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "b"):
+        (tmp_path / name).touch()  # the manifests, whose digests are kept
     for name in ("a", "b"):
         training.run(SETTINGS, tmp_path / f"{name}.safetensors", None, None)
     metadata = read_json(tmp_path / "a.json")

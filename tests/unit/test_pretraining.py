@@ -13,6 +13,7 @@ from syncvoice.errors import UserError
 from syncvoice.files import sha256_of
 from syncvoice.model.vocoder import HOP, Vocoder
 from syncvoice.pretraining import data, loop, recogniser, speaker_encoder, vocoder
+from syncvoice.pretraining.speech_data import SpeechPool
 
 SPEAKER_CONFIG = {
     "embedding_size": 8,
@@ -47,13 +48,16 @@ class TonePool:
     def phones(self, index: int) -> tuple[Phone, ...]:
         return (Phone("_", 0.0, 0.2), Phone("a" if self.voice[index] == "low" else "i", 0.2, 1.0))
 
+    provenance = SpeechPool.provenance
+
 
 @pytest.fixture
 def tones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TonePool:
     """Put the tones in the place of the pool, and leave out the checks that need espeak."""
     pool = TonePool(tmp_path / "pool.h5")
+    for module in (data, speaker_encoder):
+        monkeypatch.setattr(module, "open_pool", lambda settings: pool)
     for module in (vocoder, speaker_encoder, recogniser):
-        monkeypatch.setattr(data if module is vocoder else module, "open_pool", lambda settings: pool)
         monkeypatch.setattr(module, "evaluate", lambda model, settings: {"n": 0})
     monkeypatch.setattr(loop, "LOG_EVERY", 5)
     monkeypatch.setattr(loop, "WARM_UP_STEPS", 2)

@@ -114,3 +114,15 @@ def test_other_metadata_beside_the_start_is_an_error(study: Path) -> None:
     write_json(study / "odd.json", {"name": "x"})
     with pytest.raises(UserError, match="has no section 'model'"):
         model_from_start(study / "odd.pt", {}, 8, ())
+
+
+def test_time_weight_counts_clips_by_their_share_of_noise() -> None:
+    import torch
+
+    from syncvoice.training.objective import Prediction
+
+    target = torch.zeros(2, 3, 1)
+    v = torch.stack([torch.full((3, 1), 1.0), torch.full((3, 1), 2.0)])  # squared errors 1 and 4
+    prediction = Prediction(v, target, torch.ones(2, 3, dtype=torch.bool), torch.tensor([0.25, 0.75]))
+    assert prediction.loss().item() == pytest.approx(2.5)
+    assert prediction.loss("noise_share").item() == pytest.approx((0.75 * 1 + 0.25 * 4) / 1.0)

@@ -68,7 +68,7 @@ def recipe(folder: Path, **changes: Any) -> dict[str, Any]:
                       "new_layers_rate": 3.0, "new_layers_min_rms": 0.01},
         "schedule": {"name": "linear", "lr_batches": 7500, "lr_hours": None, "lr_epochs": 10},
         "learning_rate": 1e-3, "warmup_steps": 1, "gradient_clip": 1.0, "average_from": 0.3, "average_period": None,
-        "lora": None, "keep_checkpoints": 0, "adapter_dim": 8, "padding": "invariant",
+        "lora": None, "keep_checkpoints": 0, "adapter_dim": 8, "padding": "invariant", "time_weight": "uniform",
         "masking": {"text": 0.2, "lip": 0.2, "face": 0.2, "context": 0.3, "speaker": 0.3}, "precision": "fp32",
         "seed": 1, "threads": 1, "log_every": 1, "checkpoint_every": 1, "made_by": "train",
     }  # fmt: skip

@@ -14,7 +14,7 @@ from snakemake.exceptions import WorkflowError
 
 from syncvoice.assets import read_registry
 from syncvoice.config import load_study
-from syncvoice.config.checks import nearest, weights_of_metric
+from syncvoice.config.checks import nearest
 from syncvoice.config.settings import job_settings, recipe_settings
 from syncvoice.errors import UserError
 from syncvoice.metrics import METRIC_FILES
@@ -29,7 +29,11 @@ try:
 except UserError as error:
     raise WorkflowError(str(error))
 
-SETTINGS = job_settings(STUDY, load_configfile(REPOSITORY / "config" / "paper_values.yaml"))
+SETTINGS = job_settings(
+    STUDY,
+    load_configfile(REPOSITORY / "config" / "paper_values.yaml"),
+    {network: load_configfile(REPOSITORY / "config" / "pretrain" / f"{network}.yaml") for network in STUDY.adapt},
+)
 RESULTS = f"results/{STUDY.name}"
 
 
@@ -294,7 +298,13 @@ def weights_of_experiment(wildcards):
 def weights_of_scorer(wildcards):
     """Weights that a metric scores with."""
     published = [f"{ASSET_FOLDER}/{name}" for name in METRIC_FILES[wildcards.metric].assets]
-    return with_metadata([*weights_of_metric(wildcards.metric), *published])
+    return with_metadata([*map(STUDY.network_file, METRIC_FILES[wildcards.metric].weights), *published])
+
+
+def adapted_scorers(wildcards):
+    """Options that give a scorer the networks that the study trained further."""
+    adapted = [network for network in METRIC_FILES[wildcards.metric].weights if network in STUDY.adapt]
+    return " ".join(f"--network {network}={STUDY.network_file(network)}" for network in adapted)
 
 
 def code_of_scorer(wildcards):
@@ -359,6 +369,23 @@ def inputs_of_gallery(wildcards):
             *scores_of(shown.rows, task),
         )
     ]
+
+
+def manifest_of_adaptation(wildcards):
+    """Clips that a shipped network learns on."""
+    adaptation = STUDY.adapt[wildcards.network]
+    return manifest(adaptation.dataset, adaptation.split)
+
+
+def start_of_adaptation(wildcards):
+    """Shipped weights of a network that learns on."""
+    return STUDY.shipped_file(wildcards.network)
+
+
+def weights_of_adaptation(wildcards):
+    """Weights that training a network further reads: its own, and the vocoder whose copies the recogniser hears."""
+    vocoder = [STUDY.network_file("vocoder")] if wildcards.network == "recogniser" else []
+    return with_metadata([start_of_adaptation(wildcards), *vocoder])
 
 
 def start_of_pretraining(wildcards):

@@ -108,3 +108,30 @@ rule probe_features:
     shell:
         "{params.env} syncvoice probe --train {input.train} --tests {input.tests}"
         " --features-root {params.features_root} --out {output.csv} > {log} 2>&1"
+
+
+# The error bar of phone times that come from forced alignment: words of clips whose times are known.
+rule report_alignment:
+    input:
+        manifest=manifest_of_alignment_report,
+        weights=weights_of_alignment_report,
+    output:
+        csv=report(
+            "results/{study}/tables/forced_alignment.csv",
+            caption="../report/alignment.rst",
+            category="Tables",
+            labels={"table": "forced alignment"},
+        ),
+        markdown="results/{study}/tables/forced_alignment.md",
+    log:
+        "results/{study}/logs/report_alignment.log",
+    conda:
+        "../../environment.yml"
+    threads: threads_of("report")
+    params:
+        code=code_digest("syncvoice.commands.alignment_report"),
+        env=thread_environment("report"),
+        recognisers=recognisers_of_alignment_report,
+    shell:
+        "{params.env} syncvoice alignment-report --manifest {input.manifest} {params.recognisers}"
+        " --out {output.csv} > {log} 2>&1"

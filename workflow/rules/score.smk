@@ -20,16 +20,17 @@ rule score:
     params:
         code=code_of_scorer,
         env=thread_environment("score"),
+        networks=adapted_scorers,
     shell:
         "{params.env} syncvoice score --metric {wildcards.metric} --task {input.task} --speech {input.speech}"
-        " --manifest {input.manifest} --references {input.references} --out {output} > {log} 2>&1"
+        " --manifest {input.manifest} --references {input.references} {params.networks} --out {output} > {log} 2>&1"
 
 
 # A small SyncNet may score a table only if it passes its own check on recorded speech; the figures stand under the table.
 rule check_syncnet:
     input:
         manifests=ground_truth_manifests,
-        weights=with_metadata(["weights/syncnet.safetensors"]),
+        weights=with_metadata([STUDY.network_file("syncnet")]),
     output:
         "results/{study}/metrics/syncnet_check.json",
     log:
@@ -42,5 +43,7 @@ rule check_syncnet:
     params:
         code=code_digest("syncvoice.commands.score", "syncvoice.metrics.lip_sync"),
         env=thread_environment("score"),
+        network=STUDY.network_file("syncnet"),
     shell:
-        "{params.env} syncvoice score --check-syncnet --manifest {input.manifests} --out {output} > {log} 2>&1"
+        "{params.env} syncvoice score --check-syncnet --manifest {input.manifests} --network syncnet={params.network}"
+        " --out {output} > {log} 2>&1"

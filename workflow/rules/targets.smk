@@ -21,6 +21,32 @@ def probe_files():
     return [f"{RESULTS}/tables/visual_feature_probe.csv"] if STUDY.probe else []
 
 
+def alignment_report_files():
+    """The report on forced alignment, if the study has one."""
+    return [f"{RESULTS}/tables/forced_alignment.csv"] if STUDY.alignment_report else []
+
+
+def manifest_of_alignment_report(wildcards):
+    """Clips with known word times."""
+    return manifest(STUDY.alignment_report.dataset, STUDY.alignment_report.split)
+
+
+def recogniser_files():
+    """Recognisers that the report compares: the shipped one, and the study's own."""
+    own = {STUDY.name: STUDY.network_file("recogniser")} if "recogniser" in STUDY.adapt else {}
+    return {"shipped": STUDY.shipped_file("recogniser"), **own}
+
+
+def recognisers_of_alignment_report(wildcards):
+    """Options that name the recognisers."""
+    return " ".join(f"--recogniser {name}={path}" for name, path in recogniser_files().items())
+
+
+def weights_of_alignment_report(wildcards):
+    """Weights of the recognisers."""
+    return with_metadata(recogniser_files().values())
+
+
 def probe_manifest(wildcards):
     """Clips that the probe is fitted on."""
     return manifest(STUDY.probe.dataset, STUDY.probe.train)
