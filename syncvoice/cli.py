@@ -27,6 +27,7 @@ COMMANDS = {
     "probe": "measure what lip and face features tell about the sound",
     "alignment-report": "measure forced alignment against known word times",
     "plot": "draw a plot",
+    "contact-sheet": "draw clips of a split as prepared: faces, mouths, sound, and what was excluded",
     "publish": "keep a run's tables and plots, put its figures into the README",
     "inspect-checkpoint": "say what a weight file holds, without running anything in it",
     "average-checkpoints": "average the weights between two training checkpoints of public ZipVoice",

@@ -93,8 +93,9 @@ def spectrogram_figure(settings: dict[str, Any], root: Path) -> "Figure":
     for index, (row, mel) in enumerate(zip(rows, mels, strict=True)):
         bottom = 1 - top - (index + 1) * (panel + 0.12) / height
         axis = figure.add_axes((1.8 / width, bottom, (width - 2.0) / width, panel / height))
-        _spectrogram(axis, mel, high, n_frames)
-        _lips(axis, opening)
+        draw_mel(axis, mel, high, n_frames)
+        axis.set_ylabel("Hz", labelpad=1)
+        draw_lips(axis, opening)
         edge = bottom + panel / height
         figure.text(0.1 / width, edge, row.key, va="top", fontsize=10)
         soft: dict[str, Any] = {"va": "top", "fontsize": 7, "color": style.SOFT}
@@ -111,14 +112,13 @@ def _wrapped(caption: str) -> str:
     return "\n".join(textwrap.wrap(caption, 18)[:5])
 
 
-def _spectrogram(axis: "Axes", mel: np.ndarray, high: float, n_frames: int) -> None:
-    """Draw a mel spectrogram (bands, frames); colours span 70 dB below the loudest band of all rows."""
+def draw_mel(axis: "Axes", mel: np.ndarray, high: float, n_frames: int) -> None:
+    """Draw a mel spectrogram (bands, mel frames) over the seconds of `n_frames` video frames; 70 dB below `high`."""
     low = high - 0.1 * 70 / (20 / np.log(10))  # features are 0.1 * natural logarithm of the magnitude
     seconds = n_frames / clocks.FPS
     extent = (0, seconds, 0, mel.shape[0])
     axis.imshow(mel, origin="lower", aspect="auto", cmap="magma", vmin=low, vmax=high, extent=extent)
     axis.set_yticks([_mel_band(hz, mel.shape[0]) for hz in TICKS_HZ], [f"{hz / 1000:g}k" for hz in TICKS_HZ])
-    axis.set_ylabel("Hz", labelpad=1)
     axis.set_xlim(0, seconds)
 
 
@@ -131,7 +131,7 @@ def _mel_band(frequency: float, n_bands: int) -> float:
     return mel(frequency) / mel(clocks.SAMPLE_RATE / 2) * n_bands
 
 
-def _lips(axis: "Axes", opening: np.ndarray) -> None:
+def draw_lips(axis: "Axes", opening: np.ndarray) -> None:
     """Draw the opening of the lips at the frame centres, on an axis of its own without ticks."""
     lips = axis.twinx()
     times = clocks.frame_centres(len(opening))

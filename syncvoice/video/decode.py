@@ -5,7 +5,7 @@ picture; sound that starts earlier is cut, sound that starts later is led by sil
 Every trouble with a file is a `ClipProblem` with one of `REASONS`, never a crash: the caller writes it to excluded.csv.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -81,6 +81,19 @@ class FrameSource:
         """Yield frames (height, width, 3) uint8 RGB in order."""
         self.count()
         return iter(self._frames) if self._frames is not None else self._decode()
+
+    def pick(self, numbers: Collection[int]) -> dict[int, np.ndarray]:
+        """Return some frames by number; decodes no further than the last of them and keeps nothing else.
+
+        Raises:
+            ClipProblem: broken_file or no_video; too_short where the video has fewer frames.
+        """
+        frames = iter(self._frames) if self._frames is not None else self._decode()
+        last = max(numbers, default=-1)
+        picked = {number: frame for number, frame in zip(range(last + 1), frames, strict=False) if number in numbers}
+        if missing := set(numbers) - set(picked):
+            raise ClipProblem("too_short", f"{self.path.name} has no frame {min(missing)}; the file was changed")
+        return picked
 
     def _decode(self) -> Iterator[np.ndarray]:
         """Decode the file and yield one frame per 1/25 s."""

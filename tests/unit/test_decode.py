@@ -98,6 +98,18 @@ def reason_of(path: Path, **options: float) -> str:
     return caught.value.reason
 
 
+def test_some_frames_can_be_picked(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mkv", blank_frames(20), None)
+    read = FrameSource(path)
+    every = list(read)
+    for source in (FrameSource(path), read):
+        picked = source.pick({3, 0, 11})
+        assert sorted(picked) == [0, 3, 11]
+        assert all(np.array_equal(frame, every[number]) for number, frame in picked.items())
+    with pytest.raises(ClipProblem, match="no frame 20"):
+        FrameSource(path).pick({4, 20})
+
+
 def test_hostile_files_become_reasons(tmp_path: Path) -> None:
     good = write_video(tmp_path / "good.mp4", face_frames(40), clicks(40 * 960), sound_codec="aac")
     truncated = tmp_path / "truncated.mp4"

@@ -58,6 +58,8 @@ def test_study_plans_on_a_fake_tree(bare: Project, study: str) -> None:
     resolved = read_study(CONFIG / f"{study}.yaml")
     assert plan["train"] == MODELS[study] and plan["generate"] == len(list(resolved.rows()))
     assert plan["tabulate"] == len(resolved.tables) and "fetch_grid" not in plan
+    splits = [split for dataset in resolved.datasets.values() for split in dataset.splits.values()]
+    assert plan["draw_contact_sheet"] == sum(split.settings.get("media", "video") == "video" for split in splits)
     assert sum(plan.values()) < 2500, "jobs per shard, never per clip"
 
 

@@ -33,6 +33,12 @@ def test_rows_that_share_a_recipe_share_its_training(project: Project) -> None:
     assert len(list((project.folder / "results" / "tiny" / "models").iterdir())) == 2
 
 
+def test_every_split_with_video_gets_a_contact_sheet(project: Project) -> None:
+    sheets = project.folder / "results" / "tiny" / "plots" / "contact_sheet"
+    made = sorted(path.relative_to(sheets).as_posix() for path in sheets.rglob("*.*"))
+    assert made == ["minidub/test.jpg", "minidub/train.jpg", "minidub/translation.jpg"]  # "reference" is sound only
+
+
 def test_new_experiment_trains_nothing(project: Project) -> None:
     plan = project.plan_of(add_row)
     assert plan == {"all": 1, "write_settings": 2, "generate": 1, "score": 2, "tabulate": 1, "plot": 1}

@@ -189,6 +189,12 @@ def excluded_of_split(wildcards):
     return over_shards(pattern, wildcards.dataset, wildcards.split)
 
 
+def prepared_of_split(wildcards):
+    """Tracked faces and sound of the shards of a split."""
+    pattern = "results/{study}/prepared/{dataset}/{split}/shard-{shard}/{kind}"
+    return over_shards(pattern, wildcards.dataset, wildcards.split, kind=["tracks.h5", "audio"])
+
+
 def manifest(dataset, split):
     """Merged manifest of a split."""
     return f"{RESULTS}/manifests/{dataset}/{split}.cuts.jsonl.gz"

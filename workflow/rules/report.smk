@@ -135,3 +135,29 @@ rule report_alignment:
     shell:
         "{params.env} syncvoice alignment-report --manifest {input.manifest} {params.recognisers}"
         " --out {output.csv} > {log} 2>&1"
+
+
+# What a person looks at before training on a split: faces, mouths, sound, and what was excluded.
+rule draw_contact_sheet:
+    input:
+        manifest="results/{study}/manifests/{dataset}/{split}.cuts.jsonl.gz",
+        excluded="results/{study}/manifests/{dataset}/{split}.excluded.csv",
+        prepared=prepared_of_split,
+    output:
+        report(
+            "results/{study}/plots/contact_sheet/{dataset}/{split}.jpg",
+            caption="../report/contact_sheet.rst",
+            category="Data",
+            labels={"data set": "{dataset}", "split": "{split}"},
+        ),
+    log:
+        "results/{study}/logs/draw_contact_sheet/{dataset}/{split}.log",
+    conda:
+        "../../environment.yml"
+    threads: threads_of("report")
+    params:
+        code=code_digest("syncvoice.commands.contact_sheet"),
+        env=thread_environment("report"),
+    shell:
+        "{params.env} syncvoice contact-sheet --manifest {input.manifest} --excluded {input.excluded}"
+        " --title 'Data set {wildcards.dataset}, split {wildcards.split}' --out {output} > {log} 2>&1"

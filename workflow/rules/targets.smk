@@ -11,6 +11,16 @@ def plot_files():
     return expand("results/{study}/plots/{plot}.svg", study=STUDY.name, plot=STUDY.plots)
 
 
+def contact_sheets():
+    """One sheet per split with video."""
+    return [
+        f"{RESULTS}/plots/contact_sheet/{name}/{split}.jpg"
+        for name, dataset in STUDY.datasets.items()
+        for split in dataset.splits
+        if has_video(dataset, split)
+    ]
+
+
 def gallery_files():
     """The gallery of the study, if it has one."""
     return [f"{RESULTS}/gallery/index.html"] if STUDY.gallery else []
@@ -107,8 +117,12 @@ def feature_files():
 
 def features_of_split(dataset, split):
     """Features that can be computed of a split: without video, none that needs it."""
-    has_video = dataset.splits[split].settings.get("media", "video") == "video"
-    return [name for name, feature in STUDY.features.items() if has_video or not feature.video]
+    return [name for name, feature in STUDY.features.items() if has_video(dataset, split) or not feature.video]
+
+
+def has_video(dataset, split):
+    """Whether the clips of a split have a picture."""
+    return dataset.splits[split].settings.get("media", "video") == "video"
 
 
 def model_files():
