@@ -227,7 +227,7 @@ def contact_sheet(title: str, clips: Sequence[Clip], excluded: Sequence[Excluded
 
     chosen = sample(clips, shown)
     reasons = Counter(row.reason for row in excluded).most_common()
-    head = HEAD + LINE * len(reasons) + (LINE if reasons else 0)
+    head = HEAD + (LINE * (len(reasons) + 1) + MARGIN // 2 if reasons else 0)
     rows = -(-len(chosen) // COLUMNS)
     height = head + (rows * (HEIGHT + BETWEEN // 2) if rows else 2 * LINE) + MARGIN // 2
     with matplotlib.rc_context(style.SETTINGS):
