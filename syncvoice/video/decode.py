@@ -14,6 +14,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.video.reformatter import VideoReformatter
 
 from syncvoice import clocks
 from syncvoice.audio import resample
@@ -283,16 +284,17 @@ def _at_25_fps(timed: Iterator[tuple[Fraction, Any]], step: Fraction) -> Iterato
     if held is None:
         return
     start, emitted = held[0], 0
+    converter = VideoReformatter()  # kept: setting up a conversion takes longer than converting a frame
     for following in timed:
         middle = (held[0] + following[0]) / 2 - start
         wanted = int(middle * clocks.FPS) + 1  # instants 0 .. middle
         if wanted > emitted:
-            image = _rgb(held[1])
+            image = _rgb(held[1], converter)
             for _ in range(emitted, wanted):
                 yield image, start
             emitted = wanted
         held = following
-    image = _rgb(held[1])
+    image = _rgb(held[1], converter)
     for _ in range(emitted, max(round((held[0] + step - start) * clocks.FPS), 1)):
         yield image, start
 
@@ -302,8 +304,8 @@ def _hole(kind: str, seconds: float) -> ClipProblem:
     return ClipProblem("broken_file", f"time stamps of the {kind} jump by {seconds:.0f} s; cut the clip at the jump")
 
 
-def _rgb(frame: Any) -> np.ndarray:
+def _rgb(frame: Any, converter: VideoReformatter) -> np.ndarray:
     """Convert a video frame to RGB (height, width, 3) uint8 and turn it upright."""
-    image = frame.to_ndarray(format="rgb24")
+    image = converter.reformat(frame, format="rgb24").to_ndarray()
     turns = round(frame.rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(image, turns)) if turns else image

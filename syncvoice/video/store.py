@@ -31,9 +31,12 @@ class TrackWriter:
         group.create_dataset("box", data=track.box)
         group.create_dataset("found", data=track.found)
         for name, images in (("mouth", mouth), ("face", face)):
-            dataset = group.create_dataset(name, (len(images),), dtype=h5py.vlen_dtype(np.uint8))
-            for i, image in enumerate(images):  # one by one: images of equal length would be taken for a matrix
-                dataset[i] = image
+            kind = h5py.vlen_dtype(np.uint8)
+            values = np.empty(len(images), kind)
+            for i, image in enumerate(images):  # one by one: numpy would take images of equal length for a matrix
+                values[i] = image
+            dataset = group.create_dataset(name, (len(images),), kind)
+            dataset.id.write(h5py.h5s.ALL, h5py.h5s.ALL, values)  # at once; `dataset[:] =` would make that matrix
 
     def __enter__(self) -> "TrackWriter":
         """Return the writer."""

@@ -3,6 +3,7 @@
 import hashlib
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -131,6 +132,15 @@ def test_track_shard_takes_pictures_of_equal_size_in_bytes(tmp_path: Path, prepa
     assert np.array_equal(
         read_mouth(tmp_path / "still.h5", "still"), np.stack([decode_jpeg(still[0], colour=False)] * 20)
     )
+
+
+def test_track_shard_holds_the_given_bytes(tmp_path: Path, prepared: PreparedClip) -> None:
+    same = [prepared.face[0]] * 20
+    with TrackWriter(tmp_path / "t.h5") as writer:
+        writer.add("a clip", prepared.track, prepared.mouth, same)
+    with h5py.File(tmp_path / "t.h5") as file:
+        for name, images in (("mouth", prepared.mouth), ("face", same)):
+            assert [stored.tobytes() for stored in file["a clip"][name]] == [image.tobytes() for image in images]
 
 
 def reason(path: Path, detector: FaceDetector, settings: PrepareSettings = SETTINGS) -> str:

@@ -3,6 +3,7 @@
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -96,6 +97,13 @@ def reason_of(path: Path, **options: float) -> str:
     assert caught.value.reason in REASONS
     assert str(path.parent) not in caught.value.message, "messages must not hold paths of the machine"
     return caught.value.reason
+
+
+def test_frames_are_what_pyav_converts_one_by_one(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mkv", face_frames(12), None)
+    with av.open(str(path)) as file:
+        wanted = [frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)]
+    assert np.array_equal(np.stack(list(FrameSource(path))), np.stack(wanted))
 
 
 def test_some_frames_can_be_picked(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from syncvoice.errors import UserError
-from syncvoice.video.detect import MediaPipeMesh, _quiet, make_detector
+from syncvoice.video.detect import MediaPipeMesh, _coordinates, _quiet, make_detector
 from tests.unit.clip_files import blank_frames, face_frames, portrait, real_data
 
 TASK_MODEL = real_data("face/face_landmarker.task")
@@ -43,6 +43,20 @@ def test_no_face_is_not_found(detector: MediaPipeMesh) -> None:
 def test_counts_faces(detector: MediaPipeMesh) -> None:
     pair = np.concatenate([portrait(), portrait()], axis=1)
     assert detector.count_faces([portrait(), pair, blank_frames(1)[0]]) == [1, 2, 0]
+
+
+@pytest.mark.parametrize("more", [{}, {"visibility": 0.5}])
+def test_coordinates_are_read_without_loss(more: dict[str, float]) -> None:
+    from mediapipe.framework.formats.landmark_pb2 import NormalizedLandmarkList
+
+    points = NormalizedLandmarkList()
+    values = np.random.default_rng(1).normal(size=(478, 3)).astype(np.float32)
+    values[3] = 0.0, -0.0, 1e-30
+    for x, y, z in values.tolist():
+        points.landmark.add(x=x, y=y, z=z, **more)  # with more fields the bytes have another layout
+    for given in (points, points.landmark):
+        assert _coordinates(given).tobytes() == values.tobytes()
+    assert _coordinates(NormalizedLandmarkList()).size == 0
 
 
 def test_unknown_detector_and_missing_model_are_user_errors() -> None:

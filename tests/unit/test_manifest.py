@@ -1,6 +1,10 @@
 """Manifests: what goes in comes out, Lhotse reads them, same clips same bytes."""
 
 import gzip
+import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -73,6 +77,26 @@ def test_merging_joins_and_refuses_double_ids(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="twice"):
         merge_manifests([tmp_path / "0.gz", tmp_path / "0.gz"], tmp_path / "bad.gz")
     assert not (tmp_path / "bad.gz").exists()
+
+
+def test_lhotse_would_write_the_same_lines(tmp_path: Path) -> None:
+    from lhotse import CutSet
+
+    variants = [CLIP, SOUND_ONLY, replace(CLIP, id="bare", sex="", speaker="", language="", text="", words=())]
+    write_manifest(tmp_path / "a.jsonl.gz", variants)
+    lines = gzip.decompress((tmp_path / "a.jsonl.gz").read_bytes()).decode().splitlines()
+    cuts = CutSet.from_file(tmp_path / "a.jsonl.gz")
+    assert lines == [json.dumps(cut.to_dict(), ensure_ascii=False) for cut in cuts] and len(lines) == 3
+
+
+def test_jobs_do_not_pay_for_the_import_of_lhotse(tmp_path: Path) -> None:
+    write_manifest(tmp_path / "a.gz", [CLIP])
+    code = "import sys; from syncvoice.manifest import *; write_manifest('b.gz', clips_of('a.gz'))"
+    command = [sys.executable, "-c", f"{code}; print('lhotse' in sys.modules, 'torch' in sys.modules)"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
+    assert (tmp_path / "b.gz").read_bytes() == (tmp_path / "a.gz").read_bytes()
 
 
 def test_empty_manifest(tmp_path: Path) -> None:
