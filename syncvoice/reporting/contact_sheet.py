@@ -91,15 +91,15 @@ def moments(opening: np.ndarray, found: np.ndarray) -> dict[int, str]:
         opening: (frames,) of the lips.
         found: (frames,) False where the face was lost; the first such frame takes the place of the middle one.
     """
-    lost = np.flatnonzero(~found)
-    middle = (int(lost[0]), "face lost, filled") if len(lost) else (len(opening) // 2, "middle")
-    widest = int(opening.argmax())
+    n, widest, lost = len(opening), int(opening.argmax()), np.flatnonzero(~found)
     narrow = np.flatnonzero(opening <= np.quantile(opening, NARROW))
     nearest = int(narrow[np.abs(narrow - widest).argmin()])  # within speech rather than in the silence around it
-    shown = {widest: "lips widest", nearest: "lips narrow"}
-    shown.setdefault(*middle)
-    for number, label in ((len(opening) // 4, "a quarter in"), (3 * len(opening) // 4, "three quarters in")):
-        if len(shown) < 3:  # two of the three are one frame
+    wanted = [(int(number), "face lost, filled") for number in lost[:1]]
+    wanted += [(widest, "lips widest"), (nearest, "lips narrow"), (n // 2, "middle")]
+    wanted += [(n // 4, "a quarter in"), (3 * n // 4, "three quarters in")]  # where others are one frame
+    shown: dict[int, str] = {}
+    for number, label in wanted:
+        if len(shown) < 3:
             shown.setdefault(number, label)
     return dict(sorted(shown.items()))
 
@@ -138,15 +138,15 @@ def _drawn(image: np.ndarray, landmarks: np.ndarray, box: np.ndarray, matrix: np
 
     image = np.ascontiguousarray(image)
 
-    def ring(points: np.ndarray, colour: str, width: int) -> None:
+    def ring(points: np.ndarray, colour: str) -> None:
         places = points[:, :2].astype(np.float64) @ matrix[:, :2].T + matrix[:, 2]
-        cv2.polylines(image, [np.round(places * 16).astype(np.int32)], True, _rgb(colour), width, cv2.LINE_AA, shift=4)
+        cv2.polylines(image, [np.round(places * 16).astype(np.int32)], True, _rgb(colour), 1, cv2.LINE_AA, shift=4)
 
     corners = box[[0, 1, 2, 1, 2, 3, 0, 3]].reshape(4, 2)
-    ring(corners, BOX_COLOUR, 1)
-    ring(landmarks[list(FACE_OVAL)], OUTLINE_COLOUR if found else FILLED_COLOUR, 1)
+    ring(corners, BOX_COLOUR)
+    ring(landmarks[list(FACE_OVAL)], OUTLINE_COLOUR if found else FILLED_COLOUR)
     for lips in LIPS:
-        ring(landmarks[list(lips)], LIP_COLOUR if found else FILLED_COLOUR, 1)
+        ring(landmarks[list(lips)], LIP_COLOUR if found else FILLED_COLOUR)
     return image
 
 

@@ -76,6 +76,7 @@ def test_everything_a_reader_opens_is_there(unbroken: Path) -> None:
     assert scores.loc[scores["experiment"] == "M3", "n_scored"].max() > 0
     assert (results / "report.zip").stat().st_size > 10_000
     assert list((results / "plots").glob("*.svg")) and list((results / "plots").glob("*.png"))
+    assert len(list((results / "plots/contact_sheet/minidub").glob("*.jpg"))) == 3  # splits with video
     page = (results / "gallery/index.html").read_text()
     assert "<video" in page and "synthetic" in page.lower()
     wavs = list((results / "speech/M3/en_en").glob("*.wav"))
