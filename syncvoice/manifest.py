@@ -41,6 +41,8 @@ class Clip:
         reference: id of the recording that shall give the voice, "" for any other one of the speaker.
         track: HDF5 track shard, None for audio only.
         audio_sha256, track_sha256: digests of the prepared sound and of the landmarks.
+        face_rule: how the face was chosen (prepare setting `several_faces`), "" where a second face excludes a clip.
+        n_faces: faces from which it was chosen.
     """
 
     id: str
@@ -62,6 +64,8 @@ class Clip:
     audio_sha256: str = ""
     track_sha256: str = ""
     reference: str = ""
+    face_rule: str = ""
+    n_faces: int = 1
 
     def digest(self, *fields: str) -> str:
         """Return a SHA-256 of the named fields: the identity of what a feature was computed from."""
@@ -209,6 +213,7 @@ def _custom_of(clip: Clip) -> dict[str, Any]:
         "audio_sha256": clip.audio_sha256,
         "track_sha256": clip.track_sha256,
         **({"reference": clip.reference} if clip.reference else {}),
+        **({"face_rule": clip.face_rule, "n_faces": clip.n_faces} if clip.face_rule else {}),
     }
 
 
@@ -237,6 +242,8 @@ def _clip_of(cut: dict[str, Any]) -> Clip:
         audio_sha256=custom["audio_sha256"],
         track_sha256=custom["track_sha256"],
         reference=custom.get("reference", ""),
+        face_rule=custom.get("face_rule", ""),
+        n_faces=custom.get("n_faces", 1),
     )
 
 

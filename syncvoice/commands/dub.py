@@ -32,8 +32,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--model", type=Path, help="exported recipe (default: the default study's, else the shipped)")
     parser.add_argument(
-        "--two-faces", choices=("exclude", "ignore"), default="exclude",
-        help="exclude: refuse a picture with a second face; ignore: follow the first one (default: exclude)",
+        "--several-faces", choices=("exclude", "speaking", "longest", "first"), default="exclude",
+        help="exclude: refuse a picture with a second face; speaking: take the face whose lips go with the video's own "
+        "sound; longest: the one seen longest; first: the one found first (default: exclude)",
     )  # fmt: skip
 
 
@@ -46,7 +47,7 @@ def run(args: argparse.Namespace) -> None:
         result = dub(
             args.video, args.text, voice=args.voice, out=args.out, subtitles=args.subtitles, language=args.language,
             voice_text=args.voice_text, sound=sound, keep_background=args.keep_background, model=args.model,
-            two_faces=args.two_faces, progress=bar.show,
+            several_faces=args.several_faces, progress=bar.show,
         )  # fmt: skip
     for line in result.lines:
         guides = " + ".join(line.guided_by()) or "nothing: it is silent"

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from syncvoice import clocks
 from syncvoice.dubbing.script import Cue
 from syncvoice.errors import UserError
 from syncvoice.video.decode import ClipProblem, FrameSource
 from syncvoice.video.detect import FaceDetector
-from syncvoice.video.prepare import PrepareSettings, follow_face
+from syncvoice.video.prepare import PrepareSettings, crowd, follow_face, sound_for
 from syncvoice.video.track import Track
 
 if TYPE_CHECKING:
@@ -21,21 +22,28 @@ if TYPE_CHECKING:
 Found = Track | ClipProblem
 
 
-def follow_cues(frames: FrameSource, cues: Sequence[Cue], two_faces: str, on_frame: Callable[[], None]) -> list[Found]:
+def follow_cues(
+    frames: FrameSource, cues: Sequence[Cue], several_faces: str, on_frame: Callable[[], None]
+) -> list[Found]:
     """Return the track of each cue, or why there is none.
 
     Args:
         frames: of the whole video.
         cues: rising in time, not overlapping.
-        two_faces: "exclude" or "ignore", see `PrepareSettings`.
+        several_faces: rule for a picture with more than one, see `PrepareSettings`.
         on_frame: called after every frame of a cue.
+
+    Raises:
+        UserError: the rule is unknown, or needs sound and there is none.
     """
-    settings = PrepareSettings.of({"two_faces": two_faces})
+    settings = PrepareSettings.of({"several_faces": several_faces})
+    sound = sound_for(frames, settings)
     detector, stream, position, found = _detector(), iter(frames), 0, []
     for cue in cues:
         for _ in islice(stream, cue.start - position):
             pass
-        found.append(_follow(islice(stream, cue.n_frames), cue, detector, settings, on_frame))
+        heard = None if sound is None else sound[clocks.samples(cue.start) : clocks.samples(cue.stop)]
+        found.append(_follow(islice(stream, cue.n_frames), cue, detector, settings, on_frame, heard))
         position = cue.stop
     return found
 
@@ -47,29 +55,34 @@ def _detector() -> FaceDetector:
 
 
 def _follow(
-    frames: Iterable[np.ndarray], cue: Cue, detector: FaceDetector, settings: PrepareSettings, on_frame: Callable
+    frames: Iterable[np.ndarray],
+    cue: Cue,
+    detector: FaceDetector,
+    settings: PrepareSettings,
+    on_frame: Callable,
+    sound: np.ndarray | None,
 ) -> Found:
     """Return the track of one cue in a single pass, so that a long cue needs no memory for its frames."""
+    alone = settings.several_faces == "exclude"
     wanted = set(np.linspace(0, cue.n_frames - 1, settings.face_checks).round().astype(int).tolist())
     crowded: list[int] = []
 
     def watched() -> Iterator[np.ndarray]:
         """Pass frames on; count faces in some of them."""
         for number, frame in enumerate(frames):
-            if settings.two_faces == "exclude" and number in wanted and detector.count_faces([frame])[0] > 1:
+            if alone and number in wanted and detector.count_faces([frame])[0] > 1:
                 crowded.append(number)
             yield frame
             on_frame()
 
-    stream: Any = watched()
     problem: ClipProblem | None = None
     try:
-        track = follow_face(stream, detector, replace(settings, two_faces="ignore"))
+        once = replace(settings, several_faces="first") if alone else settings
+        track = follow_face(watched(), detector, once, sound)
     except ClipProblem as error:
         problem = error
     if crowded:
-        advice = "cut the picture to the speaker or set two_faces to ignore"
-        return ClipProblem("two_faces", f"more than one face in frame {crowded[0]}; {advice}")
+        return crowd(crowded[0])
     return problem or track
 
 

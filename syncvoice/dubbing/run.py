@@ -62,7 +62,7 @@ class Dubbed:
 def dub(video: str | Path, text: str | None = None, *, voice: str | Path, out: str | Path,
         subtitles: str | Path | None = None, language: str = "en", voice_text: str | None = None,
         sound: Sound | None = None, keep_background: str | Path | None = None, model: str | Path | None = None,
-        two_faces: str = "exclude", progress: Progress | None = None) -> Dubbed:  # fmt: skip
+        several_faces: str = "exclude", progress: Progress | None = None) -> Dubbed:  # fmt: skip
     """Dub a video; the file at `out` appears when it is complete.
 
     The speech follows the face, is exactly as long as the picture and is marked as synthetic in
@@ -82,7 +82,8 @@ def dub(video: str | Path, text: str | None = None, *, voice: str | Path, out: s
         sound: scales, steps and seed; None takes the defaults.
         keep_background: sound without the original voice to lay under the speech, see `mixing`.
         model: weight file or folder of an exported recipe; None takes the default study's, else the shipped one.
-        two_faces: "exclude" refuses a picture with a second face, "ignore" follows the face found first.
+        several_faces: "exclude" refuses a picture with a second face; "speaking" takes the face whose lips go with the
+            video's own sound, "longest" the one seen longest, "first" the one found first.
         progress: called with (stage, done, total).
 
     Raises:
@@ -103,7 +104,7 @@ def dub(video: str | Path, text: str | None = None, *, voice: str | Path, out: s
         result.seconds = n_frames / clocks.FPS
     _add_lines(result, n_frames, text, inputs.get("subtitles"), language, scales)
     with result.stage("follow the face"):
-        _look(result, frames, speaker, two_faces, progress)
+        _look(result, frames, speaker, several_faces, progress)
     with result.stage("speak"):
         count = _Counter(progress, "speak")
         speech = speak(result.lines, n_frames, speaker, reference, sound, count.step)
@@ -208,7 +209,8 @@ def _add_lines(result: Dubbed, n_frames: int, text: str | None, subtitles: Path 
         raise UserError(f"{source} has not one syllable to say; write English or Mandarin words")
 
 
-def _look(result: Dubbed, frames: "FrameSource", speaker: DubbingModel, two_faces: str, progress: Progress) -> None:
+def _look(result: Dubbed, frames: "FrameSource", speaker: DubbingModel, several_faces: str,
+          progress: Progress) -> None:  # fmt: skip
     """Fill in the visual features of the lines; a line without a usable face is left to its text.
 
     Raises:
@@ -222,7 +224,7 @@ def _look(result: Dubbed, frames: "FrameSource", speaker: DubbingModel, two_face
     if not modalities:
         return
     count, total = _Counter(progress, "follow the face"), sum(line.cue.n_frames for line in lines)
-    found = follow_cues(frames, [line.cue for line in lines], two_faces, lambda: count.step(total))
+    found = follow_cues(frames, [line.cue for line in lines], several_faces, lambda: count.step(total))
     problems = [track.message for track in found if isinstance(track, ClipProblem)]
     if len(problems) == len(found):
         raise UserError(f"{frames.path}: {problems[0]}; with face and lip scale 0 the text is spoken without looking")

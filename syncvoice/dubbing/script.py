@@ -1,14 +1,13 @@
 """What is spoken when: one text for the whole clip, or the cues of a subtitle file; and whether it fits."""
 
-import html
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from syncvoice import clocks
 from syncvoice.errors import UserError
+from syncvoice.text.subtitles import read_entries
 
 MAX_SECONDS = 30  # of one piece of speech (our choice: the models learn from clips of a few seconds)
 MIN_FRAMES = 10  # as the prepare step
@@ -16,7 +15,6 @@ MIN_FRAMES = 10  # as the prepare step
 USUAL_RATE = {"en": (1.0, 7.0), "zh": (1.0, 7.0)}
 VOWELS = frozenset("aeiouyæɐɑɒɔøœɘəɚɛɜɝɞɪɨʉɯɤʊʌᵻ")
 SYLLABIC = "\u0329"  # combining mark under a consonant that is a syllable
-_MARKUP = re.compile(r"</?(?:b|i|u|s|font)(?:\s[^>]*)?>|\{\\[^}]*\}")  # not <zhong1>, which the tokenizer reads
 _FINAL = re.compile(r"[a-zêü]+[1-5]")
 
 
@@ -90,9 +88,9 @@ def read_subtitles(path: Path, n_frames: int) -> tuple[list[Cue], list[str]]:
         UserError: the file cannot be read; a cue is too short, too long, starts after the video or overlaps another.
     """
     cues, warnings = [], []
-    for number, entry in enumerate(_entries(path), start=1):
-        start, stop = (round(time.total_seconds() * clocks.FPS) for time in (entry.start, entry.end))
-        cue = Cue(f"cue {entry.index or number}", _plain(entry.content), start, stop)
+    for number, entry in enumerate(read_entries(path), start=1):
+        start, stop = (round(time * clocks.FPS) for time in (entry.start_s, entry.end_s))
+        cue = Cue(f"cue {entry.number or number}", entry.text, start, stop)
         if start >= n_frames:
             raise UserError(
                 f"{path}: {cue.where()} starts after the video's end ({n_frames / clocks.FPS:.2f} s); check that the "
@@ -110,30 +108,6 @@ def read_subtitles(path: Path, n_frames: int) -> tuple[list[Cue], list[str]]:
         if second.start < first.stop:
             raise UserError(f"{path}: {first.where()} and {second.where()} overlap; one voice speaks, move their times")
     return cues, warnings
-
-
-def _entries(path: Path) -> list[Any]:
-    """Return the entries of a SubRip file.
-
-    Raises:
-        UserError: no file, no UTF-8, or no SubRip.
-    """
-    import srt
-
-    try:
-        return list(srt.parse(path.read_text(encoding="utf-8-sig")))
-    except OSError as error:
-        raise UserError(f"subtitles {path} cannot be read ({error.strerror}); check the path") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"subtitles {path} are not UTF-8 text; save them as UTF-8") from error
-    except (srt.SRTParseError, srt.TimestampParseError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{path} is no SubRip file ({reason}); expected blocks of number, times and text") from error
-
-
-def _plain(content: str) -> str:
-    """Return a cue's text in one line, without markup."""
-    return " ".join(html.unescape(_MARKUP.sub("", content)).split())
 
 
 def _check_cue(path: Path, cue: Cue) -> None:

@@ -2,47 +2,50 @@
 
 Frames of another rate (29.97, 30, 50 fps, variable) are resampled by nearest time stamp. Time zero is the first
 picture; sound that starts earlier is cut, sound that starts later is led by silence, holes are filled with silence.
-Every trouble with a file is a `ClipProblem` with one of `REASONS`, never a crash: the caller writes it to excluded.csv.
 """
 
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from syncvoice import clocks
 from syncvoice.audio import resample
-
-REASONS = (
-    "broken_file",
-    "no_video",
-    "no_audio",
-    "no_face",
-    "face_lost",
-    "two_faces",
-    "length_mismatch",
-    "too_short",
-    "no_text",
+from syncvoice.video.media import (
+    REASONS,
+    ClipProblem,
+    Limits,
+    check_length,
+    check_size,
+    opened,
+    stream_of,
+    too_long,
 )
+
+__all__ = [
+    "REASONS",
+    "ClipProblem",
+    "DecodedClip",
+    "FrameSource",
+    "Limits",
+    "decode_clip",
+    "decode_sound",
+    "fit",
+    "opened",
+    "read_sound",
+]
+
 CACHE_BYTES = 300_000_000  # frames of a clip stay in memory up to this size; larger clips are decoded once per pass
 GAP_SECONDS = 0.06  # a jump of sound time stamps larger than this is a hole (or an overlap), smaller ones are jitter
 MAX_HOLE_SECONDS = 10  # a longer jump is a broken file, not a pause
-
-
-class ClipProblem(Exception):
-    """A clip cannot be used; `reason` is one of `REASONS`, `message` a sentence for people."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        """Keep reason and message."""
-        super().__init__(f"{reason}: {message}")
-        self.reason = reason
-        self.message = message
+SOUND_RATES = (4_000, 192_000)  # samples per second that recordings have
+# A listener's mix of more than two channels, ITU-R BS.775: the centre, where speech is, counts on both sides.
+CHANNEL_WEIGHTS = {"FL": 1.0, "FR": 1.0, "FC": 2**0.5, "LFE": 0.0, "LFE2": 0.0}
+SURROUND_WEIGHT = 0.5**0.5  # of every other channel
 
 
 class FrameSource:
@@ -53,10 +56,11 @@ class FrameSource:
         start_s: time stamp of the first picture in seconds (known after `count`).
     """
 
-    def __init__(self, path: Path | str, cache_bytes: int = CACHE_BYTES) -> None:
+    def __init__(self, path: Path | str, cache_bytes: int = CACHE_BYTES, limits: Limits | None = None) -> None:
         """Open nothing yet; `cache_bytes` limits the frames kept in memory."""
         self.path = Path(path)
         self.start_s = 0.0
+        self._limits = limits or Limits()
         self._cache_bytes = cache_bytes
         self._frames: list[np.ndarray] | None = None
         self._count: int | None = None
@@ -65,7 +69,7 @@ class FrameSource:
         """Number of frames at 25 fps (decodes the video on the first call).
 
         Raises:
-            ClipProblem: broken_file or no_video.
+            ClipProblem: broken_file, no_video, too_large or too_long.
         """
         if self._count is None:
             kept: list[np.ndarray] | None = []
@@ -99,10 +103,17 @@ class FrameSource:
     def _decode(self) -> Iterator[np.ndarray]:
         """Decode the file and yield one frame per 1/25 s."""
         with opened(self.path) as container:
-            stream = _stream(container.streams.video, self.path, "no_video", "video")
+            stream = stream_of(container.streams.video, self.path, "no_video", "video")
             stream.codec_context.thread_count = 1  # same bytes and predictable load, whatever the machine
+            stream.codec_context.options = {"max_pixels": str(self._limits.max_pixels)}
+            check_size(stream.codec_context, self._limits)
+            check_length(container, self._limits)
             step = 1 / Fraction(stream.average_rate or stream.guessed_rate or clocks.FPS)
-            for frame, start in _at_25_fps(_timed_frames(container, stream, step), step):
+            timed = _timed_frames(container, stream, step, self._limits)
+            most = int(self._limits.max_seconds * clocks.FPS)
+            for number, (frame, start) in enumerate(_at_25_fps(timed, step)):
+                if number >= most:
+                    raise too_long("picture", self._limits)
                 self.start_s = float(start)
                 yield frame
 
@@ -116,28 +127,31 @@ class DecodedClip:
     n_frames: int
 
 
-def decode_clip(path: Path | str, tolerance_frames: float = 5.0, minimum_frames: int = 10) -> DecodedClip:
+def decode_clip(
+    path: Path | str, tolerance_frames: float = 5.0, minimum_frames: int = 10, limits: Limits | None = None
+) -> DecodedClip:
     """Decode the picture and the sound of a video file.
 
     Args:
         path: any file FFmpeg reads.
         tolerance_frames: largest accepted difference between the lengths of sound and picture, in video frames.
         minimum_frames: shorter clips are refused.
+        limits: larger and longer clips are refused.
 
     Returns:
         frames and sound; sound is cut or padded with silence to exactly 960 * n_frames samples.
 
     Raises:
-        ClipProblem: broken_file, no_video, no_audio, too_short or length_mismatch.
+        ClipProblem: broken_file, no_video, no_audio, too_large, too_long, too_short or length_mismatch.
     """
-    frames = FrameSource(path)
+    frames = FrameSource(path, limits=limits)
     n_frames = frames.count()
     if n_frames < minimum_frames:
         raise ClipProblem(
             "too_short",
             f"{n_frames} video frames at 25 fps where at least {minimum_frames} are needed; use a longer clip",
         )
-    audio = read_sound(path, frames.start_s)
+    audio = read_sound(path, frames.start_s, limits)
     found = len(audio) / clocks.SAMPLES_PER_FRAME
     if abs(found - n_frames) > tolerance_frames:
         raise ClipProblem(
@@ -148,13 +162,13 @@ def decode_clip(path: Path | str, tolerance_frames: float = 5.0, minimum_frames:
     return DecodedClip(frames, fit(audio, clocks.samples(n_frames)), n_frames)
 
 
-def decode_sound(path: Path | str, minimum_frames: int = 10) -> tuple[np.ndarray, int]:
+def decode_sound(path: Path | str, minimum_frames: int = 10, limits: Limits | None = None) -> tuple[np.ndarray, int]:
     """Decode a clip without picture: mono 24 kHz sound of exactly 960 * n_frames samples, and n_frames.
 
     Raises:
-        ClipProblem: broken_file, no_audio or too_short.
+        ClipProblem: broken_file, no_audio, too_long or too_short.
     """
-    audio = read_sound(path, None)
+    audio = read_sound(path, None, limits)
     n_frames = clocks.video_frames(len(audio))
     if n_frames < minimum_frames:
         raise ClipProblem(
@@ -164,25 +178,29 @@ def decode_sound(path: Path | str, minimum_frames: int = 10) -> tuple[np.ndarray
     return audio[: clocks.samples(n_frames)], n_frames
 
 
-def read_sound(path: Path | str, start_s: float | None) -> np.ndarray:
+def read_sound(path: Path | str, start_s: float | None, limits: Limits | None = None) -> np.ndarray:
     """Decode the first sound stream as mono float32 in [-1, 1] at 24 kHz.
 
     Args:
         path: any file FFmpeg reads.
         start_s: container time of the first returned sample; None takes the first sample there is.
+        limits: longer sound is refused.
 
     Raises:
-        ClipProblem: broken_file or no_audio.
+        ClipProblem: broken_file, no_audio or too_long.
     """
-    path = Path(path)
+    path, limits = Path(path), limits or Limits()
     with opened(path) as container:
-        stream = _stream(container.streams.audio, path, "no_audio", "sound")
+        stream = stream_of(container.streams.audio, path, "no_audio", "sound")
         stream.codec_context.thread_count = 1
+        check_length(container, limits)
         rate = 0
         pieces: list[np.ndarray] = []
         length = 0
         for frame in container.decode(stream):
-            rate = rate or frame.sample_rate
+            rate = rate or _checked_rate(frame.sample_rate)
+            if frame.sample_rate != rate or length > limits.max_seconds * rate:
+                raise too_long("sound", limits) if frame.sample_rate == rate else _rate_changes(rate, frame)
             piece = _mono(frame)
             if frame.pts is not None:
                 time = float(frame.pts * frame.time_base)
@@ -212,52 +230,51 @@ def _place(piece: np.ndarray, gap: int, first: bool, rate: int) -> tuple[np.ndar
 
 
 def _mono(frame: Any) -> np.ndarray:
-    """Return the mean of all channels of a sound frame as float32 (samples,) in [-1, 1]."""
-    values = frame.to_ndarray()
+    """Return one channel as float32 (samples,) in [-1, 1]: the mean of two, a listener's mix of more."""
+    values, channels = frame.to_ndarray(), frame.layout.channels
     if not frame.format.is_planar:
-        values = values.reshape(-1, len(frame.layout.channels)).T
+        values = values.reshape(-1, len(channels)).T
     if values.dtype.kind == "u":
         values = (values.astype(np.float32) - 128) / 128
     elif values.dtype.kind == "i":
         values = values.astype(np.float32) / float(-np.iinfo(values.dtype).min)
-    return values.mean(axis=0, dtype=np.float32)
+    if len(channels) <= 2:
+        return values.mean(axis=0, dtype=np.float32)
+    weights = np.array([CHANNEL_WEIGHTS.get(channel.name, SURROUND_WEIGHT) for channel in channels], np.float32)
+    return weights @ values / max(weights.sum(), 1.0)
 
 
-@contextmanager
-def opened(path: Path) -> Iterator[Any]:
-    """Open a media file; every FFmpeg or system error inside the block becomes a `broken_file` problem."""
-    try:
-        # "file:" keeps a name that starts with a dash or holds a colon from being read as an option or a protocol
-        with av.open(f"file:{path}", metadata_errors="replace") as container:
-            yield container
-    except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise ClipProblem("broken_file", f"{path.name} cannot be decoded ({_first_line(error)}); replace it") from error
-
-
-def _first_line(error: BaseException) -> str:
-    """Return the error's text without the file's path (which would differ between machines)."""
-    return str(getattr(error, "strerror", None) or error).splitlines()[0]
-
-
-def _stream(streams: Any, path: Path, reason: str, kind: str) -> Any:
-    """Return the first stream of a kind.
+def _checked_rate(rate: int) -> int:
+    """Return a sample rate that recordings have.
 
     Raises:
-        ClipProblem: there is none.
+        ClipProblem: broken_file.
     """
-    if not streams:
-        raise ClipProblem(reason, f"{path.name} holds no {kind} stream; a clip needs both picture and sound")
-    return streams[0]
+    low, high = SOUND_RATES
+    if not low <= rate <= high:
+        raise ClipProblem(
+            "broken_file", f"the sound has {rate} samples per second, expected {low} to {high}; convert it"
+        )
+    return rate
 
 
-def _timed_frames(container: Any, stream: Any, step: Fraction) -> Iterator[tuple[Fraction, Any]]:
+def _rate_changes(rate: int, frame: Any) -> ClipProblem:
+    """Return the problem of a stream that changes its sample rate."""
+    return ClipProblem(
+        "broken_file",
+        f"the sound changes from {rate} to {frame.sample_rate} samples per second; convert it to one rate",
+    )
+
+
+def _timed_frames(container: Any, stream: Any, step: Fraction, limits: Limits) -> Iterator[tuple[Fraction, Any]]:
     """Yield (time in seconds, frame), times rising; a frame without time stamp follows the one before after `step`.
 
     Raises:
-        ClipProblem: time stamps jump by more than `MAX_HOLE_SECONDS`.
+        ClipProblem: too_large, or time stamps jump by more than `MAX_HOLE_SECONDS`.
     """
     last: Fraction | None = None
     for frame in container.decode(stream):
+        check_size(frame, limits)
         if frame.pts is not None:
             time = frame.pts * Fraction(frame.time_base)
         else:

@@ -18,6 +18,7 @@ from syncvoice.files import sha256_of
 
 N_POINTS = 478
 N_FACE_POINTS = 468  # the rest are iris points
+MAX_FACES = 4  # that are followed at once (our choice; each costs time)
 
 
 class FaceDetector(Protocol):
@@ -29,6 +30,10 @@ class FaceDetector(Protocol):
 
     def detect(self, frames: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Track one face through RGB frames; returns landmarks (frames, 478, 3) float32 and found (frames,) bool."""
+        ...
+
+    def detect_all(self, frames: Iterable[np.ndarray]) -> list[np.ndarray]:
+        """Landmarks (faces, 478, 3) float32 of up to `MAX_FACES` faces of every frame, in any order."""
         ...
 
     def count_faces(self, frames: Sequence[np.ndarray]) -> list[int]:
@@ -75,8 +80,9 @@ class MediaPipeMesh:
                     "detector to mediapipe_tasks with a face_landmarker.task file"
                 )
             self.version = mediapipe.__version__
-            mesh = mediapipe.solutions.face_mesh.FaceMesh
+            mesh = self._mesh = mediapipe.solutions.face_mesh.FaceMesh
             limits = {"min_detection_confidence": min_confidence, "min_tracking_confidence": min_confidence}
+            self._limits = limits
             self._tracker = mesh(static_image_mode=False, max_num_faces=1, refine_landmarks=True, **limits)
             self._counter = mesh(static_image_mode=True, max_num_faces=2, refine_landmarks=False, **limits)
             for graph in (self._tracker, self._counter):  # start them now, while their chatter is kept away
@@ -88,6 +94,17 @@ class MediaPipeMesh:
             self._tracker.reset()
             results = [(self._tracker.process(frame).multi_face_landmarks, frame.shape) for frame in frames]
         return _stacked([(found[0] if found else None, shape) for found, shape in results])
+
+    def detect_all(self, frames: Iterable[np.ndarray]) -> list[np.ndarray]:
+        """Landmarks of every face of RGB frames (height, width, 3) uint8, from a fresh graph."""
+        with (
+            _quiet(),
+            self._mesh(
+                static_image_mode=False, max_num_faces=MAX_FACES, refine_landmarks=True, **self._limits
+            ) as tracker,
+        ):
+            results = [(tracker.process(frame).multi_face_landmarks or (), frame.shape) for frame in frames]
+        return [_stacked([(face.landmark, shape) for face in faces])[0] for faces, shape in results]
 
     def count_faces(self, frames: Sequence[np.ndarray]) -> list[int]:
         """Number of faces (at most 2) in each frame."""
@@ -122,15 +139,23 @@ class MediaPipeTasks:
 
     def detect(self, frames: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Track one face through RGB frames (height, width, 3) uint8; a landmarker is made anew for every clip."""
+        return _stacked([(found[0] if found else None, shape) for found, shape in self._track(frames, 1)])
+
+    def detect_all(self, frames: Iterable[np.ndarray]) -> list[np.ndarray]:
+        """Landmarks of every face of RGB frames (height, width, 3) uint8."""
+        results = self._track(frames, MAX_FACES)
+        return [_stacked([(face, shape) for face in faces])[0] for faces, shape in results]
+
+    def _track(self, frames: Iterable[np.ndarray], faces: int) -> list[tuple[Any, tuple[int, ...]]]:
+        """Return the normalised landmarks of up to `faces` faces, and the shape, of every frame."""
         import mediapipe
 
         results = []
-        with _quiet(), self._landmarker("VIDEO", 1) as landmarker:
+        with _quiet(), self._landmarker("VIDEO", faces) as landmarker:
             for number, frame in enumerate(frames):
                 image = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(frame))
-                found = landmarker.detect_for_video(image, number * 40).face_landmarks
-                results.append((found[0] if found else None, frame.shape))
-        return _stacked(results)
+                results.append((landmarker.detect_for_video(image, number * 40).face_landmarks, frame.shape))
+        return results
 
     def count_faces(self, frames: Sequence[np.ndarray]) -> list[int]:
         """Number of faces (at most 2) in each frame."""

@@ -1,12 +1,14 @@
 """Prepare one clip: decode, find and follow the face, cut mouth and face."""
 
 import hashlib
-from dataclasses import dataclass, fields
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
+from syncvoice import clocks
 from syncvoice.errors import UserError
 from syncvoice.video.crop import (
     FACE_SIZE,
@@ -18,8 +20,10 @@ from syncvoice.video.crop import (
     grey,
     mouth_transforms,
 )
-from syncvoice.video.decode import ClipProblem, FrameSource, decode_clip
+from syncvoice.video.decode import ClipProblem, FrameSource, Limits, decode_clip, fit, read_sound
 from syncvoice.video.detect import FaceDetector, make_detector
+from syncvoice.video.several import RULES, Rule, choose, follow_faces
+from syncvoice.video.shots import Watched, check_cuts, check_view
 from syncvoice.video.track import Track, make_track
 
 
@@ -33,10 +37,16 @@ class PrepareSettings:
         min_confidence: of the face detector; higher excludes more clips.
         min_face_share: least share of frames in which the face must be found.
         max_gap_frames: longest run of frames without face that is interpolated.
-        two_faces: "exclude" refuses clips with a second face, "ignore" follows the face found first.
-        face_checks: number of frames, spread over the clip, in which faces are counted.
+        several_faces: "exclude" refuses clips with a second face, "speaking" follows every face and takes the one whose
+            lips go with the sound, "longest" the one seen longest, "first" follows the face found first.
+        face_checks: number of frames, spread over the clip, in which faces are counted (rule "exclude").
+        min_face_pixels: least side of the face box, from forehead to chin.
+        max_yaw_degrees: how far the head may be turned, in more than
+        max_profile_share: of the frames.
         length_tolerance_frames: sound may differ from the picture by this much; it is padded or cut.
         min_frames: shorter clips are refused.
+        max_pixels, max_seconds: larger and longer files are refused, whatever their size on disk.
+        cut_above_seconds: longer videos are cut at pauses (see `pieces`); None cuts none.
         mouth_size, face_size: pixels of the stored crops.
     """
 
@@ -45,10 +55,16 @@ class PrepareSettings:
     min_confidence: float = 0.5
     min_face_share: float = 0.8
     max_gap_frames: int = 5
-    two_faces: Literal["exclude", "ignore"] = "exclude"
+    several_faces: Rule = "exclude"
     face_checks: int = 3
+    min_face_pixels: float = 48.0
+    max_yaw_degrees: float = 50.0
+    max_profile_share: float = 0.2
     length_tolerance_frames: float = 5.0
     min_frames: int = 10
+    max_pixels: int = Limits.max_pixels
+    max_seconds: float = 600.0
+    cut_above_seconds: float | None = None
     mouth_size: int = MOUTH_SIZE
     face_size: int = FACE_SIZE
 
@@ -57,16 +73,21 @@ class PrepareSettings:
         """Return settings with `values` over the defaults.
 
         Raises:
-            UserError: a key is unknown or two_faces has another value.
+            UserError: a key is unknown or several_faces has another value.
         """
         known = [field.name for field in fields(cls)]
         unknown = sorted(set(values) - set(known))
         if unknown:
             raise UserError(f"prepare settings hold unknown keys {', '.join(unknown)}; known are {', '.join(known)}")
         settings = cls(**values)
-        if settings.two_faces not in ("exclude", "ignore"):
-            raise UserError(f"prepare setting two_faces is {settings.two_faces!r}; choose exclude or ignore")
+        if settings.several_faces not in RULES:
+            raise UserError(f"prepare setting several_faces is {settings.several_faces!r}; choose {', '.join(RULES)}")
         return settings
+
+    @property
+    def limits(self) -> Limits:
+        """What a file may unfold to."""
+        return Limits(self.max_pixels, self.max_seconds)
 
     def make_detector(self) -> FaceDetector:
         """Return the detector that these settings name."""
@@ -94,44 +115,110 @@ def prepare_clip(media: Path, detector: FaceDetector, settings: PrepareSettings)
     Raises:
         ClipProblem: the clip cannot be used; says why.
     """
-    clip = decode_clip(media, settings.length_tolerance_frames, settings.min_frames)
-    track = follow_face(clip.frames, detector, settings)
+    clip = decode_clip(media, settings.length_tolerance_frames, settings.min_frames, settings.limits)
+    track = follow_face(clip.frames, detector, settings, clip.audio)
     to_face = box_transforms(track.box, settings.face_size)
     mouth = _mouth_jpegs(clip.frames, track, settings)
     face = [encode_jpeg(image) for image in crops(clip.frames, to_face, settings.face_size)]
     return PreparedClip(clip.audio, clip.n_frames, track, mouth, face)
 
 
-def follow_face(frames: FrameSource, detector: FaceDetector, settings: PrepareSettings) -> Track:
-    """Return the track of the only face of a clip.
+def follow_face(
+    frames: Iterable[np.ndarray], detector: FaceDetector, settings: PrepareSettings, sound: np.ndarray | None = None
+) -> Track:
+    """Return the track of the only face of a clip, or of the one that `several_faces` chooses.
+
+    Args:
+        frames: RGB; with "exclude" a `FrameSource`, which can be read twice.
+        detector: that finds them.
+        settings: limits and rule.
+        sound: (960 * frames,) at 24 kHz, for "speaking".
 
     Raises:
-        ClipProblem: no_face, face_lost or two_faces.
+        ClipProblem: no usable face; says why.
     """
-    if settings.two_faces == "exclude":
-        wanted = set(np.linspace(0, frames.count() - 1, settings.face_checks).round().astype(int).tolist())
-        counts = detector.count_faces([frame for number, frame in enumerate(frames) if number in wanted])
-        if max(counts, default=0) > 1:
-            frame = sorted(wanted)[int(np.argmax(counts))]
-            raise ClipProblem(
-                "two_faces",
-                f"more than one face in frame {frame}; cut the picture to the speaker or set two_faces to ignore",
-            )
-    landmarks, found = detector.detect(frames)
+    rule = settings.several_faces
+    if rule == "exclude":
+        _check_alone(frames, detector, settings.face_checks)  # type: ignore[arg-type]
+    watched = Watched(frames)
+    if rule in ("speaking", "longest"):
+        detections = detector.detect_all(watched)
+        check_cuts(detections, watched.differences, settings.max_gap_frames)
+        faces = follow_faces(detections, settings.max_gap_frames)
+        choice = choose(faces, rule, settings.min_face_share, sound)
+        landmarks, found, n_faces = choice.face.landmarks, choice.face.found, choice.n_faces
+    else:
+        landmarks, found = detector.detect(watched)
+        check_cuts(_one_each(landmarks, found), watched.differences, settings.max_gap_frames)
+        n_faces = 1
     track = make_track(landmarks, found, settings.max_gap_frames)
-    if found.mean() < settings.min_face_share:
+    _check_track(track, settings)
+    return replace(track, n_faces=n_faces, rule=rule)
+
+
+def _check_alone(frames: FrameSource, detector: FaceDetector, checks: int) -> None:
+    """Refuse a clip with a second face in one of a few frames.
+
+    Raises:
+        ClipProblem: several_faces.
+    """
+    wanted = set(np.linspace(0, frames.count() - 1, checks).round().astype(int).tolist())
+    counts = detector.count_faces([frame for number, frame in enumerate(frames) if number in wanted])
+    if max(counts, default=0) > 1:
+        raise crowd(sorted(wanted)[int(np.argmax(counts))])
+
+
+def crowd(frame: int) -> ClipProblem:
+    """Return the problem of a second face."""
+    return ClipProblem(
+        "several_faces",
+        f"more than one face in frame {frame}; cut the picture to the speaker, or set several_faces to speaking, "
+        "longest or first",
+    )
+
+
+def _one_each(landmarks: np.ndarray, found: np.ndarray) -> list[np.ndarray]:
+    """Return one face, or none, per frame, as `detect_all` would."""
+    return [points[None] if seen else points[None][:0] for points, seen in zip(landmarks, found, strict=True)]
+
+
+def _check_track(track: Track, settings: PrepareSettings) -> None:
+    """Refuse a face that is lost too often, too small or turned away.
+
+    Raises:
+        ClipProblem: face_lost, small_face or profile.
+    """
+    share = track.found.mean()
+    if share < settings.min_face_share:
         raise ClipProblem(
             "face_lost",
-            f"face found in {found.mean():.0%} of the frames, at least {settings.min_face_share:.0%} are needed; "
+            f"face found in {share:.0%} of the frames, at least {settings.min_face_share:.0%} are needed; "
             "use a clip that shows the face throughout",
         )
-    return track
+    sides = track.box[:, 2] - track.box[:, 0]
+    limits = settings.min_face_pixels, settings.max_yaw_degrees, settings.max_profile_share
+    check_view(track.landmarks, track.found, sides, *limits)
 
 
 def _mouth_jpegs(frames: FrameSource, track: Track, settings: PrepareSettings) -> list[np.ndarray]:
     """Return the JPEG bytes of a clip's mouth crops."""
     matrices = mouth_transforms(track.landmarks, settings.mouth_size)
     return [encode_jpeg(grey(image)) for image in crops(frames, matrices, settings.mouth_size)]
+
+
+def sound_for(frames: FrameSource, settings: PrepareSettings) -> np.ndarray | None:
+    """Return the sound (960 * frames,) of a video if the rule of choosing a face listens to it, else None.
+
+    Raises:
+        UserError: it is needed and cannot be read.
+    """
+    if settings.several_faces != "speaking":
+        return None
+    n_samples = clocks.samples(frames.count())
+    try:
+        return fit(read_sound(frames.path, frames.start_s, settings.limits), n_samples)
+    except ClipProblem as problem:
+        raise UserError(f"{frames.path}: several_faces is speaking, which needs sound: {problem.message}") from problem
 
 
 _DETECTORS: dict[PrepareSettings, FaceDetector] = {}
@@ -152,7 +239,8 @@ def track_video(media: Path, settings: PrepareSettings | None = None) -> Track:
     """
     settings = settings or PrepareSettings()
     try:
-        return follow_face(FrameSource(media), _detector(settings), settings)
+        frames = FrameSource(media, limits=settings.limits)
+        return follow_face(frames, _detector(settings), settings, sound_for(frames, settings))
     except ClipProblem as problem:
         raise UserError(f"{media}: {problem.message}") from problem
 
@@ -167,8 +255,8 @@ def mouth_and_audio(media: Path, settings: PrepareSettings | None = None) -> tup
     """
     settings = settings or PrepareSettings()
     try:
-        clip = decode_clip(media, settings.length_tolerance_frames, settings.min_frames)
-        track = follow_face(clip.frames, _detector(settings), settings)
+        clip = decode_clip(media, settings.length_tolerance_frames, settings.min_frames, settings.limits)
+        track = follow_face(clip.frames, _detector(settings), settings, clip.audio)
     except ClipProblem as problem:
         raise UserError(f"{media}: {problem.message}") from problem
     mouth = [decode_jpeg(data, colour=False) for data in _mouth_jpegs(clip.frames, track, settings)]

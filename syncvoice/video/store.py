@@ -25,6 +25,7 @@ class TrackWriter:
         import h5py
 
         group = self._file.create_group(clip)
+        group.attrs["n_faces"], group.attrs["rule"] = track.n_faces, track.rule
         group.create_dataset(
             "landmarks", data=track.landmarks, chunks=track.landmarks.shape, shuffle=True, compression="lzf"
         )
@@ -68,9 +69,10 @@ class TrackReader:
         yield from self._file
 
     def track(self, clip: str) -> Track:
-        """Return landmarks, found and box of a clip."""
+        """Return the track of a clip."""
         group = self._group(clip)
-        return Track(group["landmarks"][()], group["found"][()], group["box"][()])
+        chosen = int(group.attrs["n_faces"]), str(group.attrs["rule"])
+        return Track(group["landmarks"][()], group["found"][()], group["box"][()], *chosen)
 
     def landmarks(self, clip: str) -> np.ndarray:
         """Return landmarks (frames, 478, 3) float32 of a clip."""

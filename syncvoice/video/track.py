@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from syncvoice.video.decode import ClipProblem
+from syncvoice.video.media import ClipProblem
 
 # Mesh points that neither speech nor blinks move, and where they lie in a mean face (our own measurement on 12 tracked
 # faces, made symmetric). Origin: midpoint of the outer eye corners; unit: distance of the outer eye corners; x to the
@@ -36,11 +36,15 @@ class Track:
         landmarks: (frames, 478, 3) float32 pixels of the source frame, lost frames filled.
         found: (frames,) bool, False where the detector saw no face.
         box: (frames, 4) float32 steady square box x0, y0, x1, y1 in pixels; may reach over the frame's edge.
+        n_faces: faces from which this one was chosen; 1 where no other was seen or looked for.
+        rule: how it was chosen (prepare setting `several_faces`), "" if unknown.
     """
 
     landmarks: np.ndarray
     found: np.ndarray
     box: np.ndarray
+    n_faces: int = 1
+    rule: str = ""
 
 
 def make_track(landmarks: np.ndarray, found: np.ndarray, max_gap: int = 5) -> Track:

@@ -157,8 +157,8 @@ def test_faces_that_cannot_be_used(tmp_path: Path, detector: FaceDetector) -> No
     assert reason(write_video(tmp_path / "lost.mkv", lost, sound), detector) == "face_lost"
     pair = [np.concatenate([frame, frame], axis=1) for frame in face_frames(20)]
     two = write_video(tmp_path / "two.mkv", pair, sound)
-    assert reason(two, detector) == "two_faces"
-    assert prepare_clip(two, detector, PrepareSettings(two_faces="ignore")).n_frames == 20
+    assert reason(two, detector) == "several_faces"
+    assert prepare_clip(two, detector, PrepareSettings(several_faces="first")).n_frames == 20
 
 
 def test_settings_refuse_unknown_keys() -> None:
@@ -166,7 +166,7 @@ def test_settings_refuse_unknown_keys() -> None:
     with pytest.raises(UserError, match="max_gap"):
         PrepareSettings.of({"max_gap": 3})
     with pytest.raises(UserError, match="exclude"):
-        PrepareSettings.of({"two_faces": "both"})
+        PrepareSettings.of({"several_faces": "both"})
 
 
 def test_mouth_and_audio_tells_the_file(tmp_path: Path) -> None:
