@@ -21,6 +21,7 @@ class SourceClip:
         reference: id of the recording that shall give the voice, "" for any other one of the speaker.
         speaker, sex, voice_seen, language, source, text, translation_text: "" if unknown.
         phones, words: known times (symbol, start_s, end_s), empty if unknown.
+        cues: texts of subtitles with their times, empty without.
     """
 
     id: str
@@ -38,6 +39,7 @@ class SourceClip:
     words: tuple[Interval, ...] = ()
     has_video: bool = True
     reference: str = ""
+    cues: tuple[Interval, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -3,17 +3,18 @@
 A video is found anywhere below the folder. Its text comes from the first of these that exists: a row of `clips.csv` or
 `clips.tsv` in the folder (columns `media` and `text`; optional `clip`, `speaker`, `sex`, `language`, `source`,
 `translation_text`, `split`, `reference`), a `.txt` beside the video, a GRID `.align` beside it (which also gives word
-times). The speaker is the row's, else the name of the folder that holds the video. `reference` is the clip whose voice
-a row wants, by its `clip` or `media`; sound files (.wav, .flac) count when a row names them. A video without text is
-listed too and excluded later with a sentence.
+times), an `.srt` beside it (whose times say where a long video may be cut). The speaker is the row's, else the name of
+the folder that holds the video. `reference` is the clip whose voice a row wants, by its `clip` or `media`; sound files
+(.wav, .flac) count when a row names them. A video without text is listed too and excluded later with a sentence.
 """
 
 import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-from syncvoice.datasets.base import SourceClip, safe_id
+from syncvoice.datasets.base import Interval, SourceClip, safe_id
 from syncvoice.errors import UserError
+from syncvoice.text.subtitles import read_entries
 
 VIDEO_SUFFIXES = (".mp4", ".mpg", ".mpeg", ".mov", ".mkv", ".webm", ".avi", ".m4v")
 SOUND_SUFFIXES = (".wav", ".flac")
@@ -39,13 +40,16 @@ def read(folder: Path, dataset: str, split: str, within: tuple[str, ...] = ()) -
         if row.get("split") and row["split"] != split:
             continue
         words = read_align(folder / name.with_suffix(".align"))
+        cues = read_cues(folder / name.with_suffix(".srt"))
         reference = row.get("reference") or ""
         yield SourceClip(
             id=ids[name.as_posix()],
             split=split,
             dataset=dataset,
             media=folder / name,
-            text=row.get("text") or _text(folder / name.with_suffix(".txt")) or " ".join(word for word, _, _ in words),
+            text=row.get("text")
+            or _text(folder / name.with_suffix(".txt"))
+            or " ".join(said for said, _, _ in words or cues),
             speaker=row.get("speaker") or (name.parts[-2] if len(name.parts) > 1 else folder.name),
             language=row.get("language") or "en",
             sex=row.get("sex") or "",
@@ -54,6 +58,7 @@ def read(folder: Path, dataset: str, split: str, within: tuple[str, ...] = ()) -
             words=words,
             has_video=name.suffix.lower() not in SOUND_SUFFIXES,
             reference=ids.get(Path(reference).as_posix(), reference),
+            cues=cues,
         )
 
 
@@ -125,6 +130,17 @@ def _id_of(media: Path, row: dict[str, str]) -> str:
 def _text(path: Path) -> str:
     """Return the text of a file in one line, "" if it does not exist."""
     return " ".join(path.read_text(encoding="utf-8").split()) if path.is_file() else ""
+
+
+def read_cues(path: Path) -> tuple[Interval, ...]:
+    """Return the texts and times (seconds) of an .srt file, () if it does not exist; empty texts are left out.
+
+    Raises:
+        UserError: it is no SubRip file in UTF-8.
+    """
+    if not path.is_file():
+        return ()
+    return tuple((cue.text, cue.start_s, cue.end_s) for cue in read_entries(path) if cue.text)
 
 
 def read_align(path: Path) -> tuple[tuple[str, float, float], ...]:

@@ -5,9 +5,10 @@ edit list hides the encoder's priming, so decoded sound starts where it should. 
 """
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -59,11 +60,32 @@ def put_sound(video_in: Path | str, audio: np.ndarray, out: Path | str, syntheti
         raise UserError(f"{video_in} cannot be dubbed ({error.strerror}); check that it plays") from error
 
 
+def write_clip(path: Path, frames: Iterable[np.ndarray], audio: np.ndarray) -> None:
+    """Write a recording at 25 fps as H.264 and lossless FLAC in Matroska, atomically.
+
+    Args:
+        path: .mkv to write.
+        frames: RGB (height, width, 3) uint8, all of one size.
+        audio: (960 * frames,) mono at 24 kHz.
+
+    Raises:
+        ClipProblem: the picture cannot be encoded, for example because its size changes.
+    """
+    try:
+        with atomic_path(path) as temporary, _container(temporary, "", "matroska") as target:
+            stream = target.add_stream("flac", rate=clocks.SAMPLE_RATE, layout="mono")
+            samples = (np.clip(audio, -1, 1) * 32767).round().astype(np.int16)[None]
+            sound = _sound_packets(samples, stream, "mono", "s16", clocks.SAMPLE_RATE)
+            _interleave(target, _encoded_frames(iter(frames), target), sound)
+    except (av.error.FFmpegError, ValueError, StopIteration) as error:
+        raise ClipProblem("broken_file", f"the picture cannot be encoded ({error}); convert the video") from error
+
+
 @contextmanager
-def _container(path: Path, notice: str) -> Iterator[Any]:
-    """Open an MP4 for writing, without time stamps or encoder versions, index at the front; mark it if asked."""
-    options = {"fflags": "+bitexact", "movflags": "+faststart"}
-    with av.open(f"file:{path}", "w", format="mp4", options=options) as target:
+def _container(path: Path, notice: str, kind: str = "mp4") -> Iterator[Any]:
+    """Open a file for writing, without time stamps or encoder versions, an MP4's index in front; mark it if asked."""
+    options = {"fflags": "+bitexact", **({"movflags": "+faststart"} if kind == "mp4" else {})}
+    with av.open(f"file:{path}", "w", format=kind, options=options) as target:
         if notice:
             target.metadata.update(title="Synthetic speech", comment=notice, description=notice)
         yield target
@@ -132,18 +154,24 @@ def _copied_packets(source: Any, copy: Any, start: int) -> Iterator[tuple[Fracti
 
 def _encoded_picture(path: Path, target: Any) -> Iterator[tuple[Fraction, Any]]:
     """Add an H.264 stream to `target`; yield (decoding time, packet) of the video at 25 fps."""
-    frames = FrameSource(path)
-    frames.count()
-    height, width = (side // 2 * 2 for side in next(iter(frames)).shape[:2])  # 4:2:0 colour needs even sides
+    return _encoded_frames(iter(FrameSource(path)), target)
+
+
+def _encoded_frames(frames: Iterator[np.ndarray], target: Any) -> Iterator[tuple[Fraction, Any]]:
+    """Add an H.264 stream to `target`; yield (decoding time, packet) of RGB frames at 25 fps."""
+    first = next(frames)
+    height, width = (side // 2 * 2 for side in first.shape[:2])  # 4:2:0 colour needs even sides
     stream = target.add_stream("libx264", rate=clocks.FPS)
     stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
     # With x264's macroblock tree the bytes of a 360x288 picture differed from run to run (our measurement).
     stream.options = {"crf": "18", "preset": "veryfast", "x264-params": "mbtree=0"}
     stream.codec_context.thread_count = 1
-    return _picture_packets(frames, stream, height, width)
+    return _picture_packets(chain([first], frames), stream, height, width)
 
 
-def _picture_packets(frames: FrameSource, stream: Any, height: int, width: int) -> Iterator[tuple[Fraction, Any]]:
+def _picture_packets(
+    frames: Iterable[np.ndarray], stream: Any, height: int, width: int
+) -> Iterator[tuple[Fraction, Any]]:
     """Encode frames; yield (decoding time, packet)."""
     for number, image in enumerate(frames):
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image[:height, :width]), format="rgb24")
@@ -158,15 +186,17 @@ def _encoded_sound(audio: np.ndarray, rate: int, target: Any) -> Iterator[tuple[
     layout = "mono" if len(channels) == 1 else "stereo"
     stream = target.add_stream("aac", rate=AUDIO_RATE, layout=layout, bit_rate=AUDIO_BIT_RATE)
     samples = np.stack([resample(channel, rate, AUDIO_RATE) for channel in channels])
-    return _sound_packets(np.clip(samples, -1, 1), stream, layout)
+    return _sound_packets(np.clip(samples, -1, 1).astype(np.float32), stream, layout, "fltp", AUDIO_RATE)
 
 
-def _sound_packets(samples: np.ndarray, stream: Any, layout: str) -> Iterator[tuple[Fraction, Any]]:
-    """Encode (channels, samples) in frames of 1024; yield (decoding time, packet)."""
+def _sound_packets(
+    samples: np.ndarray, stream: Any, layout: str, kind: str, rate: int
+) -> Iterator[tuple[Fraction, Any]]:
+    """Encode (channels, samples) of a sample format in frames of 1024; yield (decoding time, packet)."""
     for start in range(0, samples.shape[1], 1024):
-        block = np.ascontiguousarray(samples[:, start : start + 1024], np.float32)
-        frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=layout)
-        frame.sample_rate, frame.pts, frame.time_base = AUDIO_RATE, start, Fraction(1, AUDIO_RATE)
+        block = np.ascontiguousarray(samples[:, start : start + 1024])
+        frame = av.AudioFrame.from_ndarray(block, format=kind, layout=layout)
+        frame.sample_rate, frame.pts, frame.time_base = rate, start, Fraction(1, rate)
         yield from ((_time(packet), packet) for packet in stream.encode(frame))
     yield from ((_time(packet), packet) for packet in stream.encode(None))
 

@@ -9,6 +9,7 @@ rule prepare:
         settings=prepare_settings,
     output:
         audio=directory("results/{study}/prepared/{dataset}/{split}/shard-{shard}/audio"),
+        videos=directory("results/{study}/prepared/{dataset}/{split}/shard-{shard}/videos"),
         tracks="results/{study}/prepared/{dataset}/{split}/shard-{shard}/tracks.h5",
         manifest="results/{study}/manifests/{dataset}/{split}/shard-{shard}.cuts.jsonl.gz",
         excluded="results/{study}/manifests/{dataset}/{split}/shard-{shard}.excluded.csv",
