@@ -13,7 +13,7 @@ import numpy as np
 from syncvoice import clocks
 from syncvoice.audio import resample
 from syncvoice.errors import UserError
-from syncvoice.video.decode import ClipProblem, opened
+from syncvoice.video.media import ClipProblem, opened, stream_of
 
 RATE = 48_000  # Hz of the mix
 PEAK = 0.95  # of a mix that would clip; lossy coding overshoots
@@ -60,7 +60,7 @@ def read_background(path: Path) -> np.ndarray:
         with opened(path) as container:
             if not container.streams.audio:
                 raise UserError(f"background {path} holds no sound; give a file with music or noises")
-            stream = container.streams.audio[0]
+            stream = stream_of(container.streams.audio, path, "no_audio", "sound")
             layout = "mono" if stream.codec_context.layout.nb_channels == 1 else "stereo"
             resampler = av.AudioResampler(format="fltp", layout=layout, rate=RATE)
             for frame in chain(container.decode(stream), [None]):  # None: what the resampler still holds

@@ -284,20 +284,19 @@ def _sound_of_video(path: Path) -> tuple[Any, int, str]:
 
     try:
         with opened(path) as container:
-            found = [
-                (stream.codec_context.sample_rate, stream.codec_context.channels) for stream in container.streams.audio
-            ]
+            known = [stream.codec_context for stream in container.streams.audio if stream.codec_context is not None]
+            found = [(codec.sample_rate, codec.channels) for codec in known]
         frames = FrameSource(path, cache_bytes=0)
         frames.count()
         audio = read_sound(path, frames.start_s)
     except ClipProblem as problem:
         raise ScoreError(problem.message) from problem
-    return audio, SAMPLE_RATE, _note(*found[0])
+    return audio, SAMPLE_RATE, _note(*found[0], how="mean" if found[0][1] == 2 else "mix")
 
 
-def _note(rate: int, channels: int) -> str:
+def _note(rate: int, channels: int, how: str = "mean") -> str:
     """What had to be done to a sound, as a message."""
-    notes = [f"mean of {channels} channels"] if channels > 1 else []
+    notes = [f"{how} of {channels} channels"] if channels > 1 else []
     notes += [f"resampled from {rate} Hz to {SCORER_SAMPLE_RATE} Hz"] if rate != SCORER_SAMPLE_RATE else []
     return "; ".join(notes)
 

@@ -104,7 +104,6 @@ class FrameSource:
         """Decode the file and yield one frame per 1/25 s."""
         with opened(self.path) as container:
             stream = stream_of(container.streams.video, self.path, "no_video", "video")
-            stream.codec_context.thread_count = 1  # same bytes and predictable load, whatever the machine
             stream.codec_context.options = {"max_pixels": str(self._limits.max_pixels)}
             check_size(stream.codec_context, self._limits)
             check_length(container, self._limits)
@@ -192,7 +191,6 @@ def read_sound(path: Path | str, start_s: float | None, limits: Limits | None = 
     path, limits = Path(path), limits or Limits()
     with opened(path) as container:
         stream = stream_of(container.streams.audio, path, "no_audio", "sound")
-        stream.codec_context.thread_count = 1
         check_length(container, limits)
         rate = 0
         pieces: list[np.ndarray] = []

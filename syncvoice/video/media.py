@@ -51,11 +51,11 @@ class Limits:
 
     Attributes:
         max_pixels: of a frame; the default is cinema's 4K with a little room.
-        max_seconds: of picture and sound.
+        max_seconds: of picture and sound; the default lets films pass.
     """
 
     max_pixels: int = 4096 * 2304
-    max_seconds: float = 3600.0
+    max_seconds: float = 4 * 3600.0
 
 
 @contextmanager
@@ -76,14 +76,18 @@ def _first_line(error: BaseException) -> str:
 
 
 def stream_of(streams: Any, path: Path, reason: str, kind: str) -> Any:
-    """Return the first stream of a kind.
+    """Return the first stream of a kind, to be decoded in one thread.
 
     Raises:
-        ClipProblem: there is none.
+        ClipProblem: there is none, or nothing here decodes it.
     """
     if not streams:
         raise ClipProblem(reason, f"{path.name} holds no {kind} stream; a clip needs both picture and sound")
-    return streams[0]
+    stream = streams[0]
+    if stream.codec_context is None:
+        raise ClipProblem("broken_file", f"{path.name} holds {kind} of an unknown kind; convert or replace it")
+    stream.codec_context.thread_count = 1  # same bytes and predictable load, whatever the machine
+    return stream
 
 
 def check_size(picture: Any, limits: Limits) -> None:

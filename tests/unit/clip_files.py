@@ -54,10 +54,12 @@ def write_video(
     codec: str = "libx264",
     sound_codec: str = "pcm_s16le",
     rate: int = RATE,
+    layout: str = "mono",
 ) -> Path:
     """Write a video file; the suffix gives the container (.mkv keeps time stamps and PCM as they are).
 
-    times: of the pictures in seconds, for variable rate; sound_from: time of the first sample in seconds.
+    audio: (samples,), or (channels, samples) with its `layout`; times: of the pictures in seconds, for variable rate;
+    sound_from: time of the first sample in seconds.
     """
     with av.open(f"file:{path}", "w") as target:
         picture = target.add_stream(codec, rate=fps)
@@ -69,7 +71,7 @@ def write_video(
             picture.codec_context.time_base = picture.time_base = Fraction(1, 1000)
         sound = None
         if audio is not None:
-            sound = target.add_stream(sound_codec, rate=rate, layout="mono")
+            sound = target.add_stream(sound_codec, rate=rate, layout=layout)
         packets = []
         for number, image in enumerate(frames):
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
@@ -80,13 +82,28 @@ def write_video(
             packets += picture.encode(frame)
         packets += picture.encode(None)
         if sound is not None:
-            for start in range(0, len(audio), 1024):
-                block = np.clip(audio[None, start : start + 1024] * 32767, -32768, 32767).astype(np.int16)
-                frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block), format="s16", layout="mono")
+            channels = np.atleast_2d(audio)
+            for start in range(0, channels.shape[1], 1024):
+                block = np.clip(channels[:, start : start + 1024] * 32767, -32768, 32767).astype(np.int16)
+                packed = np.ascontiguousarray(block.T.reshape(1, -1))
+                frame = av.AudioFrame.from_ndarray(packed, format="s16", layout=layout)
                 frame.sample_rate, frame.time_base = rate, Fraction(1, rate)
                 frame.pts = start + round(sound_from * rate)
                 packets += sound.encode(frame)
             packets += sound.encode(None)
         for packet in sorted(packets, key=lambda p: p.dts * Fraction(p.time_base)):
             target.mux(packet)
+    return path
+
+
+def turn(path: Path, degrees: int) -> Path:
+    """Set the display matrix of an MP4, as a phone does that was held sideways: players turn it clockwise."""
+    unit, zero, minus = (value.to_bytes(4, "big", signed=True) for value in (1 << 16, 0, -(1 << 16)))
+    matrices = {0: (unit, zero, zero, unit), 90: (zero, unit, minus, zero), 180: (minus, zero, zero, minus)}
+    matrices[270] = (zero, minus, unit, zero)
+    rows = {angle: a + b + zero + c + d + zero for angle, (a, b, c, d) in matrices.items()}
+    data = bytearray(path.read_bytes())
+    position = data.index(rows[0], data.index(b"tkhd"))
+    data[position : position + len(rows[0])] = rows[degrees]
+    path.write_bytes(data)
     return path

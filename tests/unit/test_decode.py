@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from syncvoice.video.decode import REASONS, ClipProblem, FrameSource, decode_clip, decode_sound, fit, read_sound
-from tests.unit.clip_files import blank_frames, clicks, face_frames, real_data, write_video
+from tests.unit.clip_files import blank_frames, clicks, face_frames, real_data, turn, write_video
 
 
 def levels(source: FrameSource) -> list[int]:
@@ -178,20 +178,15 @@ def test_odd_names(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -
     assert decode_clip(path).n_frames == 12
 
 
-def test_rotation_is_honoured(tmp_path: Path) -> None:
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+def test_rotation_is_honoured(tmp_path: Path, degrees: int) -> None:
     frame = np.zeros((64, 96, 3), np.uint8)
-    frame[:, :48] = 255  # the left half is white
-    path = write_video(tmp_path / "a.mp4", [frame] * 12, clicks(12 * 960), sound_codec="aac")
-    data = bytearray(path.read_bytes())
-    unit, zero = (1 << 16).to_bytes(4, "big"), bytes(4)
-    plain = unit + zero + zero + zero + unit + zero
-    turned = zero + unit + zero + (-(1 << 16)).to_bytes(4, "big", signed=True) + zero + zero  # 90 degrees clockwise
-    position = data.index(plain, data.index(b"tkhd"))
-    data[position : position + len(plain)] = turned
-    path.write_bytes(data)
+    frame[:32, :48] = 255  # the upper left quarter is white
+    path = turn(write_video(tmp_path / "a.mp4", [frame] * 12, clicks(12 * 960), sound_codec="aac"), degrees)
     shown = next(iter(FrameSource(path)))
-    assert shown.shape == (96, 64, 3)
-    assert shown[:40].mean() > 240 and shown[56:].mean() < 15, "what was left is now on top"
+    expected = np.rot90(frame, -degrees // 90)
+    assert shown.shape == expected.shape
+    assert np.abs(shown.astype(int) - expected).mean() < 10 < np.abs(shown.astype(int) - 255 + expected).mean()
 
 
 def test_read_sound_averages_channels_of_all_formats(tmp_path: Path) -> None:
