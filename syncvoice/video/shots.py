@@ -10,7 +10,10 @@ from syncvoice.video.several import OUTER_EYES, extent, overlap
 GRID_LINES = 32  # rows and columns of pixels, evenly spread, by which frames are compared
 CUT_DIFFERENCE = 10.0  # grey levels by which a frame differs from the one before at a cut, in the mean of its pixels
 CUT_RATIO = 4.0  # and how much more than the clip's median difference that is
-SAME_PLACE = 0.5  # overlap (intersection over union) of a face with itself in the next frame; less is a jump
+SAME_PLACE = (
+    0.5  # overlap (intersection over union) of a face with itself across a change of the picture; less is a jump
+)
+SETTLING_FRAMES = 2  # a tracker looks for the new face where the old one was, and reaches it within so many frames
 
 
 class Watched:
@@ -53,7 +56,8 @@ def check_cuts(detections: Sequence[np.ndarray], differences: Sequence[float], m
     limit = max(CUT_DIFFERENCE, CUT_RATIO * float(np.median(changes[1:]))) if len(changes) > 1 else np.inf
     for frame in np.flatnonzero(changes >= limit):
         before = _first_seen(detections[max(frame - 1 - max_gap, 0) : frame][::-1])
-        after = _first_seen(detections[frame : frame + max_gap + 1])
+        settled = min(frame + SETTLING_FRAMES, len(detections) - 1)
+        after = _first_seen(detections[settled : settled + max_gap + 1])
         if len(before) and len(after) and overlap(before, after).max() < SAME_PLACE:
             raise ClipProblem(
                 "scene_cut",
