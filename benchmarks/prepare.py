@@ -212,6 +212,8 @@ def side_by_side(processes: int, clips: Clips, folder: Path) -> dict[str, Any]:
         job.join()
     wall = max(row["wall_s"] for row in rows)
     done = sum(row["clips"] for row in rows)
+    if not done:
+        raise SystemExit(f"no clip of {clips.folder} can be prepared; see why with --check")
     return {
         "clips": done,
         "wall_s": wall,
@@ -260,11 +262,28 @@ def disagreements(row: dict[str, Any]) -> list[str]:
             if row[name] != count]  # fmt: skip
 
 
+def faces_in(video: Path) -> tuple[int, int]:
+    """Frames of a video and how many of them show a face; (0, 0) of a file that cannot be decoded."""
+    from syncvoice.video.decode import ClipProblem, FrameSource
+    from syncvoice.video.prepare import PrepareSettings
+
+    try:
+        _, found = PrepareSettings().make_detector().detect(FrameSource(video))
+    except ClipProblem:
+        return 0, 0
+    return len(found), int(found.sum())
+
+
 def check(clips: Clips, folder: Path) -> dict[str, Any]:
-    """Prepare every clip; returns counts of frames, faces, excluded clips and wrong lengths."""
+    """Prepare every clip; returns counts of frames, faces, excluded clips and wrong lengths.
+
+    Frames of excluded clips count too: what was left out must not make the share of faces better.
+    """
     accepted, excluded = prepare_all(clips, folder)
     rows = lengths_of(accepted, folder)
-    frames, found = (sum(row[name] for row in rows) for name in ("frames", "found"))
+    counts = {row["clip"]: (row["frames"], row["found"]) for row in rows}
+    counts |= {row.clip: faces_in(clips.folder / row.media) for row in excluded}
+    frames, found = (sum(count) for count in zip(*counts.values(), strict=True))
     return {
         "clips": len(accepted) + len(excluded),
         "accepted": len(accepted),
@@ -274,7 +293,7 @@ def check(clips: Clips, folder: Path) -> dict[str, Any]:
         "frames": frames,
         "frames_with_face": found,
         "share_with_face": found / frames if frames else 0.0,
-        "clips_with_lost_frames": sorted(row["clip"] for row in rows if row["found"] < row["frames"]),
+        "clips_with_lost_frames": sorted(clip for clip, (n, seen) in counts.items() if seen < n),
         "wrong_lengths": [problem for row in rows for problem in disagreements(row)],
     }
 

@@ -54,14 +54,15 @@ def test_check_counts_excluded_clips_and_wrong_lengths(tmp_path: Path) -> None:
     write_video(tmp_path / "s1" / "bbaf4s.mkv", blank_frames(30), sound)
     found = benchmark.check(benchmark.Clips(tmp_path, "grid", None), tmp_path / "out")
     assert (found["clips"], found["accepted"], found["excluded"]) == (2, 1, {"no_face": 1})
-    assert found["frames"] == found["frames_with_face"] == 30 and found["wrong_lengths"] == []
+    assert (found["frames"], found["frames_with_face"]) == (60, 30), "excluded frames count too"
+    assert found["clips_with_lost_frames"] == ["s1_bbaf4s"] and found["wrong_lengths"] == []
     row = {"clip": "c", "video": 30, "frames": 30, "track": 30, "mouth": 30, "pictures": 30, "lip": 29, "face": 30}
     problems = benchmark.disagreements({**row, "mel": 112, "samples": 28_800})
     assert problems == ["c: lip has 29, expected 30", "c: mel has 112, expected 113"]
 
 
 def test_steps_and_jobs_are_timed(tmp_path: Path) -> None:
-    write_video(tmp_path / "s1.mkv", face_frames(20), clicks(20 * 960, at=(9600,)))
+    write_video(tmp_path / "bbaf3s.mkv", face_frames(20), clicks(20 * 960, at=(9600,)))
     clips = benchmark.Clips(tmp_path, "grid", None)
     steps = benchmark.step_medians(clips, tmp_path, 1, benchmark.CLOCKS["cpu"])
     assert steps["frames_per_clip"] == 20 and len(steps["steps"]) == 14
