@@ -8,6 +8,7 @@ from typing import Any
 
 from syncvoice.errors import UserError
 
+MAX_ID_BYTES = 200  # file systems take 255, of which endings and temporary names need some
 Interval = tuple[str, float, float]  # symbol, start in seconds, end in seconds
 
 
@@ -172,19 +173,23 @@ def check_id(clip: str) -> None:
     """Refuse ids that cannot be a file name and an HDF5 group at once.
 
     Raises:
-        UserError: the id is empty, starts with a dot, or holds a slash, a control character or a line break.
+        UserError: the id is empty or long, starts with a dot, or holds a slash, a control character or a line break.
     """
-    if not clip or clip.startswith(".") or "/" in clip or not clip.isprintable():
+    if not clip or clip.startswith(".") or "/" in clip or not clip.isprintable() or len(clip.encode()) > MAX_ID_BYTES:
         raise UserError(
-            f"clip id {clip!r} cannot be used as a file name; use letters, digits, spaces, '-', '_' and no '/', and do "
-            "not start with '.'"
+            f"clip id {clip!r} cannot be used as a file name; use letters, digits, spaces, '-', '_' and no '/', do not "
+            f"start with '.' and stay within {MAX_ID_BYTES} bytes"
         )
 
 
 def safe_id(name: str) -> str:
-    """Return a name as an id: what no file name should hold becomes "_" (see `check_id`)."""
-    name = "".join(letter if letter.isprintable() and letter != "/" else "_" for letter in name)
-    return f"_{name[1:]}" if name.startswith(".") else name
+    """Return a name as an id: what no file name should hold becomes "_", a long one is cut and gets a checksum."""
+    safe = "".join(letter if letter.isprintable() and letter != "/" else "_" for letter in name)
+    safe = f"_{safe[1:]}" if safe.startswith(".") else safe
+    if len(safe.encode()) > MAX_ID_BYTES:
+        checksum = zlib.crc32(name.encode(errors="surrogateescape"))
+        safe = f"{safe.encode()[: MAX_ID_BYTES - 9].decode(errors='ignore')}_{checksum:08x}"
+    return safe
 
 
 def in_shard(clip: str, shard: int, shards: int) -> bool:

@@ -69,7 +69,7 @@ def write_clip(path: Path, frames: Iterable[np.ndarray], audio: np.ndarray) -> N
         audio: (960 * frames,) mono at 24 kHz.
 
     Raises:
-        ClipProblem: the picture cannot be encoded, for example because its size changes.
+        ClipProblem: the picture cannot be encoded.
     """
     try:
         with atomic_path(path) as temporary, _container(temporary, "", "matroska") as target:
@@ -77,7 +77,7 @@ def write_clip(path: Path, frames: Iterable[np.ndarray], audio: np.ndarray) -> N
             samples = (np.clip(audio, -1, 1) * 32767).round().astype(np.int16)[None]
             sound = _sound_packets(samples, stream, "mono", "s16", clocks.SAMPLE_RATE)
             _interleave(target, _encoded_frames(iter(frames), target), sound)
-    except (av.error.FFmpegError, ValueError, StopIteration) as error:
+    except av.error.FFmpegError as error:
         raise ClipProblem("broken_file", f"the picture cannot be encoded ({error}); convert the video") from error
 
 
@@ -161,6 +161,8 @@ def _encoded_frames(frames: Iterator[np.ndarray], target: Any) -> Iterator[tuple
     """Add an H.264 stream to `target`; yield (decoding time, packet) of RGB frames at 25 fps."""
     first = next(frames)
     height, width = (side // 2 * 2 for side in first.shape[:2])  # 4:2:0 colour needs even sides
+    if not height or not width:
+        raise ClipProblem("broken_file", "the picture is a single pixel high or wide; choose another video")
     stream = target.add_stream("libx264", rate=clocks.FPS)
     stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
     # With x264's macroblock tree the bytes of a 360x288 picture differed from run to run (our measurement).

@@ -23,6 +23,7 @@ SLACK_FRAMES = 8  # by which subtitles may be early or late
 MARGIN_FRAMES = 12  # of sound before the first and after the last text of a piece
 QUIET_SHARE = 0.25  # of the way from the floor to loud speech, in decibels; what is below is a pause
 FLOOR_DECIBELS = 40.0  # below loud speech; digital silence would set the floor much lower
+QUIET_DECIBELS = 10.0  # that a pause is at least below loud speech: sound without pauses has none
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def quiet_frames(sound: np.ndarray) -> np.ndarray:
     level = 10 * np.log10(power + 1e-12)
     loud = np.percentile(level, 95)
     floor = max(np.percentile(level, 5), loud - FLOOR_DECIBELS)
-    return level < floor + QUIET_SHARE * (loud - floor)
+    return level < min(floor + QUIET_SHARE * (loud - floor), loud - QUIET_DECIBELS)
 
 
 def _cuts(texts: Sequence[Said], sound: np.ndarray) -> list[int | None]:

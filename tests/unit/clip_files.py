@@ -1,5 +1,6 @@
 """Small video files for tests: a photographed face that moves, sound with clicks, any frame rate and container."""
 
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+
+from syncvoice.video.track import STABLE_INDEX, STABLE_LAYOUT
 
 RATE = 24_000
 ROOT = Path(__file__).parents[2]
@@ -107,3 +110,25 @@ def turn(path: Path, degrees: int) -> Path:
     data[position : position + len(rows[0])] = rows[degrees]
     path.write_bytes(data)
     return path
+
+
+class StillFace:
+    """A detector without a network: a schematic face in the middle of every frame."""
+
+    name, version, weights_sha256 = "still_face", "1", None
+
+    def detect(self, frames: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        faces = self.detect_all(frames)
+        return np.concatenate(faces), np.ones(len(faces), bool)
+
+    def detect_all(self, frames: Iterable[np.ndarray]) -> list[np.ndarray]:
+        return [self._face(*frame.shape[:2])[None] for frame in frames]
+
+    def count_faces(self, frames: Sequence[np.ndarray]) -> list[int]:
+        return [1] * len(frames)
+
+    def _face(self, height: int, width: int) -> np.ndarray:
+        points = np.zeros((478, 3), np.float32)
+        points[STABLE_INDEX] = STABLE_LAYOUT * min(height, width) * 0.4
+        points[:, :2] += width / 2, height / 2
+        return points
