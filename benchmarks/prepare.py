@@ -21,7 +21,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -99,6 +99,7 @@ def steps_of(source: Any, folder: Path, detector: Any, clock: Callable[[], float
     from syncvoice.features.mel import log_mel
     from syncvoice.video import crop, decode
     from syncvoice.video.prepare import PrepareSettings
+    from syncvoice.video.shots import Watched, check_cuts
     from syncvoice.video.store import TrackWriter
     from syncvoice.video.track import make_track
 
@@ -115,6 +116,11 @@ def steps_of(source: Any, folder: Path, detector: Any, clock: Callable[[], float
         detector.count_faces([frame for number, frame in enumerate(frames) if number in wanted])
     with steps.step("detect and track"):
         landmarks, found = detector.detect(frames)
+    with steps.step("look for cuts"):
+        watched = Watched(frames)
+        deque(watched, maxlen=0)
+        seen = [points[None][: int(there)] for points, there in zip(landmarks, found, strict=True)]
+        check_cuts(seen, watched.differences, settings.max_gap_frames)
     with steps.step("smooth and box"):
         track = make_track(landmarks, found, settings.max_gap_frames)
     with steps.step("mouth crops"):

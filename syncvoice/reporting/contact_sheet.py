@@ -286,6 +286,7 @@ def _panel(sheet: Sheet, x: int, y: int, panel: Panel) -> None:
     clip = panel.clip
     facts = [f"speaker {clip.speaker}" if clip.speaker else "", clip.language, f"{clip.n_frames / clocks.FPS:.2f} s"]
     facts.append(f"face in {int(panel.track.found.sum())} of {clip.n_frames} frames")
+    facts.append(f"chosen from {clip.n_faces} faces" if clip.n_faces > 1 else "")
     soft = " · ".join(fact for fact in facts if fact)
     sheet.text(x + WIDTH, y + 3, soft, 8, style.SOFT, ha="right")
     sheet.text(x, y, fitted(clip.id, WIDTH - _extent(soft, 8) - 20, 10), 10)

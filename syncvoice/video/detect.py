@@ -104,7 +104,7 @@ class MediaPipeMesh:
             ) as tracker,
         ):
             results = [(tracker.process(frame).multi_face_landmarks or (), frame.shape) for frame in frames]
-        return [_stacked([(face.landmark, shape) for face in faces])[0] for faces, shape in results]
+        return [_stacked([(face, shape) for face in faces])[0] for faces, shape in results]
 
     def count_faces(self, frames: Sequence[np.ndarray]) -> list[int]:
         """Number of faces (at most 2) in each frame."""

@@ -217,3 +217,10 @@ def test_long_text_is_cut_to_its_place() -> None:
     short = sheets.fitted("word " * 100, 400, 9)
     assert short.endswith("…") and sheets._extent(short, 9) <= 400 < sheets._extent("word " * 100, 9)
     assert sheets.fitted("a  b", 400, 9) == "a b"
+
+
+def test_sheet_says_when_the_face_was_chosen_from_several(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path, "c")
+    assert "chosen from" not in texts(sheets.contact_sheet("t", [clip], []))
+    several = replace(clip, face_rule="speaking", n_faces=2)
+    assert "chosen from 2 faces" in texts(sheets.contact_sheet("t", [several], []))
