@@ -13,7 +13,7 @@ from syncvoice.dubbing.script import Cue
 from syncvoice.errors import UserError
 from syncvoice.video.decode import ClipProblem, FrameSource
 from syncvoice.video.detect import FaceDetector
-from syncvoice.video.prepare import PrepareSettings, crowd, follow_face, sound_for
+from syncvoice.video.prepare import PrepareSettings, crowd_problem, follow_face, sound_for
 from syncvoice.video.track import Track
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _follow(
     except ClipProblem as error:
         problem = error
     if crowded:
-        return crowd(crowded[0])
+        return crowd_problem(crowded[0])
     return problem or track
 
 

@@ -62,6 +62,8 @@ class Limits:
 def opened(path: Path) -> Iterator[Any]:
     """Open a media file; every FFmpeg or system error inside the block becomes a `broken_file` problem."""
     try:
+        if path.exists() and not path.is_file():
+            raise ClipProblem("broken_file", f"{path.name} is a folder, pipe or device; put a file there")
         # "file:" keeps a name that starts with a dash or holds a colon from being read as an option or a protocol
         options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
         with av.open(f"file:{path}", metadata_errors="replace", options=options) as container:

@@ -165,10 +165,10 @@ def _check_alone(frames: FrameSource, detector: FaceDetector, checks: int) -> No
     wanted = set(np.linspace(0, frames.count() - 1, checks).round().astype(int).tolist())
     counts = detector.count_faces([frame for number, frame in enumerate(frames) if number in wanted])
     if max(counts, default=0) > 1:
-        raise crowd(sorted(wanted)[int(np.argmax(counts))])
+        raise crowd_problem(sorted(wanted)[int(np.argmax(counts))])
 
 
-def crowd(frame: int) -> ClipProblem:
+def crowd_problem(frame: int) -> ClipProblem:
     """Return the problem of a second face."""
     return ClipProblem(
         "several_faces",

@@ -275,6 +275,14 @@ def test_a_playlist_opens_no_other_file(tmp_path: Path) -> None:
     assert decode_clip(tmp_path / "secret.mkv").n_frames == N
 
 
+def test_pipes_and_devices_are_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    (tmp_path / "zeros.mp4").symlink_to("/dev/zero")
+    for name in ("pipe.mp4", "zeros.mp4"):
+        with pytest.raises(ClipProblem, match="pipe or device"):
+            decode_clip(tmp_path / name)
+
+
 def test_a_stream_that_nothing_decodes_is_a_broken_file(tmp_path: Path) -> None:
     path = write_video(tmp_path / "a.avi", still_frames(), noise(N), codec="mpeg4")
     path.write_bytes(path.read_bytes().replace(b"FMP4", b"zzzz"))

@@ -8,14 +8,17 @@ import pytest
 
 from syncvoice.cli import main
 from syncvoice.corpus.minidub import make_shard
+from syncvoice.dubbing.faces import follow_cues
+from syncvoice.dubbing.script import Cue
+from syncvoice.errors import UserError
 from syncvoice.files import write_json
 from syncvoice.manifest import clips_of
-from syncvoice.video.decode import ClipProblem, decode_clip
+from syncvoice.video.decode import ClipProblem, FrameSource, decode_clip
 from syncvoice.video.detect import FaceDetector
 from syncvoice.video.prepare import PrepareSettings, follow_face, prepare_clip
 from syncvoice.video.several import Choice, Face, choose, follow_faces, overlap, speaking_score
 from syncvoice.video.store import TrackReader
-from syncvoice.video.track import STABLE_INDEX, STABLE_LAYOUT
+from syncvoice.video.track import STABLE_INDEX, STABLE_LAYOUT, Track
 from tests.unit.clip_files import blank_frames, clicks, face_frames, portrait, real_data, write_video
 
 SPEAKING = PrepareSettings(several_faces="speaking")
@@ -184,6 +187,33 @@ def test_manifest_and_track_say_which_rule_chose_from_how_many(
         with TrackReader("o/tracks.h5") as reader:
             found = [(name, reader.track(name).rule, reader.track(name).n_faces) for name in reader.clips()]
         assert found == [(name, rule, count) for name, _, count in expected]
+
+
+@pytest.mark.parametrize(("rule", "place"), [("exclude", None), ("longest", 1), ("speaking", 0)])
+def test_dubbing_takes_the_same_rules(tmp_path: Path, talkers: list, rule: str, place: int | None) -> None:
+    """Two cues of a video in which the left person speaks and comes late into the second cue."""
+    (left, sound), (right, _) = talkers
+    frames = side_by_side(left, right)
+    n = len(frames)
+    for frame in frames[n // 2 : n // 2 + 6] if rule == "longest" else ():
+        frame[:, :288] = 90
+    source = FrameSource(write_video(tmp_path / "two.mkv", frames, sound[: n * 960]))
+    cues = [Cue("first", "bin blue", 0, n // 2), Cue("second", "at f two", n // 2, n)]
+    seen: list[int] = []
+    first, second = follow_cues(source, cues, rule, lambda: seen.append(1))
+    assert len(seen) == n
+    if place is None:
+        assert isinstance(second, ClipProblem) and second.reason == "several_faces"
+        return
+    assert isinstance(first, Track) and isinstance(second, Track)
+    assert 288 * place < second.landmarks[:, 168, 0].mean() < 288 * (place + 1)
+    assert (len(second.found), second.rule) == (n - n // 2, rule)
+
+
+def test_dubbing_cannot_hear_who_speaks_in_a_silent_video(tmp_path: Path) -> None:
+    source = FrameSource(write_video(tmp_path / "silent.mkv", face_frames(12), None))
+    with pytest.raises(UserError, match="needs sound"):
+        follow_cues(source, [Cue("all", "bin blue", 0, 12)], "speaking", lambda: None)
 
 
 @pytest.mark.skipif(not real_data("grid").is_dir(), reason="no GRID clips at hand")

@@ -9,6 +9,7 @@ from syncvoice.config import load_study, read_study
 from syncvoice.config.settings import job_settings
 from syncvoice.datasets.card import cards_in
 from syncvoice.errors import UserError
+from syncvoice.video.prepare import PrepareSettings
 from tests.workflow.conftest import REPOSITORY, Project, make_project
 
 CONFIG = REPOSITORY / "config"
@@ -50,6 +51,13 @@ def test_study_resolves_and_every_data_set_has_a_card(study: str) -> None:
     assert set(local) <= set(cards_in(CONFIG / "datasets"))
     sections = job_settings(resolved, {})
     assert all(f"prepare/{name}/{split}" in sections for name in local for split in resolved.datasets[name].splits)
+
+
+@pytest.mark.parametrize("study", [*STUDIES, "mini", "tiny"])
+def test_prepare_settings_are_those_that_the_step_knows(study: str) -> None:
+    settings = PrepareSettings.of(read_study(CONFIG / f"{study}.yaml").prepare)
+    assert settings.several_faces == ("speaking" if study == "wild" else "exclude")
+    assert settings.cut_above_seconds == (20 if study == "wild" else None)
 
 
 @pytest.mark.parametrize("study", STUDIES)
