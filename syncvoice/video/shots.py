@@ -62,8 +62,8 @@ def check_cuts(detections: Sequence[np.ndarray], differences: Sequence[float], m
         if len(before) and len(after) and overlap(before, after).max() < SAME_PLACE:
             raise ClipProblem(
                 "scene_cut",
-                f"the picture cuts to another shot at frame {frame} ({frame / clocks.FPS:.2f} s) and the face jumps; cut "
-                "the clip there",
+                f"the picture cuts to another shot at frame {frame} ({frame / clocks.FPS:.2f} s) and the face jumps; "
+                "cut the clip there",
             )
 
 
