@@ -107,6 +107,12 @@ class FineTuning(lightning.LightningModule):
             if step == self.running.span_start(self.first_averaged, self.recipe["steps"]):
                 self.running_at_start = RunningAverage.of(self.running.content())
 
+    def configure_gradient_clipping(self, optimizer: Any, gradient_clip_val: float | None = None,
+                                    gradient_clip_algorithm: str | None = None) -> None:  # fmt: skip
+        """Clip by the norm; here, because Lightning refuses to before a fused optimiser."""
+        if gradient_clip_val:
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), gradient_clip_val)
+
     def configure_optimizers(self) -> Any:
         """Optimiser and schedule of the recipe."""
         optimiser = optimiser_of(self.recipe, self.model, self.new)

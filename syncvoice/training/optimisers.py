@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from syncvoice.model.precision import resolve_precision
 from syncvoice.training.scaled_adam import ScaledAdam, eden
 
 FINAL_RATE = 0.02  # of the highest rate, where the linear schedule ends
@@ -32,7 +33,9 @@ def optimiser_of(recipe: Mapping[str, Any], model: nn.Module, new: Sequence[str]
             group["param_min_rms"] = settings["new_layers_min_rms"]
         groups = [group for group in groups if group["params"]]
         return ScaledAdam(groups, rate, betas, settings["clipping_scale"])
-    return torch.optim.AdamW(groups, lr=rate, betas=betas, weight_decay=settings["weight_decay"])
+    # One pass over the memory. With float16 a fused optimiser would undo the loss scale itself, after the clipping.
+    fused = resolve_precision(recipe["precision"]) != "fp16"
+    return torch.optim.AdamW(groups, rate, betas, weight_decay=settings["weight_decay"], fused=fused)
 
 
 def rate_factor(recipe: Mapping[str, Any], epoch_of: Callable[[int], int]) -> Callable[[int], float]:

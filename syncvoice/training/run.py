@@ -47,6 +47,7 @@ def train(recipe: Mapping[str, Any], manifest: Path, features_root: Path, folder
         raise UserError(f"--devices {devices}: expected 1 or more, no more than the GPUs of a machine that has some")
     torch.set_num_threads(int(recipe["threads"]))
     torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())  # to the bit on CPU only
+    torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads memory that it did not write
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # its advice is not about this run
     steps, accumulate = int(recipe["steps"]), accumulation(recipe, devices)
     plan = BatchPlan(clips_of(manifest), recipe, parts=devices * accumulate)

@@ -7,7 +7,7 @@ Symbols: p a parameter tensor, g its gradient, rms(p) = sqrt(mean(p²)), k the s
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -18,7 +18,10 @@ CLIP_WINDOW = 100  # steps whose gradient norms give the median
 EARLY_ESTIMATES = (10, 20, 40)  # steps of the first window that estimate the median already, with a margin of two
 SIZE_STEP_LIMIT = 0.1  # largest relative change of a size in one update
 
+PIECE = 2**17  # numbers of a tensor that a CPU updates at once
+
 State = dict[str, Any]
+Piece = tuple[Sequence[Tensor], ...]
 
 
 class ScaledAdam(torch.optim.Optimizer):
@@ -31,7 +34,7 @@ class ScaledAdam(torch.optim.Optimizer):
     Args:
         params: parameters, or groups with options of their own.
         lr: relative step.
-        betas: decay of the momentum and of the squared gradient.
+        betas: decay of the momentum, above zero, and of the squared gradient.
         clipping_scale: multiple of the median gradient norm at which gradients are clipped; None never clips.
         scalar_lr_scale: factor of `lr` for scalars and for sizes.
         param_min_rms, param_max_rms: bounds within which a size counts and grows.
@@ -54,26 +57,25 @@ class ScaledAdam(torch.optim.Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            stacks = [self._stack(parameters, group) for parameters in same_shapes(group["params"])]
+            stacks = [self._stack(parameters) for parameters in same_shapes(group["params"])]
             clip = self._clip(stacks, group)
             for stack in stacks:
                 (update_scalars if stack.is_scalar else update_tensors)(stack, clip, group)
-                stack.write_back()
+                stack.state["step"] += 1
         return loss
 
-    def _stack(self, parameters: list[Tensor], group: Mapping[str, Any]) -> "Stack":
-        """Values, gradients and state of parameters of one shape."""
-        values = torch.stack([p.detach() for p in parameters])
-        gradients = torch.stack([torch.zeros_like(p) if p.grad is None else p.grad for p in parameters])
+    def _stack(self, parameters: list[Tensor]) -> "Stack":
+        """Parameters of one shape with their common state, which is created on first sight."""
         state = self.state[parameters[0]]
-        stack = Stack(parameters, values, gradients, state)
+        stack = Stack(parameters, state)
         if not state:
             state["step"] = 0
-            state["momentum"], state["variance"] = torch.zeros_like(values), torch.zeros_like(values)
+            size = (len(parameters), *parameters[0].shape)
+            state["momentum"], state["variance"] = (parameters[0].new_zeros(size) for _ in range(2))
             if not stack.is_scalar:
                 state["rms"] = stack.rms()
                 state["size_variance"] = torch.zeros_like(state["rms"])
-                state["size_gradients"] = torch.zeros(SIZE_PERIOD, *state["rms"].shape, device=values.device)
+                state["size_gradients"] = torch.zeros(SIZE_PERIOD, *state["rms"].shape, device=state["rms"].device)
         return stack
 
     def _clip(self, stacks: "list[Stack]", group: Mapping[str, Any]) -> float:
@@ -101,27 +103,53 @@ class ScaledAdam(torch.optim.Optimizer):
 
 
 class Stack:
-    """Parameters of one shape: values and gradients (n, *shape), and their common state."""
+    """Parameters of one shape, updated in place, and their common state, whose first axis counts the parameters."""
 
-    def __init__(self, parameters: list[Tensor], values: Tensor, gradients: Tensor, state: State) -> None:
-        """Keep the stacked tensors."""
-        self.parameters, self.values, self.gradients, self.state = parameters, values, gradients, state
-        self.is_scalar = values.numel() == len(values)
-        self.dims = tuple(range(1, values.ndim))
+    def __init__(self, parameters: list[Tensor], state: State) -> None:
+        """Collect values and gradients; nothing is copied."""
+        self.state = state
+        self.values = [p.detach() for p in parameters]
+        self.gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+        self.is_scalar = parameters[0].numel() == 1
 
     def rms(self) -> Tensor:
         """Size of every tensor, (n, 1, ..., 1)."""
-        return self.values.square().mean(dim=self.dims, keepdim=True).sqrt()
+        return self.per_tensor(torch._foreach_norm(self.values)) / math.sqrt(self.values[0].numel())
+
+    def gradients_by_size(self) -> Tensor:
+        """Derivative by every tensor's size, Σ p·g, (n, 1, ..., 1)."""
+        pairs = zip(self.values, self.gradients, strict=True)
+        return self.per_tensor([torch.dot(p.flatten(), g.flatten()) for p, g in pairs])
+
+    def per_tensor(self, numbers: Sequence[Tensor]) -> Tensor:
+        """One number per tensor, each () -> (n, 1, ..., 1)."""
+        return torch.stack(list(numbers)).view(-1, *[1] * self.values[0].ndim)
 
     def squared_norm(self, scalar_scale: float) -> Tensor:
         """Squared norm of the gradients, each relative to its tensor's size."""
-        return (self.gradients * (scalar_scale if self.is_scalar else self.state["rms"])).square().sum()
+        norms = self.per_tensor(torch._foreach_norm(self.gradients))
+        return (norms * (scalar_scale if self.is_scalar else self.state["rms"])).square().sum()
 
-    def write_back(self) -> None:
-        """Copy the new values into the parameters."""
-        for parameter, value in zip(self.parameters, self.values, strict=True):
-            parameter.copy_(value)
-        self.state["step"] += 1
+    def pieces(self, scales: Tensor) -> Iterator[Piece]:
+        """Values, gradients, momentum, variance and scale in pieces on which all operations of an update run in turn.
+
+        On a GPU the whole stack is one piece, so that few kernels start. On a CPU a piece stays in the core's cache,
+        and memory is passed once (122.7 M parameters on one core: 0.4 s; stacked and unstacked, 2.7 s).
+        """
+        momentum, variance = self.state["momentum"].unbind(), self.state["variance"].unbind()
+        whole = (self.values, self.gradients, momentum, variance)
+        if not has_cache(self.values[0]):
+            yield (*whole, scales.unbind())
+            return
+        for value, gradient, *states, scale in zip(*whole, scales.flatten().unbind(), strict=True):
+            flat = (value.view(-1), gradient.reshape(-1), *(state.view(-1) for state in states))
+            for parts in zip(*(tensor.split(PIECE) for tensor in flat), strict=True):
+                yield (*([part] for part in parts), [scale])
+
+
+def has_cache(tensor: Tensor) -> bool:
+    """Whether the device gains from working on pieces."""
+    return tensor.device.type == "cpu"
 
 
 def same_shapes(parameters: Iterable[Tensor]) -> list[list[Tensor]]:
@@ -132,36 +160,45 @@ def same_shapes(parameters: Iterable[Tensor]) -> list[list[Tensor]]:
     return list(groups.values())
 
 
-def adam_direction(stack: Stack, gradients: Tensor, group: Mapping[str, Any]) -> Tensor:
-    """Update the squared gradient v and return g / (sqrt(v) + ε); v is corrected for its start at zero early on."""
-    beta2, variance = group["betas"][1], stack.state["variance"]
-    variance.mul_(beta2).addcmul_(gradients, gradients, value=1 - beta2)
+def adam_step(stack: Stack, scales: Tensor, clip: float, group: Mapping[str, Any]) -> None:
+    """Update the squared gradient v, the momentum m and the values: m ← β₁ m + scale g / (sqrt(v) + ε), p ← p + m.
+
+    Early on v is corrected for its start at zero. `scales` (n, 1, ..., 1) multiplies each tensor's direction.
+    """
+    beta1, beta2 = group["betas"]
     correction = 1 - beta2 ** (stack.state["step"] + 1)
-    corrected = variance / correction if correction < 0.99 else variance
-    return gradients / corrected.sqrt().add_(group["eps"])
+    root = math.sqrt(correction) if correction < 0.99 else 1.0  # sqrt(v / c) + ε = (sqrt(v) + ε sqrt(c)) / sqrt(c)
+    for values, gradients, momentum, variance, scale in stack.pieces(scales * root):
+        torch._foreach_mul_(variance, beta2)
+        torch._foreach_addcmul_(variance, gradients, gradients, value=(1 - beta2) * clip**2)
+        divisor = torch._foreach_sqrt(variance)
+        torch._foreach_add_(divisor, group["eps"] * root)
+        torch._foreach_div_(divisor, scale)
+        torch._foreach_mul_(momentum, beta1)
+        torch._foreach_addcdiv_(momentum, gradients, divisor, value=clip)
+        torch._foreach_add_(values, momentum)
 
 
 def update_scalars(stack: Stack, clip: float, group: Mapping[str, Any]) -> None:
     """Adam with momentum at a smaller rate; values stay within ± scalar_max."""
-    beta1, rate = group["betas"][0], group["lr"] * group["scalar_lr_scale"]
-    direction = adam_direction(stack, stack.gradients * clip, group)
-    momentum = stack.state["momentum"].mul_(beta1).add_(direction, alpha=-rate * (1 - beta1))
-    stack.values.add_(momentum).clamp_(-group["scalar_max"], group["scalar_max"])
+    rate = group["lr"] * group["scalar_lr_scale"] * (1 - group["betas"][0])
+    adam_step(stack, stack.per_tensor([torch.tensor(-rate)] * len(stack.values)).to(stack.values[0]), clip, group)
+    for value in stack.values:
+        value.clamp_(-group["scalar_max"], group["scalar_max"])
 
 
 def update_tensors(stack: Stack, clip: float, group: Mapping[str, Any]) -> None:
     """Step in proportion to each tensor's size and, every fourth step, change of the size."""
     beta1, state = group["betas"][0], stack.state
-    gradients = stack.gradients * clip
-    momentum = state["momentum"].mul_(beta1)
     phase = state["step"] % SIZE_PERIOD
-    state["size_gradients"][phase] = (stack.values * gradients).sum(dim=stack.dims, keepdim=True)
+    state["size_gradients"][phase] = stack.gradients_by_size() * clip
     if phase == SIZE_PERIOD - 1:
         state["rms"].copy_(stack.rms())
-        momentum.add_(stack.values * size_step(stack, group), alpha=1 - beta1)
-    scale = state["rms"].clamp(min=group["param_min_rms"]) * (-group["lr"] * (1 - beta1))
-    momentum.add_(adam_direction(stack, gradients, group) * scale)
-    stack.values.add_(momentum)
+        change = size_step(stack, group) * ((1 - beta1) / beta1)  # the momentum decays by beta1 after this
+        for momentum, value, share in zip(state["momentum"], stack.values, change, strict=True):
+            momentum.addcmul_(value, share)
+    scales = state["rms"].clamp(min=group["param_min_rms"]) * (-group["lr"] * (1 - beta1))
+    adam_step(stack, scales, clip, group)
 
 
 def size_step(stack: Stack, group: Mapping[str, Any]) -> Tensor:
