@@ -1,8 +1,9 @@
 """A second peer: training with the sequence of operations that the public implementation runs on a CPU.
 
-Facts about k2-fsa/ZipVoice 2f7326f where the package k2 is not installed, as here; written anew. What costs: activations in float32, one operation per term, all kept by autograd; bypasses whose float32 scales
-turn the residual stream to float32; norms whose gradient recomputes them; gates as two halves; ScaledAdam on stacked
-copies. Left out on both sides: its regularisers (Balancer, Whiten, dropout, skips) and its axis order (time first).
+Facts about k2-fsa/ZipVoice 2f7326f where the package k2 is not installed, as here; written anew. What costs:
+activations in float32, one operation per term, all kept by autograd; bypasses whose float32 scales turn the residual
+stream to float32; norms whose gradient recomputes them; gates as two halves; ScaledAdam on stacked copies. Left out on
+both sides: its regularisers (Balancer, Whiten, dropout, skips) and its axis order (time first).
 """
 
 import math

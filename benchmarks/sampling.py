@@ -79,7 +79,9 @@ def against_eager(model: ZipVoice, ours: dict[str, ZipVoice], target: float, arg
     features = {name: fn() for name, fn in candidates.items()}  # also the warm-up
     seconds = medians_of(candidates, args.runs, warm_up=0, clock=CLOCKS[args.clock])
     peer = features["eager float32"][:, round(PROMPT_SECONDS * FRAME_RATE) :]
-    result: dict[str, Any] = {"target_s": target, "mel_spread": peer.std().item(), "seconds": seconds}
+    factors = {name: taken / target for name, taken in seconds.items()}  # seconds of computing per second of speech
+    result: dict[str, Any] = {"target_s": target, "mel_spread": peer.std().item(), "seconds": seconds,
+                              "real_time_factor": factors}  # fmt: skip
     for name in ours:
         error = (features[name][:, -peer.shape[1] :] - peer).abs()
         result[name] = {
@@ -131,7 +133,8 @@ def main() -> None:
     for target in args.targets:
         rows.append(row := against_eager(model, ours, target, args))
         for name, taken in row["seconds"].items():
-            print(f"{PROMPT_SECONDS} s + {target:g} s, {args.steps} steps: {name:14s} {taken:7.2f} s ({args.clock})")
+            print(f"{PROMPT_SECONDS} s + {target:g} s, {args.steps} steps: {name:14s} {taken:7.2f} s ({args.clock}), "
+                  f"{taken / target:.2f} s per second of speech")  # fmt: skip
         for name in ours:
             print(f"  {name}: {row[name]['ratio']:.2f} x as fast as eager float32; mel difference mean "
                   f"{row[name]['mel_difference_mean']:.2g}, max {row[name]['mel_difference_max']:.2g} "

@@ -250,6 +250,24 @@ def test_low_rank_adaptation_changes_nothing_at_first_and_merging_nothing_at_all
     torch.testing.assert_close(velocity(), adapted)
 
 
+@pytest.mark.parametrize("parts", [None, 1.5])
+def test_gradients_are_clipped_before_a_fused_update(
+    study: Path, monkeypatch: pytest.MonkeyPatch, parts: float | None
+) -> None:
+    kept, norms = torch.optim.AdamW.step, []
+
+    def step(self: torch.optim.AdamW, closure: Any) -> Any:
+        loss = closure()
+        assert self.defaults["fused"]
+        grads = [p.grad for group in self.param_groups for p in group["params"] if p.grad is not None]
+        norms.append(float(torch.nn.utils.get_total_norm(grads)))
+        return kept(self, lambda: loss)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", step)
+    run(study, f"clipped_{parts}", gradient_clip=0.01, steps=3, device_seconds=parts, average_from=1.0)
+    assert norms == pytest.approx([0.01] * 3, rel=1e-3)
+
+
 def test_float16_scales_the_loss(study: Path) -> None:
     out = run(study, "half", precision="fp16", keep_checkpoints=1, steps=2, average_from=1.0)
     content = torch.load(out / "state/step=2.ckpt", weights_only=True)
