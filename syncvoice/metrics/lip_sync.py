@@ -114,7 +114,9 @@ def embed_lips(network: "SyncNet", frames: np.ndarray) -> np.ndarray:
 
     if len(frames) <= LIP_WINDOW:
         raise ScoreError(f"clip has {len(frames)} frames, at least {LIP_WINDOW + 1} are needed for lip sync")
-    images = torch.from_numpy(np.ascontiguousarray(frames)).float()
+    images = torch.from_numpy(np.ascontiguousarray(frames))
+    if not getattr(network, "takes_bytes", False):
+        images = images.float()
     images = images.unsqueeze(0) if images.ndim == 3 else images.permute(3, 0, 1, 2)  # (channels, frames, H, W)
     with torch.inference_mode():
         return network.embed_lips(images[None]).numpy()
