@@ -15,6 +15,7 @@ be shipped). What the package asks of ffmpeg is done in process, see `syncnet_pe
 
 import argparse
 import contextlib
+import copy
 import io
 import statistics
 import tempfile
@@ -127,10 +128,9 @@ def measured(videos: list[Path], folder: Path, detector_frames: int) -> list[dic
     their_net = S3FDNet(device="cpu").eval()
     our_net = S3FD().eval()
     our_net.load_state_dict(their_net.state_dict())
-    detector, our_s3fd = (
-        TheirDetector(their_net, device="cpu"),
-        S3FDBoxes(our_net.to(memory_format=torch.channels_last)),
-    )
+    detector = TheirDetector(their_net, device="cpu")
+    our_net = our_net.to(memory_format=torch.channels_last)
+    our_s3fd = {"float32": S3FDBoxes(our_net), "bfloat16": S3FDBoxes(copy.deepcopy(our_net).bfloat16())}
     mesh = MediaPipeBoxes()
     pipeline = Peer(peer, theirs, folder)
     rows: list[dict[str, float]] = []
@@ -141,7 +141,8 @@ def measured(videos: list[Path], folder: Path, detector_frames: int) -> list[dic
         chosen = case.frames[::step]
         scale = len(case.frames) / len(chosen)
         row["peer s3fd"] = scale * seconds(partial(their_boxes, detector, chosen))
-        row["our s3fd"] = scale * seconds(partial(our_s3fd.boxes, chosen))
+        for name, boxes in our_s3fd.items():
+            row[f"our s3fd {name}"] = scale * seconds(partial(boxes.boxes, chosen))
         row["our decoding"] = seconds(partial(decoded, video))
         for name, network in networks.items():
             row[f"ours from file {name}"] = seconds(partial(from_file, network, video, case.audio, mesh.boxes))
@@ -189,9 +190,9 @@ def report(rows: list[dict[str, float]], args: argparse.Namespace) -> None:
     for name in ("float32", "bfloat16"):
         ratios[f"frames and boxes to numbers, {name}"] = median["peer"] / median[f"ours {name}"]
         ratios[f"file to numbers, MediaPipe boxes, {name}"] = peer_file / median[f"ours from file {name}"]
-        with_s3fd = median["our decoding"] + median["our s3fd"] + median[f"ours {name}"]
+        with_s3fd = median["our decoding"] + median[f"our s3fd {name}"] + median[f"ours {name}"]
         ratios[f"file to numbers, S3FD boxes, {name}"] = peer_file / with_s3fd
-    ratios["S3FD alone"] = median["peer s3fd"] / median["our s3fd"]
+        ratios[f"S3FD alone, {name}"] = median["peer s3fd"] / median[f"our s3fd {name}"]
     worst = {name: max(row[name] for row in rows) for name in rows[0] if name.startswith("difference")}
     for name, value in ratios.items():
         print(f"{name}: {value:.2f} x")

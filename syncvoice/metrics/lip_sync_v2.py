@@ -15,8 +15,8 @@ tracked_mediapipe
     The same with the extent of MediaPipe's face mesh as box, for machines without S3FD's weights. Other boxes, other
     crops: its values do not compare with those of `tracked`.
 
-Options: `jpeg` re-encodes every crop as JPEG as the published pipeline does (part of the scorer's version); `dtype`
-`bfloat16` runs the convolutions in that type.
+Options, both part of the scorer's version: `jpeg` re-encodes every crop as JPEG as the published pipeline does; `dtype`
+`bfloat16` runs the convolutions of SyncNet and S3FD in that type (and SyncNet's first layer on bytes).
 """
 
 from collections.abc import Iterable, Iterator
@@ -69,7 +69,8 @@ class WholeFrameScorer(LipSyncScorer):
         super().__init__(network, sources, weights_sha256)  # type: ignore[arg-type]
         self._jpeg = bool(sources.options.get("jpeg"))
         switches = ["jpeg"] if self._jpeg else []
-        switches += [str(sources.options["dtype"])] if sources.options.get("dtype", "float32") != "float32" else []
+        dtype = sources.options.get("dtype", "float32")
+        switches += [f"{dtype} and bytes"] if dtype != "float32" else []  # plain "bfloat16" was another first layer
         self.VERSION = ", ".join([self.VERSION, *switches])
 
     @classmethod
@@ -142,7 +143,7 @@ class TrackedScorer(WholeFrameScorer):
         """
         from syncvoice.video.detect import S3FDBoxes
 
-        return S3FDBoxes.load(sources.asset_file("s3fd"))
+        return S3FDBoxes.load(sources.asset_file("s3fd"), sources.options.get("dtype", "float32"))
 
     def crops(self, frames: Iterable[np.ndarray], n_frames: int) -> tuple[int, list[np.ndarray]]:
         """Crops of the first face track; see `WholeFrameScorer.crops`."""

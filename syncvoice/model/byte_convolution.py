@@ -75,11 +75,9 @@ class ByteConvolution:
             operands = (pictures, 1.0, 0, kernel, step, self._zero)
             bias, then = (self._bias, "relu") if number == last else (None, "none")
             if sums is None:
-                scales = (1.0, 0, self._dtype)
-                sums = torch.ops.onednn.qconv2d_pointwise(*operands, bias, *self._where, *scales, then, [], "")
+                plain = (1.0, 0, self._dtype, then, [], "")
+                sums = torch.ops.onednn.qconv2d_pointwise(*operands, bias, *self._where, *plain)
             else:
-                scales = (1.0, 0, self._dtype, 1.0, 0, "sum", 1.0)
-                sums = torch.ops.onednn.qconv2d_pointwise.binary(
-                    *operands, sums, bias, *self._where, *scales, then, [], ""
-                )
+                added = (1.0, 0, self._dtype, 1.0, 0, "sum", 1.0, then, [], "")
+                sums = torch.ops.onednn.qconv2d_pointwise.binary(*operands, sums, bias, *self._where, *added)
         return sums

@@ -98,6 +98,7 @@ class FastConvolution:
         taps = -(-height // stride), -(-width // stride)
         self.tile, self.stride, self._padding = tile, stride, padding
         self._out, self._taps, self._sizes = out, taps, (height, width)
+        self._odd = taps[0] * stride > height  # odd rows have a tap less: nothing of them at infinity
         phases = pad(weight.double(), (0, taps[1] * stride - width, 0, taps[0] * stride - height))
         phases = phases.reshape(out, channels, taps[0], stride, taps[1], stride).permute(2, 4, 3, 5, 1, 0)
         rows, columns = ([torch.from_numpy(m) for m in transforms(*size)] for size in zip(tile, taps, strict=True))
@@ -134,7 +135,13 @@ class FastConvolution:
 
     def products(self, data: Tensor) -> Tensor:
         """(n_h n_w, tiles, stride^2 in) -> (n_h n_w, tiles, out)."""
-        return torch.bmm(data, self._kernel)
+        if not self._odd:
+            return torch.bmm(data, self._kernel)
+        last, even = self.points[1], data.shape[2] // 2
+        products = data.new_empty(*data.shape[:2], self._out)
+        torch.bmm(data[:-last], self._kernel[:-last], out=products[:-last])
+        torch.bmm(data[-last:, :, :even], self._kernel[-last:, :even], out=products[-last:])
+        return products
 
     def results(self, products: Tensor) -> Tensor:
         """(n_h n_w, tiles, out) -> (m_h, m_w, tiles, out)."""
@@ -157,7 +164,9 @@ class FastConvolution:
         below, right = (max(0, w - size - above) for w, size in zip(wanted, pictures.shape[1:3], strict=True))
         padded = pad(pictures, (0, 0, above, right, above, below))
         parts = self.results(self.products(self.data(padded, tiles)))
-        maps = parts.unflatten(2, (len(pictures), *tiles)).permute(2, 3, 0, 4, 1, 5)  # (N, rows, m_h, columns, m_w, out)
+        maps = parts.unflatten(2, (len(pictures), *tiles)).permute(
+            2, 3, 0, 4, 1, 5
+        )  # (N, rows, m_h, columns, m_w, out)
         maps = maps.reshape(len(pictures), tiles[0] * self.tile[0], -1, self._out)
         height, width = self.size_out(pictures)
         return maps[:, :height, :width]

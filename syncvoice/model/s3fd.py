@@ -34,7 +34,8 @@ class ScaledNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, channels, H, W) -> same."""
-        return x / (x.norm(dim=1, keepdim=True) + 1e-10) * self.weight[:, None, None]
+        length = x.norm(dim=1, keepdim=True, dtype=torch.float32)
+        return (x / (length + 1e-10) * self.weight[:, None, None]).to(x.dtype)
 
 
 def _trunk() -> nn.ModuleList:
@@ -77,21 +78,21 @@ class S3FD(nn.Module):
         """Find candidates.
 
         Args:
-            images: (N, 3, height, width) RGB, 0..255, minus `MEAN_RGB`.
+            images: (N, 3, height, width) RGB, 0..255, minus `MEAN_RGB`, in the type of the weights.
 
         Returns:
-            confidence (N, anchors) in [0, 1] and boxes (N, anchors, 4) as shares of width and height.
+            confidence (N, anchors) in [0, 1] and boxes (N, anchors, 4) as shares of width and height, float32.
         """
         locations, logits, priors = [], [], []
         for level, features in enumerate(self._maps(images)):
-            location, scores = self.loc[level](features), self.conf[level](features)
+            location, scores = self.loc[level](features).float(), self.conf[level](features).float()
             if level == 0:  # three guesses of "no face" for the smallest anchors: the largest counts
                 scores = torch.cat([scores[:, :3].amax(1, keepdim=True), scores[:, 3:]], 1)
             locations.append(location.permute(0, 2, 3, 1).flatten(1, 2))
             logits.append(scores.permute(0, 2, 3, 1).flatten(1, 2))
             height, width = features.shape[2:]
             priors.append(anchors(level, int(height), int(width), images.shape[2], images.shape[3]))
-        boxes = decoded(torch.cat(locations, 1), torch.cat(priors).to(images))
+        boxes = decoded(torch.cat(locations, 1), torch.cat(priors).to(images.device))
         return torch.cat(logits, 1).softmax(-1)[..., 1], boxes
 
     def _maps(self, x: Tensor) -> list[Tensor]:

@@ -15,7 +15,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, max_pool2d
+from torch.nn.functional import conv2d, linear, max_pool2d
 
 from syncvoice.model import byte_convolution
 from syncvoice.model.fast_convolution import FastConvolution
@@ -24,7 +24,9 @@ from syncvoice.model.syncnet import LIP_WINDOW, SyncNet
 Dtype = Literal["float32", "bfloat16"]
 Layer = Callable[[Tensor], Tensor]
 RUN = 5  # windows that go through the first two lip layers together: their maps stay near the processor's cache
-LONG_RUN = 20  # windows in the layers behind them, and of sound: transformed weights are large, so many windows share them
+LONG_RUN = (
+    20  # windows in the layers behind them, and of sound: transformed weights are large, so many windows share them
+)
 # Stride, padding of a convolution and (kernel, stride, padding) of the pooling after it.
 LIP_LAYERS = (
     (2, 0, (3, 2, 0)),
@@ -43,11 +45,12 @@ AUDIO_LAYERS = (
     (1, 0, None),
 )
 SHARED = 2  # lip layers that run in `RUN` windows
+WHOLE = (0, 0)  # no tile: the kernel covers the whole map, one matrix product
 # Tile of every layer's fast form; None: the library's own convolution is as fast (or, in bfloat16, larger tiles would
 # cost more digits than the type itself).
 TILES = {
-    "float32": ((None, (4, 4), (7, 7), (7, 7), (7, 7), None), (None, None, (4, 3), (4, 3), (4, 3), None)),
-    "bfloat16": ((None, None, None, None, None, None), (None, None, (4, 3), (4, 3), (4, 3), None)),
+    "float32": ((None, (4, 4), (7, 7), (7, 7), (7, 7), WHOLE), (None, None, (4, 3), (4, 3), (4, 3), WHOLE)),
+    "bfloat16": ((None, None, None, None, None, WHOLE), (None, None, (4, 3), (4, 3), (4, 3), WHOLE)),
 }
 
 
@@ -100,13 +103,13 @@ class FusedSyncNet:
             stacked = part.contiguous().permute(0, 3, 1, 2)  # (N, 15, H, W), channels last
             maps.append(_through(self._lips[:SHARED], stacked if self._bytes else stacked.to(self.dtype)))
         runs = torch.cat(maps).split(LONG_RUN)
-        return torch.cat([_through(self._lips[SHARED:], run).flatten(1) for run in runs])
+        return torch.cat([_through(self._lips[SHARED:], run) for run in runs])
 
     @torch.inference_mode()
     def embed_audio(self, mfcc: Tensor) -> Tensor:
         """Embed windows of sound, (windows, 1, 13, 20) -> (windows, 1024)."""
         maps = mfcc.to(self.dtype).contiguous(memory_format=torch.channels_last)
-        runs = [_through(self._sounds, part).flatten(1) for part in maps.split(LONG_RUN)]
+        runs = [_through(self._sounds, part) for part in maps.split(LONG_RUN)]
         return self._sound_head(torch.cat(runs).float())
 
 
@@ -125,7 +128,7 @@ def _folded(branch: nn.Sequential) -> list[tuple[Tensor, Tensor]]:
 def _layers(folded: list[tuple[Tensor, Tensor]], shapes: tuple, tiles: tuple, dtype: torch.dtype) -> list[Layer]:
     """Layers of a branch: convolution, rectifier and pooling of maps (N, channels, H, W), channels last."""
     return [
-        _layer(weight, bias, *shape, tile, dtype)
+        _layer(weight, bias, shape, tile, dtype)
         for (weight, bias), shape, tile in zip(folded, shapes, tiles, strict=True)
     ]
 
@@ -133,20 +136,22 @@ def _layers(folded: list[tuple[Tensor, Tensor]], shapes: tuple, tiles: tuple, dt
 def _layer(
     weight: Tensor,
     bias: Tensor,
-    stride: int,
-    padding: int,
-    pooling: tuple | None,
+    shape: tuple[int, int, tuple | None],
     tile: tuple[int, int] | None,
     dtype: torch.dtype,
 ) -> Layer:
-    """One layer; frames of a 3-D kernel become channels."""
+    """One layer (see `LIP_LAYERS`); frames of a 3-D kernel become channels."""
+    stride, padding, pooling = shape
     if weight.ndim == 5:
         weight = weight.transpose(1, 2).flatten(1, 2)  # (out, in, T, H, W) -> (out, T in, H, W)
-    fast = FastConvolution(weight, stride, padding, tile, dtype) if tile is not None else None
+    flat = weight.permute(0, 2, 3, 1).flatten(1).to(dtype)
+    fast = FastConvolution(weight, stride, padding, tile, dtype) if tile not in (None, WHOLE) else None
     weight, bias = weight.to(dtype).contiguous(memory_format=torch.channels_last), bias.to(dtype)
 
     def run(maps: Tensor) -> Tensor:
-        """(N, in, H, W) -> (N, out, H', W')."""
+        """(N, in, H, W) -> (N, out, H', W'), or (N, out) for the last layer."""
+        if tile == WHOLE:
+            return linear(maps.permute(0, 2, 3, 1).flatten(1), flat, bias).relu_()
         if fast is None:
             maps = conv2d(maps, weight, bias, stride, padding).relu_()
         else:

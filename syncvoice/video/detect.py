@@ -202,14 +202,19 @@ class S3FDBoxes:
     version = "1"
 
     def __init__(self, network: Any, weights_sha256: str | None = None, scale: float = 0.25, batch: int = 25) -> None:
-        """Detect with a loaded `syncvoice.model.s3fd.S3FD`; `scale` shrinks the frames, `batch` bounds the memory."""
+        """Detect with a loaded `syncvoice.model.s3fd.S3FD`; `scale` shrinks the frames, `batch` bounds the memory.
+
+        A network in bfloat16 finds boxes that lie elsewhere by parts of a pixel: its version says so.
+        """
         self._network = network
+        self._dtype = next(network.parameters()).dtype
+        self.version = "1" if str(self._dtype) == "torch.float32" else f"1 {str(self._dtype).removeprefix('torch.')}"
         self.weights_sha256 = weights_sha256
         self._scale, self._batch = scale, batch
 
     @classmethod
-    def load(cls, path: Path) -> "S3FDBoxes":
-        """Load the public weights.
+    def load(cls, path: Path, dtype: str = "float32") -> "S3FDBoxes":
+        """Load the public weights; `dtype` "float32" or "bfloat16" of the whole network.
 
         Raises:
             UserError: the file does not fit.
@@ -221,7 +226,7 @@ class S3FDBoxes:
 
         network = S3FD()
         checkpoints.load_strict(network, checkpoints.read_state_dict(path), path)
-        network = network.eval().to("cuda" if torch.cuda.is_available() else "cpu")
+        network = network.eval().to("cuda" if torch.cuda.is_available() else "cpu", getattr(torch, dtype))
         return cls(network.to(memory_format=torch.channels_last), sha256_of(path))
 
     def boxes(self, frames: Iterable[np.ndarray]) -> list[np.ndarray]:
@@ -243,7 +248,8 @@ class S3FDBoxes:
         device = next(self._network.parameters()).device
         images = torch.from_numpy(np.stack(small)).to(device).permute(0, 3, 1, 2)  # (N, H, W, 3), channels last
         with torch.inference_mode():
-            scores, boxes = self._network(images.float() - torch.tensor(MEAN_RGB, device=device)[:, None, None])
+            images = images.float() - torch.tensor(MEAN_RGB, device=device)[:, None, None]
+            scores, boxes = self._network(images.to(self._dtype))
         pixels = boxes.cpu().double().numpy() * np.array([width, height, width, height])
         return [kept_boxes(s, b)[:, :4] for s, b in zip(scores.cpu().double().numpy(), pixels, strict=True)]
 

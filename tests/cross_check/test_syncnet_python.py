@@ -179,6 +179,13 @@ def test_face_detector_is_theirs(package: ModuleType) -> None:
         assert len(boxes) == len(theirs) > 1
         order = np.lexsort(boxes.T), np.lexsort(theirs[:, :4].T)
         np.testing.assert_allclose(boxes[order[0]], theirs[order[1], :4], atol=0.02)
+    images = torch.randn(2, 3, 50, 66) * 60
+    with torch.inference_mode():
+        (scores, corners), (rough, near) = ours(images), ours.bfloat16()(images.bfloat16())
+    assert S3FDBoxes(ours).version == "1 bfloat16" and near.dtype == torch.float32
+    sides = (corners[..., 2:] - corners[..., :2]).repeat(1, 1, 2)
+    assert ((near - corners).abs() / sides).quantile(0.99) < 0.03
+    assert (rough - scores).abs().mean() < 0.02
 
 
 def test_shots_are_those_of_scenedetect(package: ModuleType) -> None:
