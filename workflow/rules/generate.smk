@@ -14,6 +14,7 @@ rule generate:
         "results/{study}/logs/generate/{experiment}/{task}.log",
     benchmark:
         "results/{study}/benchmarks/generate/{experiment}/{task}.tsv"
+    priority: 10  # before scoring, which waits for nothing but speech
     conda:
         "../../environment.yml"
     threads: threads_of("generate")

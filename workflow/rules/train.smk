@@ -15,6 +15,7 @@ rule train:
         "results/{study}/benchmarks/train/{recipe}.tsv"
     wildcard_constraints:
         recipe=one_of(recipes_made_by("train")),
+    priority: 20  # the longest jobs first: whatever waits for them can then fill all cores
     conda:
         "../../environment.yml"
     threads: threads_of("train")
