@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import medians_of, write_result
+from common import write_result
 from syncnet_peer import package, pair_of_networks
 
 from syncvoice.metrics.lip_sync import lip_sync_of, window_distances
@@ -49,21 +49,26 @@ def main() -> None:
         "ours float32": lambda: (fused.embed_lips(lips), fused.embed_audio(sounds)),
         "ours bfloat16": lambda: (half.embed_lips(lips), half.embed_audio(sounds)),
     }
-    seconds = medians_of(candidates, args.runs)
-    cpu = cpu_seconds(candidates, args.runs)
+    seconds, cpu = both_clocks(candidates, args.runs)
     scores = {name: lse_d(*run()) for name, run in candidates.items()}
     report(seconds, cpu, scores, args)
 
 
-def cpu_seconds(candidates: Mapping[str, Callable[[], object]], runs: int) -> dict[str, float]:
-    """Median processor time of each candidate, in turns: what other work on the machine hardly changes."""
-    taken: dict[str, list[float]] = {name: [] for name in candidates}
-    for _ in range(runs):
+def both_clocks(candidates: Mapping[str, Callable[[], object]], runs: int) -> tuple[dict[str, float], dict[str, float]]:
+    """Median seconds of each candidate, in turns, by the wall clock and of the processor.
+
+    Other work on the machine hardly changes the latter.
+    """
+    clocks = (time.perf_counter, time.process_time)
+    taken: dict[str, list[list[float]]] = {name: [[], []] for name in candidates}
+    for number in range(runs + 1):  # the first round warms up
         for name, run in candidates.items():
-            began = time.process_time()
+            began = [clock() for clock in clocks]
             run()
-            taken[name].append(time.process_time() - began)
-    return {name: statistics.median(values) for name, values in taken.items()}
+            for clock, start, values in zip(clocks, began, taken[name], strict=True):
+                values += [clock() - start] if number else []
+    wall, processor = ({name: statistics.median(values[k]) for name, values in taken.items()} for k in (0, 1))
+    return wall, processor
 
 
 def lse_d(lips: torch.Tensor, sounds: torch.Tensor) -> float:

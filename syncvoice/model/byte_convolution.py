@@ -7,6 +7,8 @@ is what cameras see, meet nearly the exact sum; and the bias is set right for a 
 bytes can hold what the first one left.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -75,9 +77,9 @@ class ByteConvolution:
             operands = (pictures, 1.0, 0, kernel, step, self._zero)
             bias, then = (self._bias, "relu") if number == last else (None, "none")
             if sums is None:
-                plain = (1.0, 0, self._dtype, then, [], "")
+                plain: tuple[Any, ...] = (1.0, 0, self._dtype, then, [], "")
                 sums = torch.ops.onednn.qconv2d_pointwise(*operands, bias, *self._where, *plain)
             else:
-                added = (1.0, 0, self._dtype, 1.0, 0, "sum", 1.0, then, [], "")
+                added: tuple[Any, ...] = (1.0, 0, self._dtype, 1.0, 0, "sum", 1.0, then, [], "")
                 sums = torch.ops.onednn.qconv2d_pointwise.binary(*operands, sums, bias, *self._where, *added)
         return sums
