@@ -18,9 +18,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-# Finite points of interpolation by their number; infinity is always the last one. Those of even number and 5 were
-# chosen by the noise that rounding leaves (sum over points of the squared rows of all three matrices), among fractions
-# that are short in binary.
+# Finite points of interpolation by their number; infinity is always the last one. The five were chosen among fractions
+# of quarters by the noise that rounding leaves (half of that of 0, +-1, +-2); the others are the usual small numbers.
 _HALF, _QUARTERS = Fraction(1, 2), (Fraction(3, 4), Fraction(3, 2))
 POINTS: dict[int, tuple[Fraction | int, ...]] = {
     1: (0,),
