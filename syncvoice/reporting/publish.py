@@ -14,8 +14,8 @@ from syncvoice.manifest import clips_of
 from syncvoice.metrics import METRICS
 
 KEPT = (
-    "tables/*.csv", "tables/*.md", "plots/*.svg", "plots/*.png", "plots/*/*.jpg", "metrics/syncnet_check.json",
-    "networks/*.json",
+    "tables/*.csv", "tables/*.md", "plots/*.svg", "plots/*.png", "plots/contact_sheet/*/test.jpg",
+    "metrics/syncnet_check.json", "networks/*.json",
 )  # fmt: skip
 
 Cell = Mapping[str, str]

@@ -82,8 +82,8 @@ def spectrogram_figure(settings: dict[str, Any], root: Path) -> "Figure":
     width, panel = 8.2, 1.45
     height = 1.35 + len(rows) * (panel + 0.12)
     figure = style.new_figure(width, height)
-    voice = {"yes": "voice seen in training", "no": "voice not seen in training"}.get(line["voice_seen"], "")
-    subtitle = f"{line['text']}\nClip {line['clip']}, {voice}. White line: opening of the lips in the video."
+    voice = {"yes": ", voice seen in training", "no": ", voice not seen in training"}.get(line["voice_seen"], "")
+    subtitle = f"{line['text']}\nClip {line['clip']}{voice}. White line: opening of the lips in the video."
     top = style.titled(figure, settings["title"], subtitle)
     mels = []
     for row in rows:

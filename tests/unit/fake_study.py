@@ -177,20 +177,20 @@ def write_video(path: Path, n_frames: int, hue: int, samples: np.ndarray | None 
 
 def write_track(root: Path, rows: list[dict[str, Any]]) -> None:
     """Write mesh landmarks of the clips, whose lips open and close."""
-    import h5py
+    from syncvoice.video.store import TrackWriter
+    from syncvoice.video.track import Track
 
     path = root / "prepared" / "minidub" / "test" / "shard-0" / "tracks.h5"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with h5py.File(path, "w") as file:
+    with TrackWriter(path) as writer:
         for row in rows:
             n_frames = int(row["n_frames"])
             landmarks = np.zeros((n_frames, 478, 3), dtype=np.float32)
             opening = 8 * np.clip(np.sin(2 * np.pi * 3 * np.arange(n_frames) / 25), 0, 1) + 1
             landmarks[:, 13, 1], landmarks[:, 14, 1] = 60 - opening / 2, 60 + opening / 2
             landmarks[:, 33, 0], landmarks[:, 263, 0] = 30, 70
-            file.create_dataset(f"{row['clip']}/landmarks", data=landmarks)
-            file.create_dataset(f"{row['clip']}/box", data=np.tile(np.float32([20, 20, 80, 80]), (n_frames, 1)))
-            file.create_dataset(f"{row['clip']}/found", data=np.ones(n_frames, dtype=bool))
+            box = np.tile(np.float32([20, 20, 80, 80]), (n_frames, 1))
+            writer.add(row["clip"], Track(landmarks, np.ones(n_frames, dtype=bool), box), [], [])
 
 
 def build_study(root: Path, n: int = 18, media: int = 2, videos: bool = True) -> Path:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from syncvoice.errors import UserError
-from syncvoice.reporting.publish import fill, markers, results_block
+from syncvoice.reporting.publish import BLOCKS, fill, markers, results_block
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -22,7 +22,7 @@ def test_block_is_replaced_and_nothing_else() -> None:
         results_block(Path("results/reference/tiny"), "make results")
 
 
-@pytest.mark.parametrize("study", ["mini"])
+@pytest.mark.parametrize("study", BLOCKS)
 def test_readme_agrees_with_the_kept_tables(study: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(REPOSITORY)  # the block names the folder as seen from here
     readme = Path("README.md").read_text(encoding="utf-8")

@@ -96,7 +96,7 @@ def test_layers_that_public_weights_lack_are_new(study: Path) -> None:
     assert new_parts(start) == ("fusion.", "speaker.")
     model = model_from_start(start, {"lip": 6}, 8, ("pretrained", "learnable"), speaker_width=12)
     settings = {"optimiser": {"name": "adamw", "betas": (0.9, 0.98), "weight_decay": 0.0, "new_layers_rate": 3.0},
-                "learning_rate": 1.0}  # fmt: skip
+                "learning_rate": 1.0, "precision": "fp32"}  # fmt: skip
     first, second = optimiser_of(settings, model, new_parts(start)).param_groups
     assert (first["lr"], second["lr"]) == (1.0, 3.0)
     assert len(first["params"]) == len(list(model.backbone.parameters()))

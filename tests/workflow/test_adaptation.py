@@ -1,5 +1,6 @@
 """Networks that learn on, on a study's own clips: who reads them, who learns from what, what readers are told."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,18 @@ def test_nothing_in_training_sees_a_test_clip() -> None:
     }
     assert all(picked.values()) and len(picked["train"]) == 192
     assert not picked["train"] & (picked["test"] | picked["reference"]) and not picked["test"] & picked["reference"]
+
+
+def test_no_network_of_the_kept_run_learned_from_a_tested_clip() -> None:
+    """The same of the run whose tables are kept: what its networks say they learned from, against what was scored."""
+    tested = set((REFERENCE / "clips" / "test.txt").read_text().split())
+    voices = set((REFERENCE / "clips" / "reference.txt").read_text().split())
+    assert len(tested) == 40 and len(voices) == 8
+    manifests = set()
+    for network in ("vocoder", "syncnet", "recogniser"):
+        record = json.loads((REFERENCE / "networks" / f"{network}.json").read_text())
+        learned = set(record["train_clip_ids"])
+        assert len(learned) > 150 and not learned & (tested | voices), network
+        manifests |= set(record["train_manifests"].values())
+    for recipe in ("no_visual", "full"):  # the same clips, by the digest of their manifest
+        assert {json.loads((REFERENCE / "models" / f"{recipe}.json").read_text())["manifest_sha256"]} == manifests
