@@ -100,6 +100,8 @@ class Recipe(Section):
             raise ValueError(
                 "optimiser scaled_adam clips by itself (optimiser.clipping_scale): set gradient_clip to null"
             )
+        if self.optimiser.name == "scaled_adam" and not self.optimiser.betas[0] > 0:
+            raise ValueError("optimiser scaled_adam needs a first beta above 0")
         if self.lora and self.average_from < 1.0:
             raise ValueError("factors of lora cannot be averaged (their product matters): set average_from to 1.0")
         if self.device_seconds is not None and self.device_seconds > self.batch_seconds:

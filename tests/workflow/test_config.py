@@ -33,6 +33,10 @@ def test_shipped_studies_are_valid(name: str) -> None:
         ({"recipes": {"full": {"stepz": 3}}}, "study.yaml: unknown key recipes.full.stepz; did you mean 'steps'?"),
         ({"recipes": {"full": {"masking": {"lips": 0.1}}}}, "recipes.full.masking.lips; did you mean 'lip'?"),
         ({"bootstrap": {"boot": {}}}, "unknown key bootstrap.boot"),
+        (
+            {"recipes": {"full": {"optimiser": {"name": "scaled_adam", "betas": [0.0, 0.9]}, "gradient_clip": None}}},
+            "recipes.full.*first beta above 0",
+        ),
         ({"recipes": {"full": {"masking": {"context": 0.9}}}}, "recipes.full.masking: .*never hidden together"),
         ({"recipes": {"full": {"visual": ["lips"]}}}, "recipes.full.visual.0: .*found 'lips'"),
         (

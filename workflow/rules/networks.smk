@@ -1,0 +1,36 @@
+"""Networks that are trained for a study or before all studies: what they read; no rule stands here."""
+
+
+def manifest_of_adaptation(wildcards):
+    """Clips that a shipped network learns on."""
+    adaptation = STUDY.adapt[wildcards.network]
+    return manifest(adaptation.dataset, adaptation.split)
+
+
+def start_of_adaptation(wildcards):
+    """Shipped weights of a network that learns on."""
+    return STUDY.shipped_file(wildcards.network)
+
+
+def weights_of_adaptation(wildcards):
+    """Weights that training a network further reads: its own, and the vocoder whose copies the recogniser hears."""
+    vocoder = [STUDY.network_file("vocoder")] if wildcards.network == "recogniser" else []
+    return with_metadata([start_of_adaptation(wildcards), *vocoder])
+
+
+def start_of_pretraining(wildcards):
+    """Weights that pretraining continues from, if the study says so."""
+    folder = STUDY.pretrain_from
+    return [f"{folder}/{wildcards.network}.safetensors"] if folder else []
+
+
+def options_of_pretraining(wildcards):
+    """Options of `syncvoice pretrain` that depend on the study."""
+    start = [f"--start {path}" for path in start_of_pretraining(wildcards)]
+    limit = [f"--minutes {STUDY.pretrain_minutes}"] if STUDY.pretrain_minutes else []
+    return " ".join(start + limit)
+
+
+def code_of_pretraining(wildcards):
+    """Digest of what makes one network."""
+    return code_digest("syncvoice.commands.pretrain", f"syncvoice.pretraining.{wildcards.network}")
