@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import estimates, memory, sampling, training
+from benchmarks import estimates, memory, sampling, scoring_memory, training
 from syncvoice.files import read_json
 from syncvoice.model.syncvoice import SyncVoiceConfig
 from tests.unit.test_model import TINY
@@ -77,3 +77,13 @@ def test_estimates(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_memory_of_a_training_step_is_measured() -> None:
     found = estimates.step_memory(2, 0.5)
     assert found["audio_s"] == 1.0 and found["peak_bytes"] >= found["ready_bytes"] > 1e8 and found["cpu_s"] > 0
+
+
+def test_memory_of_scoring(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(scoring_memory, "DIFFERENT", 1)
+    found = result_of(
+        scoring_memory, monkeypatch, tmp_path / "m.json", "--counts", "1", "2", "--metrics", "wer.ctc_mini"
+    )
+    few, many = found["memory"]
+    assert (few["clips"], many["clips"]) == (1, 2) and few["peak_bytes"] > 1e8
+    assert found["growth"] == many["peak_bytes"] / few["peak_bytes"]
