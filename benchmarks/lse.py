@@ -1,6 +1,6 @@
 """LSE of real clips: the stages of the package syncnet-python against ours, same weights, same boxes.
 
-    python benchmarks/lse.py --data shared/data/grid/s1 --clips 40 --threads 1 --out lse.json
+    python -m benchmarks.lse --data shared/data/grid/s1 --clips 40 --threads 1 --out lse.json
 
 1. From decoded frames and given boxes to numbers: the package crops frames that lie on disk as JPEG, writes a film,
    takes it apart into JPEG files, reads them and runs the network window by window. Ours crops in memory. Boxes of
@@ -29,9 +29,9 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from common import write_result
-from syncnet_peer import Peer, package, pair_of_networks
 
+from benchmarks.common import write_result
+from benchmarks.syncnet_peer import Peer, package, pair_of_networks
 from syncvoice.audio import resample, write_wav
 from syncvoice.clocks import SAMPLE_RATE
 from syncvoice.metrics.lip_sync import LipSync, embed_lips, score_embeddings

@@ -1,6 +1,6 @@
 """SyncNet v2 forward alone: the package syncnet-python against ours in float32 and bfloat16, same weights and windows.
 
-    python benchmarks/syncnet_forward.py --threads 1 --out syncnet_forward.json
+    python -m benchmarks.syncnet_forward --threads 1 --out syncnet_forward.json
 
 Random weights (none can be shipped). The batch is the package's own: 20 windows of lips and of sound, taken from one
 clip of 24 frames; the package gets them window by window as its own code cuts them.
@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import write_result
-from syncnet_peer import package, pair_of_networks
 
+from benchmarks.common import write_result
+from benchmarks.syncnet_peer import package, pair_of_networks
 from syncvoice.metrics.lip_sync import lip_sync_of, window_distances
 from syncvoice.model.syncnet_fused import FusedSyncNet
 
