@@ -30,7 +30,8 @@ rule score:
 rule check_syncnet:
     input:
         manifests=ground_truth_manifests,
-        weights=with_metadata([STUDY.network_file("syncnet")]),
+        weights=STUDY.network_file("syncnet"),
+        metadata=str(Path(STUDY.network_file("syncnet")).with_suffix(".json")),
     output:
         "results/{study}/metrics/syncnet_check.json",
     log:
@@ -43,7 +44,6 @@ rule check_syncnet:
     params:
         code=code_digest("syncvoice.commands.score", "syncvoice.metrics.lip_sync"),
         env=thread_environment("score"),
-        network=STUDY.network_file("syncnet"),
     shell:
-        "{params.env} syncvoice score --check-syncnet --manifest {input.manifests} --network syncnet={params.network}"
+        "{params.env} syncvoice score --check-syncnet --manifest {input.manifests} --network syncnet={input.weights}"
         " --out {output} > {log} 2>&1"
