@@ -31,7 +31,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from syncvoice.errors import UserError
 from syncvoice.metrics.wer import ErrorCounts, count_errors
 
 # Code points that the package zhon lists as Chinese punctuation: what both published cleaners remove.
@@ -113,22 +112,13 @@ def _cardinal(digits: str) -> str:
 
 @lru_cache(maxsize=1)
 def _converter() -> Any:
-    try:
-        import opencc
-    except ImportError as error:
-        raise UserError(
-            "CER of Whisper transcripts needs the package opencc (traditional to simplified characters), which is not"
-            " installed; install it, or score Mandarin with cer.ctc_mini"
-        ) from error
+    import opencc
+
     return opencc.OpenCC("t2s")
 
 
 def simplified(text: str) -> str:
-    """Return Chinese text in simplified characters.
-
-    Raises:
-        UserError: the package opencc is not installed.
-    """
+    """Return Chinese text in simplified characters."""
     return str(_converter().convert(text))
 
 

@@ -2,7 +2,6 @@
 
 import csv
 import sys
-import types
 from pathlib import Path
 
 import numpy as np
@@ -37,16 +36,6 @@ class FakeTranscriber:
         number = len(list(sounds))
         self.calls.append((number, language, mode))
         return [self.answers[index % len(self.answers)] for index in range(number)]
-
-
-@pytest.fixture
-def opencc(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stand-in for OpenCC that knows one character."""
-    converter = types.SimpleNamespace(convert=lambda text: text.replace("氣", "气"))
-    monkeypatch.setitem(sys.modules, "opencc", types.SimpleNamespace(OpenCC=lambda _: converter))
-    protocols._converter.cache_clear()
-    yield
-    protocols._converter.cache_clear()
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +162,7 @@ def test_english_normalisers(protocol: str, text: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize("protocol", ["corpus", "seed_tts"])
-def test_mandarin_counts_simplified_characters(protocol: str, opencc: None) -> None:
+def test_mandarin_counts_simplified_characters(protocol: str) -> None:
     rule = protocols.PROTOCOLS[protocol]
     assert rule.normalisers["zh"]("今天天氣，很好！ OK") == "今 天 天 气 很 好 o k"
     assert rule.count("今天天气很好。", "今天天氣真好", "zh") == ErrorCounts(1, 6, 1, 0, 0)
@@ -211,7 +200,7 @@ def test_one_transcript_serves_all_protocols_of_a_file() -> None:
     assert transcriber.calls[-1] == (1, "en", "single")
 
 
-def test_many_utterances_keep_their_order_and_their_problems(opencc: None) -> None:
+def test_many_utterances_keep_their_order_and_their_problems() -> None:
     transcriber = FakeTranscriber("bin blue at f two now", "lay")
     rows = [
         utterance(noise(1.0)),
@@ -239,14 +228,6 @@ def test_failed_clip_counts_as_all_wrong() -> None:
     assert counts["errors"] == counts["words"] == counts["deletions"] == 6
 
 
-def test_mandarin_needs_opencc(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "opencc", None)
-    protocols._converter.cache_clear()
-    with pytest.raises(UserError, match="opencc"):
-        WhisperLargeScorer(FakeTranscriber("")).metrics_for({"language": "zh"})
-    assert METRIC_FILES["wer.whisper_large_v3"].assets == ("whisper_large_v3",)
-
-
 def test_language_without_a_protocol_is_not_applicable() -> None:
     scorer = WhisperLargeScorer(FakeTranscriber(""))
     with pytest.raises(NotApplicable, match="'de'"):
@@ -254,7 +235,7 @@ def test_language_without_a_protocol_is_not_applicable() -> None:
 
 
 @pytest.mark.parametrize("file", sorted(SCORERS))
-def test_registry_and_scorers_agree(file: str, opencc: None) -> None:
+def test_registry_and_scorers_agree(file: str) -> None:
     module, name = METRIC_FILES[file].scorer.split(":")
     scorer = SCORERS[file](FakeTranscriber(""))
     assert (module, name) == ("whisper_wer", type(scorer).__name__)
