@@ -162,12 +162,14 @@ def _is_asset(network: str) -> bool:
 
 
 def _missing_weights(study: Study) -> list[str]:
-    """Return a sentence for every weight file that is not there."""
-    wanted: dict[str, str] = {}
+    """Return a sentence for every weight file that is not there; what the study makes itself need not be."""
+    made = {study.network_file(network) for network in study.adapt}
+    wanted = {study.shipped_file(network): f"start of adapt.{network}" for network in study.adapt}
     for name in study.models_used():
         recipe = study.recipes[name]
         for path in (recipe.start, recipe.vocoder, *([recipe.speaker_encoder] if recipe.speaker_branches else [])):
-            wanted.setdefault(path, f"recipe {name} of the study")
+            if path not in made:
+                wanted.setdefault(path, f"recipe {name} of the study")
     for name, feature in study.features.items():
         if feature.extractor != "precomputed" and _is_asset(feature.network):
             wanted.setdefault(f"resources/assets/{feature.network}", f"feature {name}")
