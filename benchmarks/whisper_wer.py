@@ -4,20 +4,17 @@ The peer is `whisper.transcribe` at temperature 0, called once per clip. Both si
 that other work on the machine slows both alike. A random model rarely ends its text before the 224 tokens that Whisper
 allows, so nearly all its time goes into the decoder; a trained model ends earlier, and on a CPU its gain is smaller.
 
-    python benchmarks/whisper_wer.py --out results/benchmarks/whisper_wer.json
+    python -m benchmarks.whisper_wer --out whisper_wer.json
 """
 
 import argparse
 import statistics
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.common import seconds, write_result
 from syncvoice.audio import resample

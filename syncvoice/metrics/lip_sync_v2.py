@@ -16,7 +16,9 @@ tracked_mediapipe
     crops: its values do not compare with those of `tracked`.
 
 Options, both part of the scorer's version: `jpeg` re-encodes every crop as JPEG as the published pipeline does; `dtype`
-`bfloat16` runs the convolutions of SyncNet and S3FD in that type (and SyncNet's first layer on bytes).
+`bfloat16` runs the convolutions of SyncNet and S3FD in that type (and SyncNet's first layer on bytes). How far LSE-D
+then moves depends on the weights: 1e-3 for those of the benchmarks, more than 0.01 in a trial with other random ones;
+published numbers need float32, the default.
 """
 
 from collections.abc import Iterable, Iterator

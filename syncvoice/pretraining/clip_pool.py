@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from syncvoice.align import align_clip
+from syncvoice.align import SILENCE, align_clip
 from syncvoice.audio import read_wav, resample
-from syncvoice.clocks import SAMPLE_RATE, SCORER_SAMPLE_RATE
+from syncvoice.clocks import FPS, SAMPLE_RATE, SCORER_SAMPLE_RATE
 from syncvoice.corpus.speech import Phone
 from syncvoice.errors import UserError
 from syncvoice.files import sha256_of
@@ -64,7 +64,7 @@ class ClipPool:
     def _find_phones(self, index: int) -> tuple[Phone, ...]:
         clip = self.clips[index]
         if clip.phones:
-            return with_silences(clip.phones, clip.n_frames / 25)
+            return with_silences(clip.phones, clip.n_frames / FPS)
         if self._aligner is None:
             raise UserError(f"clip '{clip.id}' has no phone times, and there are no start weights to align it with")
         sound = resample(self._audio[index], SAMPLE_RATE, SCORER_SAMPLE_RATE)
@@ -72,7 +72,7 @@ class ClipPool:
             aligned = align_clip(self._aligner, sound, clip)
         except ValueError as error:
             raise UserError(f"clip '{clip.id}' cannot be aligned to its text {clip.text!r}: {error}") from error
-        return with_silences([(p.symbol, p.start_s, p.end_s) for p in aligned], clip.n_frames / 25)
+        return with_silences([(p.symbol, p.start_s, p.end_s) for p in aligned], clip.n_frames / FPS)
 
     def provenance(self) -> dict[str, Any]:
         """Return what the provenance file says about the data of a run: every clip by name."""
@@ -88,10 +88,12 @@ class ClipPool:
 def with_silences(phones: Sequence[tuple[str, float, float]], seconds: float) -> tuple[Phone, ...]:
     """Return phones (symbol, start_s, end_s) as a contiguous series from 0 to `seconds`, gaps as silence."""
     series: list[Phone] = []
-    for symbol, start, end in [*phones, ("_", max(seconds, phones[-1][2] if phones else 0.0), None)]:
-        last = series[-1].end_s if series else 0.0
+    last = 0.0
+    for symbol, start, end in phones:
         if start > last:
-            series.append(Phone("_", last, start))
-        if end is not None:
-            series.append(Phone(symbol, start, end))
+            series.append(Phone(SILENCE, last, start))
+        series.append(Phone(symbol, start, end))
+        last = end
+    if seconds > last:
+        series.append(Phone(SILENCE, last, seconds))
     return tuple(series)
