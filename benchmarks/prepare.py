@@ -57,7 +57,7 @@ class Clips:
 
 def made_on_the_fly(folder: Path, n: int) -> Clips:
     """Make MiniDub clips."""
-    from syncvoice.corpus.minidub import make_shard
+    from syncvoice.minidub.corpus import make_shard
 
     make_shard({"image_size": 288, "seed": 1, "splits": {"benchmark": MINIDUB | {"clips": {"en": n}}}},
                "benchmark", 0, folder)  # fmt: skip
@@ -174,7 +174,7 @@ def prepare_all(clips: Clips, out: Path, shard: int = 0, shards: int = 1) -> tup
     from syncvoice.datasets.base import in_shard
     from syncvoice.features.base import make_extractor
     from syncvoice.features.cache import extract_shard
-    from syncvoice.manifest import write_manifest
+    from syncvoice.records.clips import write_manifest
     from syncvoice.video.prepare import PrepareSettings
 
     sources = [source for source in clips.sources() if in_shard(source.id, shard, shards)]

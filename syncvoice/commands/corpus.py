@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> None:
     if args.split is not None:
         _make(settings, args.split, args.shard, args.out)
     if args.card is not None:
-        from syncvoice.corpus.minidub import data_card
+        from syncvoice.minidub.corpus import data_card
 
         with atomic_path(args.card) as temporary:
             temporary.write_text(data_card(settings), encoding="utf-8")
@@ -40,7 +40,7 @@ def _make(settings: dict, split: str, shard: int, out: Path | None) -> None:
         raise UserError(f"--out is missing: name the folder for the clips of split {split!r}")
     import cv2
 
-    from syncvoice.corpus.minidub import make_shard
+    from syncvoice.minidub.corpus import make_shard
 
     cv2.setNumThreads(1)
     log.info("%s: %d clips", out, make_shard(settings, split, shard, out))

@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> None:
 def make(args: argparse.Namespace) -> None:
     """Write the page and its plan."""
     from syncvoice.files import atomic_path, write_json
-    from syncvoice.manifest import clips_of
+    from syncvoice.records.clips import clips_of
     from syncvoice.reporting.listening_test import make_test, read_settings
 
     references = {clip.id: Path(clip.audio) for path in args.references for clip in clips_of(path)}

@@ -15,7 +15,7 @@ from syncvoice.audio import write_wav
 from syncvoice.datasets.base import Selection, SourceClip, in_shard, read_dataset
 from syncvoice.errors import UserError
 from syncvoice.files import atomic_path, read_json, sha256_of
-from syncvoice.manifest import Clip, Excluded, write_excluded, write_manifest
+from syncvoice.records.clips import Clip, Excluded, write_excluded, write_manifest
 from syncvoice.video.decode import ClipProblem, decode_sound
 from syncvoice.video.detect import FaceDetector
 from syncvoice.video.pieces import cut_video, seconds_of
@@ -85,9 +85,9 @@ def check(args: argparse.Namespace) -> None:
     Raises:
         UserError: something is missing; one line each.
     """
-    from syncvoice.config import load_study
     from syncvoice.datasets.card import cards_in, read_card, read_yaml
     from syncvoice.datasets.check import check_card, check_study, write_lists
+    from syncvoice.study import load_study
 
     if args.settings is None:
         if args.dataset is None:

@@ -55,7 +55,7 @@ class Tally:
     def estimate(self) -> Any:
         """Mean, or corpus rate, with its bootstrap interval."""
         from syncvoice.reporting.scores import metric_info
-        from syncvoice.statistics import mean_estimate, rate_estimate
+        from syncvoice.reporting.statistics import mean_estimate, rate_estimate
 
         if metric_info(self.metric).is_rate:
             return rate_estimate(self.errors, self.words, self.metric)
@@ -70,7 +70,7 @@ def score_folders(args: argparse.Namespace) -> None:
     """
     from syncvoice.metrics import METRICS
     from syncvoice.metrics.folders import Folder, chosen_files
-    from syncvoice.metrics.rows import write_rows
+    from syncvoice.records.scores import write_rows
 
     if args.metric is None:
         raise UserError("syncvoice score --generated needs --metric, for instance lse,wer,sim,mos")
@@ -99,8 +99,8 @@ def _all_rows(files: Iterable[str], folder: Any, sources: Any, curves: Any) -> I
     from tqdm import tqdm
 
     from syncvoice.metrics.folders import load_scorer
-    from syncvoice.metrics.rows import scored
-    from syncvoice.metrics.sync_curve import CurveWriter
+    from syncvoice.metrics.lip_sync.curve import CurveWriter
+    from syncvoice.records.scores import scored
 
     for file in files:
         scorer = load_scorer(file, sources)

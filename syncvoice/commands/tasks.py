@@ -5,8 +5,8 @@ from pathlib import Path
 
 from syncvoice.errors import UserError
 from syncvoice.files import read_json
-from syncvoice.manifest import clips_of
-from syncvoice.tasks import make_task, write_task
+from syncvoice.records.clips import clips_of
+from syncvoice.records.tasks import make_task, write_task
 
 DEFAULTS = {
     "en_en": {"language": "en", "text": "own"},

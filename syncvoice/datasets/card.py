@@ -5,10 +5,10 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from syncvoice.config.base import Name, Section
-from syncvoice.config.study import Dataset
 from syncvoice.datasets.download import UNVERIFIED, Archive
 from syncvoice.errors import UserError
+from syncvoice.section import Name, Section
+from syncvoice.study.study import Dataset
 
 CARDS = Path("config/datasets")  # in the working directory, or else beside the package
 

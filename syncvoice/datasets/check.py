@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from syncvoice.assets import read_asset
-from syncvoice.config.study import Dataset, Study
 from syncvoice.datasets.base import Selection, SourceClip, read_dataset
 from syncvoice.datasets.card import Card, CardFile
 from syncvoice.datasets.lists import write_list
 from syncvoice.errors import UserError
 from syncvoice.metrics import METRIC_FILES
+from syncvoice.study.study import Dataset, Study
 
 Splits = dict[str, list[SourceClip]]
 

@@ -17,7 +17,7 @@ from syncvoice.dubbing.speech import Line, Sound, speak
 from syncvoice.errors import UserError
 
 if TYPE_CHECKING:
-    from syncvoice.generation import Voice
+    from syncvoice.generation.speech import Voice
     from syncvoice.model.guidance import Scales
     from syncvoice.video.decode import FrameSource
 

@@ -2,7 +2,7 @@
 
 Conventions
 -----------
-Differences are paired by clip and tested by randomisation (`syncvoice.statistics`); Holm's correction runs over all
+Differences are paired by clip and tested by randomisation (`statistics`); Holm's correction runs over all
 comparisons shown together. `detectable` is the smallest true difference that a test at the level left after Bonferroni
 (0.05 over the number of comparisons) finds with 80 % chance on these clips; a smaller difference may exist and stay
 unseen. A clip that stands in one file only is in no pair; such clips are counted. All of this is our choice.
@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from syncvoice import statistics
 from syncvoice.errors import UserError
-from syncvoice.reporting import tables
+from syncvoice.reporting import statistics, tables
 from syncvoice.reporting.render import SIGNIFICANCE
 from syncvoice.reporting.scores import SCORE_COLUMNS, Scores, metric_info, select
 from syncvoice.reporting.settings import Bootstrap, Row

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from syncvoice import clocks
-from syncvoice.corpus.face_mesh import FACE_OVAL, LOWER_INNER, LOWER_OUTER, UPPER_INNER, UPPER_OUTER
 from syncvoice.errors import UserError
 from syncvoice.files import atomic_path
-from syncvoice.manifest import Clip, Excluded
+from syncvoice.minidub.face_mesh import FACE_OVAL, LOWER_INNER, LOWER_OUTER, UPPER_INNER, UPPER_OUTER
+from syncvoice.records.clips import Clip, Excluded
 from syncvoice.reporting import style
 from syncvoice.reporting.spectrogram import draw_lips, draw_mel, lip_opening
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from syncvoice import statistics
 from syncvoice.errors import UserError
+from syncvoice.reporting import statistics
 from syncvoice.reporting.gallery import choose_clips, video_path
 from syncvoice.reporting.scores import in_group, metric_info, read_scores, read_task, select
 from syncvoice.reporting.settings import Bootstrap, Row

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from syncvoice import statistics
 from syncvoice.errors import UserError
 from syncvoice.files import atomic_path
+from syncvoice.reporting import statistics
 from syncvoice.reporting.render import SIGNIFICANCE
 from syncvoice.reporting.scores import Scores, expand_points, in_group, metric_info, read_scores, read_task, select
 from syncvoice.reporting.settings import Bootstrap, Comparison, Row, TableSettings

@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from syncvoice import statistics
 from syncvoice.cli import main
 from syncvoice.errors import UserError
-from syncvoice.reporting import comparison
+from syncvoice.reporting import comparison, statistics
 from syncvoice.reporting.settings import Bootstrap
 from tests.unit import fake_study
 

@@ -8,15 +8,7 @@ import numpy as np
 import pytest
 
 from syncvoice.errors import UserError
-from syncvoice.video.crop import (
-    LIPS,
-    box_transforms,
-    crops,
-    decode_jpeg,
-    encode_jpeg,
-    mouth_transforms,
-    warp,
-)
+from syncvoice.video.crop import LIPS, box_transforms, crops, decode_jpeg, encode_jpeg, mouth_transforms, warp
 from syncvoice.video.decode import ClipProblem
 from syncvoice.video.detect import FaceDetector
 from syncvoice.video.prepare import PreparedClip, PrepareSettings, mouth_and_audio, prepare_clip, track_video

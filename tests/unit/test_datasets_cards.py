@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from syncvoice.cli import main
-from syncvoice.config import load_study
 from syncvoice.datasets.base import Selection, SourceClip, read_dataset
 from syncvoice.datasets.card import archives_of, cards_in, read_card, read_yaml
 from syncvoice.datasets.check import check_card, check_study
 from syncvoice.datasets.lists import read_list, write_list
 from syncvoice.errors import UserError
-from syncvoice.manifest import Clip
-from syncvoice.tasks import make_task
+from syncvoice.records.clips import Clip
+from syncvoice.records.tasks import make_task
+from syncvoice.study import load_study
 from tests.unit.clip_files import real_data
 
 CARDS = Path(__file__).resolve().parents[2] / "config" / "datasets"

@@ -19,7 +19,7 @@ from syncvoice.commands import prepare as command
 from syncvoice.datasets.base import SourceClip, check_id, read_dataset, safe_id
 from syncvoice.errors import UserError
 from syncvoice.files import write_json
-from syncvoice.manifest import clips_of, read_excluded
+from syncvoice.records.clips import clips_of, read_excluded
 from syncvoice.video import decode
 from syncvoice.video.decode import REASONS, ClipProblem, FrameSource, Limits, decode_clip, decode_sound
 from syncvoice.video.prepare import PrepareSettings

@@ -11,11 +11,11 @@ import yaml
 
 from syncvoice.audio import write_wav
 from syncvoice.cli import main
-from syncvoice.config import load_study, read_study
-from syncvoice.config.settings import job_settings
 from syncvoice.errors import UserError
 from syncvoice.reporting import listening_answers as answers
 from syncvoice.reporting import listening_test as page
+from syncvoice.study import load_study, read_study
+from syncvoice.study.jobs import job_settings
 from tests.unit import fake_study
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -235,7 +235,7 @@ def test_command_makes_a_page_and_reads_answers(study, tmp_path, monkeypatch) ->
             self.id, self.audio = path.stem, path
 
     monkeypatch.setattr(
-        "syncvoice.manifest.clips_of", lambda folder: [Recording(path) for path in Path(folder).glob("*.wav")]
+        "syncvoice.records.clips.clips_of", lambda folder: [Recording(path) for path in Path(folder).glob("*.wav")]
     )
     made = ["--out", str(tmp_path / "index.html"), "--plan", str(tmp_path / "plan.json")]
     inputs = ["--settings", str(settings_file(tmp_path)), "--study-root", str(study)]

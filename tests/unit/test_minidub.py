@@ -9,11 +9,12 @@ import pytest
 
 from syncvoice.audio import read_wav
 from syncvoice.commands import corpus as command
-from syncvoice.corpus import minidub, phrases
-from syncvoice.corpus.minidub import COLUMNS, SplitSettings, data_card, make_shard, plan
-from syncvoice.corpus.voices import TRAIN_VOICES, UNSEEN_VOICES
 from syncvoice.errors import UserError
 from syncvoice.files import sha256_of, write_json
+from syncvoice.minidub import corpus as minidub
+from syncvoice.minidub import phrases
+from syncvoice.minidub.corpus import COLUMNS, SplitSettings, data_card, make_shard, plan
+from syncvoice.minidub.voices import TRAIN_VOICES, UNSEEN_VOICES
 
 SETTINGS = {
     "dataset": "minidub",

@@ -13,8 +13,8 @@ from syncvoice.cli import main
 from syncvoice.datasets.minidub import COLUMNS
 from syncvoice.features.base import key_of, make_extractor
 from syncvoice.features.cache import FeatureStore
-from syncvoice.manifest import clips_of, read_excluded
-from syncvoice.tasks import read_task
+from syncvoice.records.clips import clips_of, read_excluded
+from syncvoice.records.tasks import read_task
 from tests.unit.clip_files import blank_frames, clicks, face_frames, write_video
 
 N = 20

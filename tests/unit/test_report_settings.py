@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from syncvoice.config import read_study
-from syncvoice.config.settings import job_settings
 from syncvoice.files import write_json
 from syncvoice.metrics import METRICS
 from syncvoice.reporting.settings import read_gallery_settings, read_plot_settings, read_table_settings
+from syncvoice.study import read_study
+from syncvoice.study.jobs import job_settings
 
 CONFIG = Path(__file__).parents[2] / "config"
 STUDIES = sorted(path for path in CONFIG.glob("*.yaml") if "\nname:" in "\n" + path.read_text(encoding="utf-8"))

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from syncvoice.cli import main
-from syncvoice.corpus.minidub import make_shard
 from syncvoice.dubbing.faces import follow_cues
 from syncvoice.dubbing.script import Cue
 from syncvoice.errors import UserError
 from syncvoice.files import write_json
-from syncvoice.manifest import clips_of
+from syncvoice.minidub.corpus import make_shard
+from syncvoice.records.clips import clips_of
 from syncvoice.video.decode import ClipProblem, FrameSource, decode_clip
 from syncvoice.video.detect import FaceDetector
 from syncvoice.video.prepare import PrepareSettings, follow_face, prepare_clip

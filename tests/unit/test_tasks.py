@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from syncvoice.errors import UserError
-from syncvoice.manifest import Clip
-from syncvoice.tasks import choose_reference, make_task, read_task, write_task
+from syncvoice.records.clips import Clip
+from syncvoice.records.tasks import choose_reference, make_task, read_task, write_task
 
 
 def clip(name: str, speaker: str = "a", **more: object) -> Clip:

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from syncvoice.config import load_study, read_study
-from syncvoice.config.settings import job_settings
 from syncvoice.datasets.base import Selection, SourceClip
 from syncvoice.errors import UserError
+from syncvoice.study import load_study, read_study
+from syncvoice.study.jobs import job_settings
 from tests.workflow.conftest import REPOSITORY
 
 CONFIG = REPOSITORY / "config"

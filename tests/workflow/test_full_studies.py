@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from syncvoice.config import load_study, read_study
-from syncvoice.config.settings import job_settings
 from syncvoice.datasets.card import cards_in
 from syncvoice.errors import UserError
+from syncvoice.study import load_study, read_study
+from syncvoice.study.jobs import job_settings
 from syncvoice.video.prepare import PrepareSettings
 from tests.workflow.conftest import REPOSITORY, Project, make_project
 

@@ -13,9 +13,9 @@ from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
 
 from syncvoice.assets import read_registry
-from syncvoice.config import load_study
-from syncvoice.config.checks import nearest
-from syncvoice.config.settings import job_settings, recipe_settings
+from syncvoice.study import load_study
+from syncvoice.study.checks import nearest
+from syncvoice.study.jobs import job_settings, recipe_settings
 from syncvoice.errors import UserError
 from syncvoice.metrics import METRIC_FILES
 from syncvoice.provenance import code_digest
