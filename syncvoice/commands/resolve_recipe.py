@@ -19,8 +19,8 @@ def run(args: argparse.Namespace) -> None:
     """
     from syncvoice.errors import UserError
     from syncvoice.files import write_json
+    from syncvoice.section import nearest
     from syncvoice.study import read_study
-    from syncvoice.study.checks import nearest
     from syncvoice.study.jobs import recipe_settings
 
     study = read_study(args.study)

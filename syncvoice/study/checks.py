@@ -1,22 +1,15 @@
 """Checks between sections of a study: every name must exist, and no network may score what it conditions."""
 
-import difflib
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import PurePath
 
 from syncvoice.errors import UserError
 from syncvoice.metrics import METRIC_FILES, METRICS
+from syncvoice.section import nearest
 from syncvoice.study.study import Study
 
 Use = tuple[str, str, str, Iterable[str]]  # key path, kind of thing, name used, valid names
-
-
-def nearest(name: str, valid: Iterable[str]) -> str:
-    """Return a hint for a wrong name: the closest valid one, or all of them."""
-    names = list(valid)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"valid: {', '.join(names) or 'none'}"
 
 
 def check_names(study: Study, source: str) -> None:

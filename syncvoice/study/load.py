@@ -5,11 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
-
 from syncvoice.errors import UserError
-from syncvoice.section import Section
-from syncvoice.study.checks import check_names, check_networks, nearest
+from syncvoice.section import nearest, validated
+from syncvoice.study.checks import check_names, check_networks
 from syncvoice.study.study import Study, adapted_file
 
 # Maps whose entries belong to one study: a later file replaces the whole map instead of merging into it.
@@ -55,7 +53,7 @@ def load_study(values: Mapping[str, Any], config_dir: Path | str, source: str) -
         base = resolved.pop(template, {})
         entries = resolved.get(section) or {}
         resolved[section] = {name: _overlay(base, entry or {}) for name, entry in entries.items()}
-    study = _validated(resolved, source)
+    study = validated(Study, resolved, source)
     check_names(study, source)
     check_networks(study, source)
     return study
@@ -109,41 +107,3 @@ def _overlay(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
         merges = isinstance(value, Mapping) and isinstance(result.get(key), Mapping) and key not in REPLACED
         result[key] = _overlay(result[key], value) if merges else copy.deepcopy(value)
     return result
-
-
-def _validated(values: Mapping[str, Any], source: str) -> Study:
-    """Validate against the models; the first problem becomes the message."""
-    try:
-        return Study.model_validate(values)
-    except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        path = [part for part in problem["loc"] if part != "[key]"]
-        where = ".".join(map(str, path))
-        if problem["type"] == "extra_forbidden":
-            raise UserError(f"{source}: unknown key {where}; {nearest(str(path[-1]), _keys_at(path[:-1]))}") from error
-        found = "" if problem["type"] == "missing" else f" (found {problem['input']!r})"
-        raise UserError(f"{source}: {where}: {problem['msg']}{found}") from error
-
-
-def _keys_at(path: list[Any]) -> list[str]:
-    """Return the valid keys of the section that a key path leads to."""
-    section: Any = Study
-    for part in path:
-        if isinstance(section, type) and issubclass(section, BaseModel):
-            section = section.model_fields[str(part)].annotation
-        else:  # entry of a map
-            section = _entry_type(section)
-        section = _without_none(section)
-    is_section = isinstance(section, type) and issubclass(section, Section)
-    return list(section.model_fields) if is_section else []
-
-
-def _entry_type(annotation: Any) -> Any:
-    """Return V of dict[K, V]."""
-    return annotation.__args__[1]
-
-
-def _without_none(annotation: Any) -> Any:
-    """Return T of T | None."""
-    parts = [part for part in getattr(annotation, "__args__", ()) if part is not type(None)]
-    return parts[0] if len(parts) == 1 else annotation

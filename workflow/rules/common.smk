@@ -14,7 +14,7 @@ from snakemake.exceptions import WorkflowError
 
 from syncvoice.assets import read_registry
 from syncvoice.study import load_study
-from syncvoice.study.checks import nearest
+from syncvoice.section import nearest
 from syncvoice.study.jobs import job_settings, recipe_settings
 from syncvoice.errors import UserError
 from syncvoice.metrics import METRIC_FILES
