@@ -6,6 +6,7 @@ SyncNet's MFCC alone have filters of their own (`networks.syncnet`): their corne
 from functools import cache
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 
@@ -29,7 +30,8 @@ def mel_filters(
     from syncvoice.torchaudio_shim import torchaudio
 
     norm = "slaney" if by_area else None
-    return torchaudio.functional.melscale_fbanks(n_fft // 2 + 1, low, rate / 2, bands, rate, norm, scale)
+    with torch.inference_mode(False):  # cached, and perhaps used in training later
+        return torchaudio.functional.melscale_fbanks(n_fft // 2 + 1, low, rate / 2, bands, rate, norm, scale)
 
 
 @cache
@@ -44,5 +46,6 @@ def kaldi_mel_filters(n_fft: int, bands: int, rate: int, low: float) -> Tensor:
     from syncvoice.torchaudio_shim import torchaudio
 
     # high 0 is half the rate; the VTLN arguments have no effect at factor 1
-    banks, _ = torchaudio.compliance.kaldi.get_mel_banks(bands, n_fft, float(rate), low, 0.0, 100.0, -500.0, 1.0)
-    return pad(banks, (0, 1)).T
+    arguments = (bands, n_fft, float(rate), low, 0.0, 100.0, -500.0, 1.0)
+    with torch.inference_mode(False):
+        return pad(torchaudio.compliance.kaldi.get_mel_banks(*arguments)[0], (0, 1)).T
