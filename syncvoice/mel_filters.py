@@ -4,16 +4,16 @@ SyncNet's MFCC alone have filters of their own (`networks.syncnet`): their corne
 """
 
 from functools import cache
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @cache
 def mel_filters(
     n_fft: int, bands: int, rate: int, low: float = 0.0, scale: Literal["htk", "slaney"] = "htk", by_area: bool = False
-) -> Tensor:
+) -> "Tensor":
     """Triangles over linear frequency up to half the sampling rate.
 
     Args:
@@ -27,6 +27,8 @@ def mel_filters(
     Returns:
         (n_fft // 2 + 1, bands) float32, shared: do not change it.
     """
+    import torch
+
     from syncvoice.torchaudio_shim import torchaudio
 
     norm = "slaney" if by_area else None
@@ -35,12 +37,13 @@ def mel_filters(
 
 
 @cache
-def kaldi_mel_filters(n_fft: int, bands: int, rate: int, low: float) -> Tensor:
+def kaldi_mel_filters(n_fft: int, bands: int, rate: int, low: float) -> "Tensor":
     """Kaldi's triangles over the mel axis; arguments as in `mel_filters`. The last bin of the spectrum has no weight.
 
     Returns:
         (n_fft // 2 + 1, bands) float32, shared: do not change it.
     """
+    import torch
     from torch.nn.functional import pad
 
     from syncvoice.torchaudio_shim import torchaudio

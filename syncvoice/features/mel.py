@@ -39,9 +39,8 @@ def log_mel(audio: Audio, n_frames: int | None = None) -> Audio:
     window = torch.hann_window(N_FFT, device=samples.device)
     flat = samples.reshape(-1, samples.shape[-1])
     spectrum = torch.stft(flat, N_FFT, clocks.HOP, window=window, center=True, pad_mode="reflect", return_complex=True)
-    mel = torch.matmul(
-        spectrum.abs().transpose(1, 2), mel_filters(N_FFT, N_MELS, clocks.SAMPLE_RATE).to(samples.device)
-    )
+    filters = mel_filters(N_FFT, N_MELS, clocks.SAMPLE_RATE).to(samples.device)
+    mel = torch.matmul(spectrum.abs().transpose(1, 2), filters)
     mel = mel.clamp(min=FLOOR).log() * FEATURE_SCALE
     mel = _with_length(mel, frames).reshape(*samples.shape[:-1], frames, N_MELS)
     return mel.numpy() if isinstance(audio, np.ndarray) else mel

@@ -55,11 +55,8 @@ def log_fbank(audio: Tensor | np.ndarray) -> Tensor:
     window = torch.hann_window(WINDOW, periodic=False).pow(0.85)
     spectrum = torch.fft.rfft((frames - PRE_EMPHASIS * previous) * window, n=N_FFT)
     power = spectrum.abs().pow(2.0)
-    return (
-        (power @ kaldi_mel_filters(N_FFT, MEL_BINS, SAMPLE_RATE, LOW_HZ))
-        .clamp(min=torch.finfo(torch.float32).eps)
-        .log()
-    )
+    bands = power @ kaldi_mel_filters(N_FFT, MEL_BINS, SAMPLE_RATE, LOW_HZ)
+    return bands.clamp(min=torch.finfo(torch.float32).eps).log()
 
 
 def fbank(audio: Tensor | np.ndarray) -> Tensor:

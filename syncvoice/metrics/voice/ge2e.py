@@ -54,9 +54,8 @@ def mel_spectrogram(audio: np.ndarray) -> np.ndarray:
     frames = np.lib.stride_tricks.sliding_window_view(padded, N_FFT)[::HOP]
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(N_FFT) / N_FFT)  # periodic Hann
     power = np.abs(np.fft.rfft(frames * window.astype(np.float32), axis=1)) ** 2
-    return (
-        power.astype(np.float32) @ mel_filters(N_FFT, N_MELS, RATE_HZ, scale="slaney", by_area=True).numpy()
-    ).astype(np.float32)
+    filters = mel_filters(N_FFT, N_MELS, RATE_HZ, scale="slaney", by_area=True).numpy()  # librosa's default
+    return power.astype(np.float32) @ filters
 
 
 def prepare(audio: np.ndarray) -> np.ndarray:
