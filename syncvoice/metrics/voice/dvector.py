@@ -23,7 +23,6 @@ import numpy as np
 from syncvoice.errors import UserError
 from syncvoice.files import sha256_of
 from syncvoice.mel_filters import mel_filters
-from syncvoice.metrics.outside_weights import find_weights
 from syncvoice.metrics.scorer import Sources
 from syncvoice.metrics.voice.ge2e import SilentSound, SpeakerSimilarityScorer
 
@@ -135,5 +134,5 @@ class DvectorSimilarityScorer(SpeakerSimilarityScorer):
         from syncvoice.records.weights import read_state_dict
 
         what = "the state dict of yistLin/dvector's dvector.pt (licence not stated) as safetensors"
-        path = find_weights(sources, ASSET, f"sim_o.{cls.NAME}", what)
+        path = sources.asset_file(ASSET, f"sim_o.{cls.NAME}", what)
         return cls(DvectorEncoder(read_state_dict(path), sha256_of(path)), sources.references)
