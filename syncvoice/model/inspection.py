@@ -15,7 +15,8 @@ from torch import Tensor
 
 from syncvoice.model.public_layout import DISTILLED_KEY, read_sizes
 from syncvoice.model.zipvoice import ZipVoice, ZipVoiceConfig
-from syncvoice.records.weights import Placeholder, is_state, problems_of, read_checkpoint, state_of
+from syncvoice.records.restricted_pickle import Placeholder
+from syncvoice.records.weights import is_state, problems_of, read_checkpoint, state_of
 
 _LAYER = (
     r"(bypass|bypass_mid)\.bypass_scale|self_attn_weights\.(in_proj\.(weight|bias)|linear_pos\.weight)"
