@@ -9,7 +9,7 @@ from typing import Any
 
 from syncvoice.errors import UserError
 from syncvoice.files import write_json
-from syncvoice.metrics import METRIC_FILES
+from syncvoice.metrics.registry import METRIC_FILES
 
 log = logging.getLogger(__name__)
 

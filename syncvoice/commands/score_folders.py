@@ -68,7 +68,7 @@ def score_folders(args: argparse.Namespace) -> None:
     Raises:
         UserError: an argument is missing or contradicts another, an input is missing, a metric is unknown.
     """
-    from syncvoice.metrics import METRICS
+    from syncvoice.metrics.registry import METRICS
     from syncvoice.metrics.folders import Folder, chosen_files
     from syncvoice.records.scores import write_rows
 
@@ -123,7 +123,7 @@ def _tallied(
 
 def report(folder: Any, tallies: Mapping[str, Tally], problems: Mapping[str, str]) -> str:
     """The table for people: one line per metric, then what was found and what failed."""
-    from syncvoice.metrics import METRICS
+    from syncvoice.metrics.registry import METRICS
     from syncvoice.reporting.scores import metric_info
 
     lines = [("metric", "mean", "95 % interval", "scored / expected", "not applicable")]

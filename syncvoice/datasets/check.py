@@ -11,7 +11,7 @@ from syncvoice.datasets.base import Selection, SourceClip, read_dataset
 from syncvoice.datasets.card import Card, CardFile
 from syncvoice.datasets.lists import write_list
 from syncvoice.errors import UserError
-from syncvoice.metrics import METRIC_FILES
+from syncvoice.metrics.registry import METRIC_FILES
 from syncvoice.study.study import Dataset, Study
 
 Splits = dict[str, list[SourceClip]]

@@ -29,7 +29,8 @@ from typing import Any
 
 from syncvoice.clocks import SAMPLE_RATE, SCORER_SAMPLE_RATE
 from syncvoice.errors import UserError
-from syncvoice.metrics import ALIASES, METRIC_FILES, MetricFile
+from syncvoice.metrics.metric import MetricFile
+from syncvoice.metrics.registry import ALIASES, METRIC_FILES
 from syncvoice.metrics.scorer import ScoreError, Sources, Utterance, check_audio, is_silent
 from syncvoice.records.scores import Work
 

@@ -29,7 +29,7 @@ SCORE_COLUMNS = ("utterance", "metric", "value", "scorer", "status")
 
 @dataclass(frozen=True)
 class MetricInfo:
-    """How a metric is shown and counted: `syncvoice.metrics.Metric` as the reports need it.
+    """How a metric is shown and counted: `syncvoice.metrics.metric.Metric` as the reports need it.
 
     `scale` multiplies values for people (100 for a rate shown in %). `failed_value` is what a failed clip counts as
     (None: left out).
@@ -86,11 +86,11 @@ class Scores:
 
 
 def metric_info(metric: str) -> MetricInfo:
-    """Return how to show and count a metric, from the registry `syncvoice.metrics.METRICS`.
+    """Return how to show and count a metric, from the registry `syncvoice.metrics.registry.METRICS`.
 
     An id that the registry does not know (a score file of another scorer) shows as it is.
     """
-    from syncvoice.metrics import METRICS
+    from syncvoice.metrics.registry import METRICS
 
     if metric not in METRICS:
         is_rate = metric.split(".")[0] in ("wer", "cer")

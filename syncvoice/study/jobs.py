@@ -7,7 +7,7 @@ and paper rows reach tables and plots but no job that computes speech or scores.
 from collections.abc import Mapping
 from typing import Any
 
-from syncvoice.metrics import METRIC_FILES, METRICS
+from syncvoice.metrics.registry import METRIC_FILES, METRICS
 from syncvoice.study.study import AdaptedNetwork, Study
 
 Settings = dict[str, Any]

@@ -10,7 +10,7 @@ import yaml
 
 from syncvoice.audio import write_wav
 from syncvoice.errors import UserError
-from syncvoice.metrics import METRIC_FILES
+from syncvoice.metrics.registry import METRIC_FILES
 from syncvoice.metrics.scorer import ScoreError, Sources
 from syncvoice.metrics.voice.campplus import CamplusMiniScorer, CamplusZhEnScorer
 from syncvoice.metrics.voice.dvector import DvectorEncoder, DvectorSimilarityScorer, log_mel, prepare

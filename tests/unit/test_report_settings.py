@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from syncvoice.files import write_json
-from syncvoice.metrics import METRICS
+from syncvoice.metrics.registry import METRICS
 from syncvoice.reporting.settings import read_gallery_settings, read_plot_settings, read_table_settings
 from syncvoice.study import read_study
 from syncvoice.study.jobs import job_settings

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import soundfile
 
-from syncvoice import metrics
 from syncvoice.audio import resample, write_wav
 from syncvoice.cli import main
 from syncvoice.commands.score_folders import Tally, report
 from syncvoice.errors import UserError
-from syncvoice.metrics import METRIC_FILES, MetricFile
+from syncvoice.metrics import registry
 from syncvoice.metrics.folders import Folder, chosen_files, read_texts
+from syncvoice.metrics.metric import MetricFile
+from syncvoice.metrics.registry import METRIC_FILES
 from syncvoice.metrics.scorer import Score, ScoreError, Sources, cached_by_id
 from syncvoice.records.scores import scored
 from tests.unit.clip_files import RATE, blank_frames, write_video
@@ -212,7 +213,7 @@ def test_alias_takes_the_first_scorer_that_is_there(tmp_path: Path, monkeypatch:
     grid = {"a": {"text": "bin blue at f two now"}}
     folder = Folder(["a"], {"a": [tmp_path / "a.wav"]}, {}, grid)
     sources = Sources(tmp_path / "weights", assets=tmp_path / "assets")
-    monkeypatch.setitem(metrics.ALIASES, "wer", ("wer.best", "wer.pocketsphinx_grid", "wer.plain"))
+    monkeypatch.setitem(registry.ALIASES, "wer", ("wer.best", "wer.pocketsphinx_grid", "wer.plain"))
     monkeypatch.setitem(METRIC_FILES, "wer.best", MetricFile("wer.best", "x:X", assets=("best",)))
     monkeypatch.setitem(METRIC_FILES, "wer.plain", MetricFile("wer.plain", "x:X"))
     assert chosen_files("wer", folder, sources) == ["wer.pocketsphinx_grid"]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from syncvoice.errors import UserError
-from syncvoice.metrics import METRIC_FILES, METRICS, metrics_of_file
+from syncvoice.metrics.registry import METRIC_FILES, METRICS, metrics_of_file
 from syncvoice.metrics.scorer import NotApplicable, ScoreError, Sources
 from syncvoice.metrics.words import protocols
 from syncvoice.metrics.words.wer import ErrorCounts

@@ -17,7 +17,7 @@ from syncvoice.study import load_study
 from syncvoice.section import nearest
 from syncvoice.study.jobs import job_settings, recipe_settings
 from syncvoice.errors import UserError
-from syncvoice.metrics import METRIC_FILES
+from syncvoice.metrics.registry import METRIC_FILES
 from syncvoice.provenance import code_digest
 
 try:
