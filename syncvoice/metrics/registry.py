@@ -1,7 +1,7 @@
 """The list of metrics: what the study's checks, people's commands and reports look metrics up in.
 
-No scoring job imports it: a job is given its scorer by name (`scorer.load_scorer`), so neither a new metric nor a changed
-caption reruns a score.
+No scoring job imports it: a job is given its scorer by name (`scorer.load_scorer`), so a new metric or a changed
+caption reruns no score.
 """
 
 from syncvoice.metrics.lip_sync import columns as lip_sync
@@ -13,7 +13,7 @@ from syncvoice.metrics.voice import columns as voice
 from syncvoice.metrics.words import columns as words
 
 _FILES = (
-    MetricFile("lse.syncnet_mini", "lip_sync.syncnet_mini:LipSyncScorer", ("syncnet",), ("video",)),
+    MetricFile("lse.syncnet_mini", "lip_sync.syncnet_mini:SyncNetMiniScorer", ("syncnet",), ("video",)),
     MetricFile("lse.syncnet_v2.lrs", "lip_sync.syncnet_v2:WholeFrameScorer", (), ("video",), ("syncnet_v2",)),
     MetricFile("lse.syncnet_v2.tracked", "lip_sync.syncnet_v2:TrackedScorer", (), ("video",), ("syncnet_v2", "s3fd")),
     MetricFile(
@@ -23,12 +23,12 @@ _FILES = (
         ("video",),
         ("syncnet_v2",),
     ),
-    MetricFile("wer.pocketsphinx_grid", "words.wer:PocketSphinxScorer", only_source="grid"),
-    MetricFile("wer.ctc_mini", "words.wer:CtcScorer", ("recogniser",)),
+    MetricFile("wer.pocketsphinx_grid", "words.pocketsphinx_grid:PocketSphinxScorer", only_source="grid"),
+    MetricFile("wer.ctc_mini", "words.ctc_mini:CtcScorer", ("recogniser",)),
     MetricFile("wer.whisper_base", "words.whisper_wer:WhisperBaseScorer", assets=("whisper_base",)),
     MetricFile("wer.whisper_large_v3", "words.whisper_wer:WhisperLargeScorer", assets=("whisper_large_v3",)),
     MetricFile("wer.whisper_large_v3.seed_tts", "words.whisper_wer:WhisperSeedTtsScorer", assets=("whisper_large_v3",)),
-    MetricFile("sim_o.ge2e_resemblyzer", "voice.ge2e:SpeakerSimilarityScorer", (), ("references",)),
+    MetricFile("sim_o.ge2e_resemblyzer", "voice.ge2e:Ge2eScorer", (), ("references",)),
     MetricFile("dnsmos.p835", "naturalness.dnsmos:DnsmosScorer"),
     MetricFile("mcd_dtw.melcep13", "melody.spectral:McdScorer", (), ("ground_truth",)),
     MetricFile("phone_time_error.ctc_aligned", "timing.phone_times:PhoneTimeScorer", ("recogniser",), ("phones",)),

@@ -140,16 +140,38 @@ def read_task(path: Path | str) -> list[Utterance]:
     """Read a task.
 
     Raises:
-        UserError: the file is missing or has other columns.
+        UserError: the file is missing, lists an utterance twice or has other columns.
+    """
+    try:
+        rows = read_rows(path, [field.name for field in fields(Utterance)])
+        return [Utterance(**{**row, "n_frames": int(row["n_frames"])}) for row in rows]  # type: ignore[arg-type]
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{path} is no task of this version ({error}); run 'syncvoice tasks' again") from error
+
+
+def read_rows(path: Path | str, needed: Sequence[str]) -> list[dict[str, str]]:
+    """Read the rows of a task as text; a task that somebody else wrote may have more columns or fewer.
+
+    Args:
+        path: the file.
+        needed: columns that it must have.
+
+    Raises:
+        UserError: the file is missing, lacks a column or lists an utterance twice.
     """
     try:
         with open(path, encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-            return [Utterance(**{**row, "n_frames": int(row["n_frames"])}) for row in rows]  # type: ignore[arg-type]
+            reader = csv.DictReader(file, restval="")
+            found, rows = reader.fieldnames or (), list(reader)
     except FileNotFoundError as error:
-        raise UserError(f"task {path} does not exist; run 'syncvoice tasks' first") from error
-    except (TypeError, KeyError, ValueError) as error:
-        raise UserError(f"{path} is no task of this version ({error}); run 'syncvoice tasks' again") from error
+        raise UserError(f"task {path} does not exist; run 'syncvoice tasks' (rule tasks) first") from error
+    if missing := [name for name in needed if name not in found]:
+        raise UserError(f"{path} is no task: it lacks the columns {', '.join(missing)}; run 'syncvoice tasks' again")
+    names = [row["utterance"] for row in rows]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise UserError(f"{path}: utterance {twice} stands there twice; each utterance may appear once")
+    return rows
 
 
 def _utterance(clip: Clip, text: str, language: str, reference: Clip | None) -> Utterance:

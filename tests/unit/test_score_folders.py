@@ -16,19 +16,23 @@ from syncvoice.metrics import registry
 from syncvoice.metrics.folders import Folder, chosen_files, read_texts
 from syncvoice.metrics.metric import MetricFile
 from syncvoice.metrics.registry import METRIC_FILES
-from syncvoice.metrics.scorer import Score, ScoreError, Sources, cached_by_id
-from syncvoice.records.scores import scored
+from syncvoice.metrics.scorer import Score, ScoreError, Scorer, Sources, cached_by_id
+from syncvoice.metrics.scoring import scored
 from tests.unit.clip_files import RATE, blank_frames, write_video
 from tests.unit.spoken import noise, script, speech
 
 
-class Level:
+class Level(Scorer):
     """Scores the level of a sound; remembers what it was given."""
 
-    NAME, VERSION, weights_sha256 = "level", "1", ""
+    NAME = "level"
 
     def __init__(self) -> None:
         self.heard: dict[str, tuple[int, int]] = {}
+
+    @classmethod
+    def from_sources(cls, sources: Sources) -> "Level":
+        return cls()
 
     def metrics_for(self, row: dict[str, str]) -> list[str]:
         return ["level"]
@@ -164,13 +168,13 @@ def test_videos_are_sound_and_picture(tmp_path: Path) -> None:
 
 
 def test_video_without_a_face_is_a_failed_row(tmp_path: Path) -> None:
-    from syncvoice.metrics.folders import load_scorer
+    from syncvoice.metrics.folders import scorer_of
 
     if not Path("weights/syncnet.safetensors").exists():
         pytest.skip("weights/syncnet.safetensors is not there")
     write_video(tmp_path / "blank.mkv", blank_frames(12), noise(0.48, sample_rate=RATE), rate=RATE)
     folder = Folder.open(tmp_path)
-    scorer = load_scorer("lse.syncnet_mini", folder.sources(Path("weights")))
+    scorer = scorer_of("lse.syncnet_mini", folder.sources(Path("weights")))
     rows = list(scored(scorer, folder.work("lse.syncnet_mini")))
     assert len(rows) == 4
     assert all(row["status"] == "failed" and "no face found in any of 12 frames" in row["message"] for row in rows)

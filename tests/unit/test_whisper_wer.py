@@ -11,7 +11,7 @@ from syncvoice.errors import UserError
 from syncvoice.metrics.registry import METRIC_FILES, METRICS, metrics_of_file
 from syncvoice.metrics.scorer import NotApplicable, ScoreError, Sources
 from syncvoice.metrics.words import protocols
-from syncvoice.metrics.words.wer import ErrorCounts
+from syncvoice.metrics.words.counting import ErrorCounts
 from syncvoice.metrics.words.whisper_transcripts import WhisperTranscriber, load_model
 from syncvoice.metrics.words.whisper_wer import WhisperBaseScorer, WhisperLargeScorer, WhisperSeedTtsScorer
 from syncvoice.records.scores import Work, scored, write_rows

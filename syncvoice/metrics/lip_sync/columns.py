@@ -9,7 +9,7 @@ _LSE_NOTE = (
 
 
 def _lse_v2(protocol: str, title: str, note: str) -> tuple[Metric, ...]:
-    """Return the four metrics of one protocol of SyncNet v2 (see `lip_sync_v2`)."""
+    """Return the four metrics of one protocol of SyncNet v2 (see `syncnet_v2`)."""
     scorer = f"syncnet_v2.{protocol}"
     note = f" SyncNet v2, {note}; vshift 15, audio embeddings zero-padded as in the reference code."
     rows: tuple[tuple[str, str, Direction, str, str], ...] = (

@@ -19,9 +19,9 @@ import numpy as np
 
 from syncvoice.clocks import FPS
 from syncvoice.files import atomic_path
-from syncvoice.metrics.lip_sync.syncnet_mini import SAMPLES_PER_FRAME_16K, LipSync, lip_sync_of
+from syncvoice.metrics.lip_sync.distances import SAMPLES_PER_FRAME_16K, LipSync, LipSyncScorer, lip_sync_of
 from syncvoice.metrics.lip_sync.tracked import running_median
-from syncvoice.metrics.scorer import Score, Utterance
+from syncvoice.metrics.scorer import Score, Scorer, Sources, Utterance
 
 MEDIAN_WINDOWS = 9
 WINDOW_FRAMES = 5
@@ -55,7 +55,7 @@ def sync_curve(distances: np.ndarray, audio: np.ndarray, first_frame: int = 0) -
     """Curve of one clip.
 
     Args:
-        distances: (windows, 2 vshift + 1), see `lip_sync.window_distances`.
+        distances: (windows, 2 vshift + 1), see `distances.window_distances`.
         audio: (samples,) at 16 kHz; sample 640 v belongs to window v.
         first_frame: video frame of the first window.
     """
@@ -114,16 +114,20 @@ def plot_curve(curve: SyncCurve, title: str = "") -> Any:
     return figure
 
 
-class CurveWriter:
+class CurveWriter(Scorer):
     """A lip-sync scorer that also writes the curve of every utterance as CSV and SVG."""
 
-    def __init__(self, scorer: Any, folder: Path) -> None:
-        """Pass everything on to `scorer`; curves go to `folder`."""
-        self._scorer, self._folder = scorer, folder
+    METRICS = LipSyncScorer.METRICS
 
-    def __getattr__(self, name: str) -> Any:
-        """Whatever else is asked of the scorer."""
-        return getattr(self._scorer, name)
+    def __init__(self, scorer: LipSyncScorer, folder: Path) -> None:
+        """Score as `scorer` does; curves go to `folder`."""
+        self._scorer, self._folder = scorer, folder
+        self.NAME, self.VERSION, self.weights_sha256 = scorer.NAME, scorer.VERSION, scorer.weights_sha256
+
+    @classmethod
+    def from_sources(cls, sources: Sources) -> "CurveWriter":
+        """Refuse: it is made from a scorer."""
+        raise NotImplementedError("CurveWriter(scorer, folder) wraps a loaded scorer")
 
     def score(self, utterance: Utterance) -> list[Score]:
         """Score an utterance and write its curve."""

@@ -4,7 +4,7 @@ from syncvoice.metrics.metric import Metric
 
 
 def _similarity(scorer: str, title: str, note: str) -> tuple[Metric, Metric]:
-    """Return both similarities of one speaker network (see `speaker_similarity`)."""
+    """Return both similarities of one speaker network (see `similarity`)."""
     own = "of embeddings of the generated speech and of the original reference recording."
     other = "of embeddings of the generated speech and of the reference recordings of all other voices of the same sex."
     file = f"sim_o.{scorer}"

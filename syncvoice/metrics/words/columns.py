@@ -6,7 +6,7 @@ _WORDS_NOTE = "Corpus rate: all errors over all words; a failed clip counts as a
 
 
 def _whisper(scorer: str, title: str, protocol: str, file: str = "", mandarin: bool = False) -> Metric:
-    """Return a metric of one of the three published protocols (see `wer_protocols`)."""
+    """Return a metric of one of the three published protocols (see `protocols`)."""
     kind, protocol_name = ("CER" if mandarin else "WER"), protocol.replace("_", "-")
     corpus = protocol == "corpus"
     notes = {
