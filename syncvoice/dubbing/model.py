@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from syncvoice.errors import UserError
 from syncvoice.files import read_json, sha256_of
-from syncvoice.provenance import ROOT
+from syncvoice.places import find_path
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,20 +40,13 @@ class DubbingModel:
     weights: Mapping[str, Path]
 
 
-def project_file(path: str | Path) -> Path:
-    """Return the path as it is if it exists, else below the folder of the project's checkout."""
-    path = Path(path)
-    below = ROOT.parent / path
-    return below if not path.exists() and below.exists() else path
-
-
 def default_model() -> Path:
     """Return the first of `KNOWN_PLACES` that exists.
 
     Raises:
         UserError: there is none; says what to run.
     """
-    for place in map(project_file, KNOWN_PLACES):
+    for place in map(find_path, KNOWN_PLACES):
         if place.is_file():
             return place
     raise UserError(
@@ -83,7 +76,7 @@ def load_dubbing_model(path: Path | None = None) -> DubbingModel:
     load_strict(model, state, path)
     recipe = metadata.get("recipe") or {}
     name = f"{recipe.get('recipe') or path.stem} ({path.name}, sha256 {sha256_of(path)[:12]})"
-    weights = {kind: project_file(recipe.get(kind) or default) for kind, default in DEFAULT_WEIGHTS.items()}
+    weights = {kind: find_path(recipe.get(kind) or default) for kind, default in DEFAULT_WEIGHTS.items()}
     return DubbingModel(model.eval(), name, weights)
 
 

@@ -7,7 +7,6 @@ encoder is the same class with fewer channels and layers (our choice).
 import math
 from collections import OrderedDict
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from syncvoice.mel_filters import kaldi_mel_filters
 
 SAMPLE_RATE = 16_000  # Hz
 MEL_BINS = 80
@@ -36,18 +37,6 @@ PUBLIC_CONFIG = {
 }
 
 
-@lru_cache(maxsize=1)
-def _mel_banks() -> Tensor:
-    """Triangular filters of the Kaldi filter bank, (80, 257); the Nyquist bin has no weight."""
-    mel_of = lambda hz: 1127.0 * np.log(1.0 + np.asarray(hz, dtype=np.float64) / 700.0)  # noqa: E731
-    edges = np.linspace(mel_of(LOW_HZ), mel_of(SAMPLE_RATE / 2), MEL_BINS + 2)
-    bins = mel_of(np.arange(N_FFT // 2) * SAMPLE_RATE / N_FFT)
-    left, centre, right = edges[:-2, None], edges[1:-1, None], edges[2:, None]
-    up, down = (bins - left) / (centre - left), (right - bins) / (right - centre)
-    banks = np.maximum(0.0, np.minimum(up, down))
-    return torch.from_numpy(np.pad(banks, ((0, 0), (0, 1)))).float()
-
-
 def log_fbank(audio: Tensor | np.ndarray) -> Tensor:
     """Return the Kaldi log filter bank without normalisation, float32 (frames, 80) at 100 frames per second.
 
@@ -66,7 +55,8 @@ def log_fbank(audio: Tensor | np.ndarray) -> Tensor:
     window = torch.hann_window(WINDOW, periodic=False).pow(0.85)
     spectrum = torch.fft.rfft((frames - PRE_EMPHASIS * previous) * window, n=N_FFT)
     power = spectrum.abs().pow(2.0)
-    return (power @ _mel_banks().T).clamp(min=torch.finfo(torch.float32).eps).log()
+    bands = power @ kaldi_mel_filters(N_FFT, MEL_BINS, SAMPLE_RATE, LOW_HZ)
+    return bands.clamp(min=torch.finfo(torch.float32).eps).log()
 
 
 def fbank(audio: Tensor | np.ndarray) -> Tensor:

@@ -12,7 +12,6 @@ Metrics: sim_o and sim_o_other, as in `similarity`.
 """
 
 import importlib.util
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ import numpy as np
 
 from syncvoice.errors import UserError
 from syncvoice.files import sha256_of
+from syncvoice.mel_filters import mel_filters
 from syncvoice.metrics.scorer import Sources
 from syncvoice.metrics.voice.similarity import SilentSound, SpeakerSimilarityScorer
 
@@ -39,34 +39,14 @@ BLOCK = 480  # 30 ms
 KEEP_BLOCKS = 6  # silence of up to 6 blocks stays
 
 
-@lru_cache(maxsize=1)
-def mel_filters() -> np.ndarray:
-    """Slaney-style mel filter bank (40, 201) float32, area-normalised, 0 to 8000 Hz (librosa's default)."""
-    edges_hz = _mel_to_hz(np.linspace(0.0, _hz_to_mel(RATE_HZ / 2), N_MELS + 2))
-    bins_hz = np.linspace(0, RATE_HZ / 2, N_FFT // 2 + 1)
-    rising = (bins_hz - edges_hz[:-2, None]) / (edges_hz[1:-1] - edges_hz[:-2])[:, None]
-    falling = (edges_hz[2:, None] - bins_hz) / (edges_hz[2:] - edges_hz[1:-1])[:, None]
-    triangles = np.maximum(0, np.minimum(rising, falling))
-    return (triangles * (2 / (edges_hz[2:] - edges_hz[:-2]))[:, None]).astype(np.float32)
-
-
-def _hz_to_mel(hz: float) -> float:
-    """Slaney's scale: linear up to 1000 Hz (15 mel), then logarithmic."""
-    return 3 * hz / 200 if hz < 1000 else 15 + 27 * np.log(hz / 1000) / np.log(6.4)
-
-
-def _mel_to_hz(mel: np.ndarray) -> np.ndarray:
-    """Inverse of `_hz_to_mel`."""
-    return np.where(mel < 15, 200 * mel / 3, 1000 * np.exp(np.log(6.4) / 27 * (mel - 15)))
-
-
 def mel_spectrogram(audio: np.ndarray) -> np.ndarray:
     """Power mel spectrogram of a sound (samples,), centred, zero-padded: (1 + samples // 160, 40) float32."""
     padded = np.pad(audio, N_FFT // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, N_FFT)[::HOP]
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(N_FFT) / N_FFT)  # periodic Hann
     power = np.abs(np.fft.rfft(frames * window.astype(np.float32), axis=1)) ** 2
-    return (power.astype(np.float32) @ mel_filters().T).astype(np.float32)
+    filters = mel_filters(N_FFT, N_MELS, RATE_HZ, scale="slaney", by_area=True).numpy()  # librosa's default
+    return power.astype(np.float32) @ filters
 
 
 def prepare(audio: np.ndarray) -> np.ndarray:
