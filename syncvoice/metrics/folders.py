@@ -14,6 +14,7 @@ Example
 The weights of this metric lie inside an installed package; others are looked for in the folder of weights.
 
 >>> import tempfile
+>>> import numpy as np
 >>> from syncvoice.audio import write_wav
 >>> from syncvoice.metrics.scoring import scored
 >>> with tempfile.TemporaryDirectory() as name:

@@ -4,6 +4,17 @@ A scorer derives from `Scorer` and is built once per job by `from_sources`; its 
 either returns its values, or raises `NotApplicable` (this metric is not defined here, for instance a ground-truth
 distance without ground truth) or `ScoreError` (it is, but this sound cannot be scored); both become rows with a message
 (`scoring`), so that no utterance is ever missing from a table.
+
+Example
+-------
+A single sound, scored from Python; whole folders: `folders`.
+
+>>> from syncvoice.metrics.naturalness.dnsmos import DnsmosScorer
+>>> scorer = DnsmosScorer.from_sources(Sources(Path("weights")))
+>>> noise = np.random.default_rng(0).normal(0, 0.1, SAMPLE_RATE).astype(np.float32)
+>>> overall, signal, background = scorer.score(Utterance({"utterance": "a"}, "", noise))
+>>> overall.metric, 1 <= overall.value <= 5
+('dnsmos_ovrl.p835', True)
 """
 
 import importlib

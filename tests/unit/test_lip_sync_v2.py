@@ -24,6 +24,7 @@ class PictureNetwork:
     """Stands for SyncNet v2: lips are their mean colour, sounds the mean of their MFCC; counts its calls."""
 
     config = V2
+    takes_bytes = False
 
     def __init__(self) -> None:
         self.frames: list[torch.Tensor] = []

@@ -239,7 +239,7 @@ def test_language_without_a_protocol_is_not_applicable() -> None:
 def test_registry_and_scorers_agree(file: str) -> None:
     module, name = METRIC_FILES[file].scorer.split(":")
     scorer = SCORERS[file](FakeTranscriber(""))
-    assert (module, name) == ("whisper_wer", type(scorer).__name__)
+    assert (module, name) == ("words.whisper_wer", type(scorer).__name__)
     listed = {metric.id for metric in metrics_of_file(file)}
     assert listed == {metric for language in ("en", "zh") for metric in scorer.metrics_for({"language": language})}
     for metric in listed:

@@ -92,6 +92,14 @@ def lip_sync_of(curve: np.ndarray) -> LipSync:
 def lip_sync(network: "SyncNet", frames: np.ndarray, audio: np.ndarray) -> LipSync:
     """Score one clip.
 
+    >>> from syncvoice.networks.syncnet import SyncNet
+    >>> network = SyncNet.load("weights/syncnet.safetensors")
+    >>> rng = np.random.default_rng(0)
+    >>> frames = rng.integers(0, 255, (25, network.config.image_size, network.config.image_size), np.uint8)
+    >>> result = lip_sync(network, frames, rng.normal(0, 0.1, 16_000).astype(np.float32))
+    >>> result.lse_d > 0, result.lse_c >= 0, -15 <= result.offset <= 15
+    (True, True, True)
+
     Args:
         network: a SyncNet in evaluation mode.
         frames: (frames, height, width) grey or (frames, height, width, 3) BGR uint8 images of the network's size.

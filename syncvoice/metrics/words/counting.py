@@ -28,6 +28,10 @@ class ErrorCounts:
 def count_errors(reference: str, hypothesis: str) -> ErrorCounts:
     """Count word errors between two normalised texts; words are separated by spaces.
 
+    >>> counts = count_errors("bin blue at f two now", "bin blue at f too now please")
+    >>> counts.substitutions, counts.insertions, round(counts.rate, 3)
+    (1, 1, 0.333)
+
     Raises:
         ValueError: the reference has no word, so a rate is not defined.
     """
