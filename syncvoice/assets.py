@@ -95,7 +95,8 @@ def local_asset(name: str, path: Path | str | None = None) -> LocalAsset:
         way = f"run 'snakemake {asset.put_by_hand}' or put" if asset.url and not path else "put"
         raise UserError(
             f"weights {name} ({asset.used_by}; {asset.cite}) are not there: {way} the published file at "
-            f"{path or asset.put_by_hand}; licence of the weights: {asset.weights_licence}, of their training data: {asset.data_licence}"
+            f"{path or asset.put_by_hand}; licence of the weights: {asset.weights_licence}, of their training data: "
+            f"{asset.data_licence}"
         )
     return LocalAsset(asset, found, verify(name, asset, found))
 

@@ -320,8 +320,8 @@ def scorer_of_metric(wildcards):
 
 def code_of_scorer(wildcards):
     """Digest of what one metric runs; another metric's code does not count."""
-    module = scorer_of_metric(wildcards).split(":")[0]
-    return code_digest("syncvoice.commands.score_task", f"syncvoice.metrics.{module}")
+    source = scorer_of_metric(wildcards).split(":")[0]
+    return code_digest("syncvoice.commands.score_task", f"syncvoice.metrics.{source}")
 
 
 def scores_of(experiments, task):
