@@ -106,7 +106,7 @@ def _all_rows(files: Iterable[str], folder: Any, sources: Any, curves: Any) -> I
     for file in files:
         scorer = scorer_of(file, sources)
         if curves is not None and isinstance(scorer, LipSyncScorer):
-            scorer = CurveWriter(scorer, curves / file)
+            scorer.watch = CurveWriter(curves / file)
         work = tqdm(folder.work(file), scorer.NAME, total=len(folder.names), unit="utterance", disable=None)
         yield from scored(scorer, work)
 

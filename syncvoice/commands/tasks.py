@@ -3,10 +3,11 @@
 import argparse
 from pathlib import Path
 
+from syncvoice.datasets.tasks import make_task
 from syncvoice.errors import UserError
 from syncvoice.files import read_json
 from syncvoice.records.clips import clips_of
-from syncvoice.records.tasks import make_task, write_task
+from syncvoice.records.tasks import write_task
 
 DEFAULTS = {
     "en_en": {"language": "en", "text": "own"},

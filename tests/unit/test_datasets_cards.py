@@ -10,9 +10,9 @@ from syncvoice.datasets.base import Selection, SourceClip, read_dataset
 from syncvoice.datasets.card import archives_of, cards_in, read_card, read_yaml
 from syncvoice.datasets.check import check_card, check_study
 from syncvoice.datasets.lists import read_list, write_list
+from syncvoice.datasets.tasks import make_task
 from syncvoice.errors import UserError
 from syncvoice.records.clips import Clip
-from syncvoice.records.tasks import make_task
 from syncvoice.study import load_study
 from tests.unit.clip_files import real_data
 

@@ -229,7 +229,8 @@ def test_curve_writer_writes_a_table_and_a_picture(tmp_path: Path) -> None:
     scorer = SyncNetMiniScorer(SyncNet(MINI).eval(), Sources(Path("weights")))
     scorer._lips = lambda _: SimpleNamespace(embeddings=lips, start=0, sound=lambda audio: audio)
     item = utterance(noise(1.7))
-    scores = CurveWriter(scorer, tmp_path).score(item)
+    scores = scorer.score(item)
+    scorer.watch = CurveWriter(tmp_path)
     assert scores == scorer.score(item)
     lines = (tmp_path / "u1.csv").read_text().splitlines()
     assert lines[0].split(",") == list(COLUMNS) and len(lines) == 1 + 37

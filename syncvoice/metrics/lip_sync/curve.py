@@ -19,9 +19,9 @@ import numpy as np
 
 from syncvoice.clocks import FPS
 from syncvoice.files import atomic_path
-from syncvoice.metrics.lip_sync.distances import SAMPLES_PER_FRAME_16K, LipSync, LipSyncScorer, lip_sync_of
+from syncvoice.metrics.lip_sync.distances import SAMPLES_PER_FRAME_16K, LipSync, lip_sync_of
 from syncvoice.metrics.lip_sync.tracked import running_median
-from syncvoice.metrics.scorer import Score, Scorer, Sources, Utterance
+from syncvoice.metrics.scorer import Utterance
 
 MEDIAN_WINDOWS = 9
 WINDOW_FRAMES = 5
@@ -114,29 +114,18 @@ def plot_curve(curve: SyncCurve, title: str = "") -> Any:
     return figure
 
 
-class CurveWriter(Scorer):
-    """A lip-sync scorer that also writes the curve of every utterance as CSV and SVG."""
+class CurveWriter:
+    """Writes the curve of every utterance that a lip-sync scorer has scored as CSV and SVG (its `watch`)."""
 
-    METRICS = LipSyncScorer.METRICS
+    def __init__(self, folder: Path) -> None:
+        """Write to `folder`."""
+        self._folder = folder
 
-    def __init__(self, scorer: LipSyncScorer, folder: Path) -> None:
-        """Score as `scorer` does; curves go to `folder`."""
-        self._scorer, self._folder = scorer, folder
-        self.NAME, self.VERSION, self.weights_sha256 = scorer.NAME, scorer.VERSION, scorer.weights_sha256
-
-    @classmethod
-    def from_sources(cls, sources: Sources) -> "CurveWriter":
-        """Refuse: it is made from a scorer."""
-        raise NotImplementedError("CurveWriter(scorer, folder) wraps a loaded scorer")
-
-    def score(self, utterance: Utterance) -> list[Score]:
-        """Score an utterance and write its curve."""
-        scores = self._scorer.score(utterance)
-        start = self._scorer.first_frame(utterance)
-        audio = utterance.audio_16k[start * SAMPLES_PER_FRAME_16K :]
-        curve = sync_curve(self._scorer.distances(utterance), audio, start)
+    def __call__(self, utterance: Utterance, distances: np.ndarray, first_frame: int) -> None:
+        """Write one curve; arguments as in `sync_curve`."""
+        audio = utterance.audio_16k[first_frame * SAMPLES_PER_FRAME_16K :]
+        curve = sync_curve(distances, audio, first_frame)
         path = self._folder / f"{utterance.id}.csv"
         write_curve(path, curve)
         with atomic_path(path.with_name(f"{path.stem}.svg")) as temporary:
             plot_curve(curve, utterance.id).savefig(temporary, metadata={"Date": None})
-        return scores

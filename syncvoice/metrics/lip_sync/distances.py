@@ -22,6 +22,7 @@ may be titled plain LSE-D and LSE-C.
 """
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -181,6 +182,7 @@ class LipSyncScorer(Scorer):
         self.weights_sha256 = weights_sha256
         self._clips = sources.clips
         self._lips = cached_by_id(self._embed, sources.remember)
+        self.watch: Callable[[Utterance, np.ndarray, int], None] | None = None  # is shown distances and first frame
 
     @abstractmethod
     def _embed(self, clip_id: str) -> Lips:
@@ -193,7 +195,10 @@ class LipSyncScorer(Scorer):
 
     def score(self, utterance: Utterance) -> list[Score]:
         """Score one utterance against the mouth of its clip."""
-        result = lip_sync_of(self.distances(utterance).mean(0))
+        distances = self.distances(utterance)
+        result = lip_sync_of(distances.mean(0))
+        if self.watch is not None:
+            self.watch(utterance, distances, self.first_frame(utterance))
         values = (result.lse_d, result.lse_c, float(result.offset), float(result.in_sync))
         return [Score(metric, value) for metric, value in zip(self.metrics_for(utterance.row), values, strict=True)]
 
