@@ -11,8 +11,10 @@ carries over: at t <= 0.5 a scale s >= 1 becomes 2 s − 1 and ∅ keeps the ref
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def in_guidance_order(conditions: Iterable[str]) -> list[str]:
@@ -92,7 +94,7 @@ def drops_voice(t: float) -> bool:
     return t > 0.5
 
 
-def combine(velocities: list[Tensor], scales: Scales, t: float) -> Tensor:
+def combine(velocities: "list[Tensor]", scales: Scales, t: float) -> "Tensor":
     """Combine the velocities of `scales.subsets()` at flow time t; same shapes in and out."""
     if len(velocities) == 1:
         return velocities[0]
