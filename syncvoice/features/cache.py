@@ -41,7 +41,9 @@ def write_shard(
         file.attrs["key"] = json.dumps({**key, "source_sha256": digest}, sort_keys=True)
 
 
-def extract_shard(path: Path | str, extractor: FeatureExtractor, clips: Sequence[Clip], feature: str | None = None) -> None:
+def extract_shard(
+    path: Path | str, extractor: FeatureExtractor, clips: Sequence[Clip], feature: str | None = None
+) -> None:
     """Compute one feature of all clips and write the shard.
 
     Raises:

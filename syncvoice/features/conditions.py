@@ -99,7 +99,7 @@ def extractor_of(condition: str, seen: Seen) -> FeatureExtractor:
         ) from error
     if differences := seen.differences(key_of(extractor)):
         raise UserError(
-            f"condition {condition}: the extractor here has {', '.join(differences)}, which the model learned with; take "
-            f"a model trained with it, or set the scale of {condition} to 0"
+            f"condition {condition}: the extractor here has {', '.join(differences)}, which the model learned with; "
+            f"take a model trained with it, or set the scale of {condition} to 0"
         )
     return extractor

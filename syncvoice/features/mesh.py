@@ -75,7 +75,6 @@ def standardised(values: np.ndarray, mean: np.ndarray, std: np.ndarray, limit: f
     return np.clip((values - mean) / std, -limit, limit).astype(np.float32)
 
 
-
 class MeshExtractor:
     """Base of the extractors that see landmarks alone; a subclass has `name`, `version`, `dim`, `from_landmarks`."""
 

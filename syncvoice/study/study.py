@@ -248,7 +248,9 @@ class Study(Section):
 
     def conditioning_networks(self) -> set[str]:
         """Return the networks that a model hears or sees through, by name or weight file."""
-        networks = {feature.typed().reads_through() for feature in self.features.values()} | set(self.weights.model_dump().values())
+        networks = {feature.typed().reads_through() for feature in self.features.values()} | set(
+            self.weights.model_dump().values()
+        )
         for recipe in self.recipes.values():
             networks |= {recipe.start, recipe.vocoder, recipe.speaker_encoder}
         return networks - {""}

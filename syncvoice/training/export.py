@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from syncvoice.errors import UserError
-from syncvoice.features.conditions import seen_by
 from syncvoice.fast.precision import resolve_precision
+from syncvoice.features.conditions import seen_by
 from syncvoice.model.start import save_model
 from syncvoice.model.syncvoice import SyncVoice, SyncVoiceConfig
 from syncvoice.records.weights import read_checkpoint
@@ -15,7 +15,16 @@ from syncvoice.training.averaging import RunningAverage
 from syncvoice.training.module import FineTuning, write_curve
 from syncvoice.training.recipe import NamedRecipe
 
-NEEDED = ("state_dict", "global_step", "recipe", "config", "conditions", "curve", "running_average", "running_average_at_start")
+NEEDED = (
+    "state_dict",
+    "global_step",
+    "recipe",
+    "config",
+    "conditions",
+    "curve",
+    "running_average",
+    "running_average_at_start",
+)
 
 
 def export_model(folder: Path, module: FineTuning, step: int, facts: Mapping[str, Any],

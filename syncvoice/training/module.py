@@ -42,7 +42,8 @@ class FineTuning(lightning.LightningModule):
     """
 
     def __init__(self, model: SyncVoice, recipe: NamedRecipe, conditions: Mapping[str, Seen],
-                 new: Sequence[str] = ("fusion.",), epoch_of: Callable[[int], int] = lambda step: 0) -> None:  # fmt: skip
+                 new: Sequence[str] = ("fusion.",),
+                 epoch_of: Callable[[int], int] = lambda step: 0) -> None:  # fmt: skip
         super().__init__()
         if recipe.lora:
             lora.adapt(model, recipe.lora.rank, recipe.lora.alpha)

@@ -112,6 +112,9 @@ class Recipe(Section):
         for name in RESERVED:
             if name in self.sees:
                 raise ValueError(f"sees: {name} is no visual condition; give it another name")
+        for name in self.sees:
+            if name[-1].isdigit():
+                raise ValueError(f"sees: {name} ends with a digit, where points of a sweep put their scale; rename it")
         if self.optimiser.name == "scaled_adam" and self.gradient_clip is not None:
             raise ValueError(
                 "optimiser scaled_adam clips by itself (optimiser.clipping_scale): set gradient_clip to null"
