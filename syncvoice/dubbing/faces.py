@@ -98,8 +98,8 @@ def extractors_of(seen: Mapping[str, Seen], conditions: Sequence[str]) -> dict[s
         found[condition] = extractor_of(condition, seen[condition])
         if not hasattr(found[condition], "from_landmarks"):
             raise UserError(
-                f"condition {condition}: {seen[condition].extractor} needs pictures of prepared clips; dub such a model "
-                f"with a study (config/wild.yaml), or set the scale of {condition} to 0"
+                f"condition {condition}: {seen[condition].extractor} needs pictures of prepared clips; dub such a "
+                f"model with a study (config/wild.yaml), or set the scale of {condition} to 0"
             )
     return found
 

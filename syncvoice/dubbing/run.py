@@ -88,6 +88,11 @@ def dub(video: str | Path, text: str | None = None, *, voice: str | Path, out: s
 
     Raises:
         UserError: something cannot be used; says what to do.
+
+    >>> from syncvoice import dub
+    >>> result = dub("clip.mp4", "bin blue at f two now", voice="ref.wav", out="example.mp4", model="model")
+    >>> result.seconds, [line.guided_by() for line in result.lines]
+    (1.6, [('text', 'face', 'lip')])
     """
     files = {"video": video, "voice": voice, "subtitles": subtitles, "background": keep_background}
     inputs = {name: Path(path) for name, path in files.items() if path is not None}
