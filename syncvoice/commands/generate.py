@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> None:
     import torch
 
     from syncvoice.files import read_json
-    from syncvoice.generation.speech import write_rows
+    from syncvoice.records.speech import write_speech
     from syncvoice.records.tasks import read_task
 
     torch.set_num_threads(int(_environment_threads()))
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     speak = _copies if settings["kind"] in ("ground_truth", "vocoder_copy", "noise") else _speech
-    write_rows(partial / "utterances.csv", speak(args, settings, rows, partial))
+    write_speech(partial, speak(args, settings, rows, partial))
     shutil.rmtree(args.out, ignore_errors=True)
     partial.rename(args.out)
 

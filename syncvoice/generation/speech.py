@@ -5,8 +5,6 @@ rows of a table differ by their conditions, never by luck; batches are formed by
 of utterances and not on the machine's load.
 """
 
-import csv
-import io
 import itertools
 import logging
 import time
@@ -23,7 +21,6 @@ from syncvoice import clocks
 from syncvoice.audio import read_wav, write_wav
 from syncvoice.errors import UserError
 from syncvoice.features.cache import FeatureStore
-from syncvoice.files import atomic_path
 from syncvoice.model.guidance import Scales
 from syncvoice.model.solver import Conditions, euler
 from syncvoice.model.syncvoice import Script, SyncVoice, pad_stack, pad_visual
@@ -257,16 +254,6 @@ def swapped(rows: Sequence[Utterance], seed: int, what: str) -> list[Utterance]:
     order = sorted(range(len(rows)), key=lambda i: rng(seed, "swap", what, rows[i].utterance).random())
     partner = {order[k]: order[(k + 1) % len(order)] for k in range(len(order))}
     return [rows[partner[i]] for i in range(len(rows))]
-
-
-def write_rows(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
-    """Write utterances.csv."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, ["utterance", "point", "wav", "status", "message"], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    with atomic_path(path) as temporary:
-        temporary.write_text(text.getvalue(), encoding="utf-8")
 
 
 def points_of(settings: Mapping[str, Any]) -> list[tuple[str, Scales]]:

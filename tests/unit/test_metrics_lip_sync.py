@@ -13,16 +13,14 @@ from hypothesis import strategies as st
 from syncvoice.errors import UserError
 from syncvoice.metrics.lip_sync import syncnet_mini as module
 from syncvoice.metrics.lip_sync.check import SyncClip, delayed, syncnet_check
-from syncvoice.metrics.lip_sync.syncnet_mini import (
-    LipSyncScorer,
+from syncvoice.metrics.lip_sync.distances import (
     distance_curve,
     embed_lips,
     lip_sync,
     lip_sync_of,
-    mouth_frames,
     score_embeddings,
-    shrink,
 )
+from syncvoice.metrics.lip_sync.syncnet_mini import mouth_frames, shrink
 from syncvoice.metrics.scorer import NotApplicable, ScoreError, Sources
 from syncvoice.networks.syncnet import MINI, V2, SyncNet, SyncNetConfig, audio_windows, mfcc, n_windows
 from tests.unit.spoken import noise, utterance
@@ -185,7 +183,7 @@ def test_lips_of_a_clip_are_embedded_once(random_network: SyncNet, monkeypatch: 
         return np.zeros((50, size, size), np.uint8)
 
     monkeypatch.setattr(module, "mouth_frames", counted)
-    scorer = LipSyncScorer(random_network, Sources(Path("weights"), {"u1": SimpleNamespace(id="u1")}))
+    scorer = module.SyncNetMiniScorer(random_network, Sources(Path("weights"), {"u1": SimpleNamespace(id="u1")}))
     scores = [scorer.score(utterance(noise(2.0))) for _ in range(2)]
     assert len(calls) == 1
     assert scores[0] == scores[1]
@@ -230,11 +228,12 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> list[SyncClip]:
     if not WEIGHTS.exists():
         pytest.skip("weights/syncnet.safetensors is not there")
     from syncvoice.minidub.corpus import make_shard
+    from syncvoice.minidub.settings import CorpusJob
     from syncvoice.pretraining.syncnet import load_corpus
 
     split = {"clips": {"en": 3}, "voices": "unseen", "sentences": "test", "prosody_coupling": 1.0}
     folder = tmp_path_factory.mktemp("rendered")
-    make_shard({"seed": 77, "image_size": 288, "splits": {"check": split}}, "check", 0, folder)
+    make_shard(CorpusJob(seed=77, splits={"check": split}), "check", 0, folder)
     return load_corpus(folder, 48)
 
 
