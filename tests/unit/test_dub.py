@@ -301,7 +301,7 @@ def test_models_that_cannot_speak_are_sentences(place: Path, monkeypatch: pytest
 
 
 def test_a_study_s_model_comes_before_the_shipped_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("syncvoice.dubbing.model.ROOT", tmp_path / "package")
+    monkeypatch.setattr("syncvoice.places.CHECKOUT", tmp_path)
     monkeypatch.chdir(tmp_path.parent)
     for place in KNOWN_PLACES[::-1]:
         (tmp_path / place).parent.mkdir(parents=True)
