@@ -92,11 +92,11 @@ def local_asset(name: str, path: Path | str | None = None) -> LocalAsset:
     asset = read_asset(name)
     found = find_weights(name) if path is None else Path(path)
     if found is None or not found.is_file():
-        place = path or asset.put_by_hand
         way = f"run 'snakemake {asset.put_by_hand}' or put" if asset.url and not path else "put"
         raise UserError(
-            f"weights {name} ({asset.used_by}; {asset.cite}) are not there: {way} the published file at {place}; "
-            f"licence of the weights: {asset.weights_licence}, of their training data: {asset.data_licence}"
+            f"weights {name} ({asset.used_by}; {asset.cite}) are not there: {way} the published file at "
+            f"{path or asset.put_by_hand}; licence of the weights: {asset.weights_licence}, of their training data: "
+            f"{asset.data_licence}"
         )
     return LocalAsset(asset, found, verify(name, asset, found))
 

@@ -5,7 +5,7 @@ from itertools import chain
 from pathlib import PurePath
 
 from syncvoice.errors import UserError
-from syncvoice.metrics import METRIC_FILES, METRICS
+from syncvoice.metrics.registry import METRIC_FILES, METRICS
 from syncvoice.section import nearest
 from syncvoice.study.study import Study
 

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from syncvoice.datasets.settings import PrepareJob
+from syncvoice.datasets.tasks import TaskJob, TaskSettings
 from syncvoice.features.base import FeatureJob
-from syncvoice.metrics import METRIC_FILES, METRICS
+from syncvoice.metrics.registry import METRIC_FILES, METRICS
 from syncvoice.minidub.settings import CorpusJob, SplitSettings
-from syncvoice.records.tasks import TaskJob, TaskSettings
 from syncvoice.reporting.columns import Column
 from syncvoice.reporting.plots.job import PlotJob
 from syncvoice.reporting.settings import (

@@ -6,8 +6,8 @@ from typing import Any, Literal
 from pydantic import Field, SerializeAsAny
 
 from syncvoice.datasets.settings import Dataset
+from syncvoice.datasets.tasks import TaskSettings
 from syncvoice.features.base import ExtractorSettings, extractor_module
-from syncvoice.records.tasks import TaskSettings
 from syncvoice.reporting.plots.job import Plot
 from syncvoice.reporting.settings import AlignmentReport, Bootstrap, Gallery, ListeningTest, Probe, Table
 from syncvoice.section import Name, Section

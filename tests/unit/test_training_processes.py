@@ -53,7 +53,7 @@ def test_bad_clip_in_another_process_stops_this_one_too() -> None:
     def gather(gathered: list[Any], own: Any) -> None:
         gathered[:] = [own, (float("nan"), ["clip_of_another"])]
 
-    trainer, settings = SimpleNamespace(world_size=2), {"recipe": "r", "learning_rate": 1.0}
+    trainer, settings = SimpleNamespace(world_size=2), SimpleNamespace(recipe="r", learning_rate=1.0)
     module = SimpleNamespace(trainer=trainer, recipe=settings, global_step=7)
     with mock.patch("torch.distributed.all_gather_object", gather), pytest.raises(UserError) as error:
         FineTuning._check_finite(module, torch.tensor(1.0), SimpleNamespace(clip_ids=["a"]))
