@@ -39,7 +39,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_two_processes_equal_one(study: Path) -> None:
     for devices, out in enumerate(("one", "two"), start=1):
-        write_json(study / f"{out}.json", recipe(study, **CHANGES))
+        write_json(study / f"{out}.json", recipe(study, **CHANGES).as_json())
         train_in_processes(study, out, devices)
     assert (study / "two/curve.csv").read_text() == (study / "one/curve.csv").read_text()  # losses and rates
     weights, expected = load_file(study / "two/model.safetensors"), load_file(study / "one/model.safetensors")
