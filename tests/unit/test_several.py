@@ -177,7 +177,7 @@ def test_manifest_and_track_say_which_rule_chose_from_how_many(
     write_video(Path("wild/one.mkv"), left, sound)
     with open("wild/clips.csv", "w", newline="") as file:
         csv.writer(file).writerows([("media", "text"), ("two.mkv", "hello"), ("one.mkv", "hello")])
-    options = "prepare --corpus wild --dataset wild --layout folder --split test --out o --excluded e.csv".split()
+    options = "prepare-shard --corpus wild --dataset wild --layout folder --split test --out o --excluded e.csv".split()
     for rule, expected in (
         ("speaking", [("one", "speaking", 1), ("two", "speaking", 2)]),
         ("exclude", [("one", "", 1)]),
