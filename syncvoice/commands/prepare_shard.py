@@ -74,6 +74,8 @@ def prepare_shard(
         if first.id == second.id:
             raise UserError(f"clip '{first.id}' occurs twice in {corpus} ({first.media}, {second.media}); rename one")
     names = {clip.id for clip in sources}
+    for folder in ("audio", "videos"):  # declared outputs: they exist even if no clip can be used
+        (out / folder).mkdir(parents=True, exist_ok=True)
     detector = settings.make_detector() if any(clip.has_video for clip in sources) else None
     clips: list[Clip] = []
     excluded: list[Excluded] = []
@@ -101,7 +103,6 @@ def _parts(
     source: SourceClip, videos: Path, settings: PrepareSettings
 ) -> Iterator[tuple[SourceClip, ClipProblem | None]]:
     """Yield a clip, or the pieces of a long one; with the problem that excludes it."""
-    videos.mkdir(parents=True, exist_ok=True)
     longest = settings.cut_above_seconds
     try:
         if not _is_utf8(source.media):

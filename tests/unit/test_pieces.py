@@ -146,7 +146,7 @@ def wild(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def prepare(seconds: float | None) -> tuple[dict, dict]:
-    write_json(Path("s.json"), {"cut_above_seconds": seconds})
+    write_json(Path("s.json"), {"limits": {"cut_above_seconds": seconds}})
     options = "prepare-shard --corpus wild --dataset wild --layout folder --split test --settings s.json --out o"
     assert main([*options.split(), "--manifest", "m.cuts.jsonl.gz", "--excluded", "e.csv"]) == 0
     return {clip.id: clip for clip in clips_of("m.cuts.jsonl.gz")}, {row.clip: row for row in read_excluded("e.csv")}
@@ -172,7 +172,7 @@ def test_prepare_cuts_long_videos_and_says_what_it_cannot_cut(wild: Path) -> Non
 def test_a_piece_never_takes_the_name_of_another_clip(wild: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (wild / "short.mp4").rename(wild / "film_001.mp4")
     (wild / "short.srt").rename(wild / "film_001.srt")
-    write_json(Path("s.json"), {"cut_above_seconds": 1.2})
+    write_json(Path("s.json"), {"limits": {"cut_above_seconds": 1.2}})
     options = "prepare-shard --corpus wild --dataset wild --layout folder --split test --settings s.json --out o"
     assert main([*options.split(), "--manifest", "m.cuts.jsonl.gz", "--excluded", "e.csv"]) == 2
     assert "film_001" in capsys.readouterr().err
