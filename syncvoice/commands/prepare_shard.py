@@ -132,6 +132,8 @@ def _prepare_one(
     Raises:
         ClipProblem: the clip cannot be used.
     """
+    if source.problem:
+        raise ClipProblem("no_text", source.problem)
     if not source.text.strip():
         raise ClipProblem("no_text", f"no text for {source.media.name}; add it to clips.csv or a .txt beside the video")
     track_path, track_sha256, chosen = None, "", ("", 1)

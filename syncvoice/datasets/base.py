@@ -25,6 +25,7 @@ class SourceClip:
         speaker, sex, voice_seen, language, source, text, translation_text: "" if unknown.
         phones, words: known times (symbol, start_s, end_s), empty if unknown.
         cues: texts of subtitles with their times, empty without.
+        problem: why its text cannot be read, "" if it can.
     """
 
     id: str
@@ -43,6 +44,7 @@ class SourceClip:
     has_video: bool = True
     reference: str = ""
     cues: tuple[Interval, ...] = ()
+    problem: str = ""
 
 
 class SplitContent(Section):

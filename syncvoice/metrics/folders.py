@@ -28,7 +28,6 @@ a dnsmos_sig.p835 ok True
 a dnsmos_bak.p835 ok True
 """
 
-import csv
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -52,6 +51,7 @@ from syncvoice.metrics.scorer import (
 )
 from syncvoice.metrics.scoring import Work
 from syncvoice.text.grid_grammar import is_sentence
+from syncvoice.text_files import header_delimiter, language_code, read_list, read_table, read_text, same_name
 
 SOUNDS = frozenset((".wav", ".flac", ".ogg", ".mp3"))
 VIDEOS = frozenset((".mp4", ".m4v", ".mov", ".mkv", ".avi", ".mpg", ".mpeg", ".webm"))
@@ -59,6 +59,7 @@ REMEMBER = 2  # clips whose lips a scorer keeps: every clip is asked for once
 OFFERED = frozenset(("video", "references"))  # what a folder can give to a scorer beside the speech
 TEXT_NAMES = ("text", "transcript", "sentence")
 NAME_NAMES = ("utterance", "id", "clip", "name", "file")
+META_FIELDS = (4, 5)  # of a meta.lst; the fifth is a recording of the text itself
 MANDARIN = re.compile(r"[\u4e00-\u9fff]")
 
 
@@ -182,41 +183,61 @@ def listed(folder: Path, suffixes: frozenset[str]) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() in suffixes and path.is_file() and not path.name.startswith("."):
-            found.setdefault(path.relative_to(folder).with_suffix("").as_posix(), []).append(path)
+            found.setdefault(same_name(path.relative_to(folder).with_suffix("").as_posix()), []).append(path)
     return found
 
 
 def read_texts(path: Path) -> dict[str, dict[str, str]]:
-    """Read the texts: CSV or TSV with a header (utterance, text), or lines `name|text` without one.
+    """Read the texts: a table with a header (utterance, text), or a list without one.
 
-    Optional columns: language, speaker, sex, reference (name of the recording). A name with a suffix of a sound or
-    video file loses it.
+    Lists are lines `name|text`, or those of a meta.lst: `name|prompt text|prompt recording|text`, where the prompt is
+    the reference. Optional columns: language, speaker, sex, reference (name of the recording). A name with a suffix of
+    a sound or video file loses it.
 
     Raises:
-        UserError: the file is missing, has no such columns, or names an utterance twice.
+        UserError: the file is missing, has no such columns, or names an utterance twice; see also `read_table`.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except FileNotFoundError as error:
-        raise UserError(f"{path} does not exist; expected a table with the columns utterance and text") from error
-    header = lines[0] if lines else ""
-    delimiter = next((mark for mark in ("\t", ",", "|") if mark in header), ",")
-    names = [column.strip().lower() for column in header.split(delimiter)]
-    if delimiter == "|" and not set(TEXT_NAMES) & set(names):
-        names, rows = ["utterance", "text"], lines
-    else:
-        rows = lines[1:]
-    wanted = [next((name for name in choice if name in names), None) for choice in (NAME_NAMES, TEXT_NAMES)]
-    if None in wanted:
-        raise UserError(f"{path} has the columns {', '.join(names)}; expected utterance and text (or lines name|text)")
+    if not path.is_file():
+        raise UserError(f"{path} does not exist; expected a table with the columns utterance and text")
     texts: dict[str, dict[str, str]] = {}
-    for record in csv.DictReader(rows, names, delimiter=delimiter, restval=""):
-        name = _without_suffix(record[str(wanted[0])].strip())
+    for where, values in _text_rows(path):
+        wanted = [next(values[name] for name in choice if name in values) for choice in (NAME_NAMES, TEXT_NAMES)]
+        name = _without_suffix(same_name(wanted[0]))
         if name in texts:
             raise UserError(f"{path} names {name} twice; keep one line for each utterance")
-        fields = {key: record[key].strip() for key in ("language", "speaker", "sex", "reference") if record.get(key)}
-        texts[name] = {**fields, "text": record[str(wanted[1])].strip()}
+        fields = {key: values[key] for key in ("speaker", "sex", "reference") if values.get(key)}
+        if language := language_code(values.get("language", ""), f"{where}, column language"):
+            fields["language"] = language
+        texts[name] = {**fields, "text": wanted[1]}
     return texts
+
+
+def _text_rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield place and values of every row of a table or list of texts.
+
+    Raises:
+        UserError: it is neither.
+    """
+    content = read_text(path, "table")
+    if header_delimiter(content, (NAME_NAMES, TEXT_NAMES)) or "|" not in content.split("\n", 1)[0]:
+        try:
+            rows = read_table(path, (NAME_NAMES, TEXT_NAMES))
+        except UserError as error:
+            hint = "" if " row " in str(error) else "; expected utterance and text (or lines name|text)"
+            raise UserError(f"{error}{hint}") from error
+        yield from ((f"{path} row {row.number}", row.values) for row in rows)
+        return
+    for number, fields in enumerate(read_list(path, content), start=1):
+        if len(fields) == 2:
+            yield f"{path} row {number}", {"utterance": fields[0], "text": fields[1]}
+        elif len(fields) in META_FIELDS:
+            reference = _without_suffix(fields[2])
+            yield f"{path} row {number}", {"utterance": fields[0], "text": fields[3], "reference": reference}
+        else:
+            raise UserError(
+                f"{path} row {number} has {len(fields)} fields between bars; expected name|text, or the four of a "
+                "meta.lst: name|prompt text|prompt recording|text"
+            )
 
 
 def _without_suffix(name: str) -> str:
