@@ -4,6 +4,7 @@ import argparse
 import importlib
 import logging
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 
 from syncvoice.errors import UserError
@@ -49,6 +50,9 @@ FOLDERS = ("out_dir", "write_lists", "curves")
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status (0 done, 2 a problem that the user can mend)."""
     argv = sys.argv[1:] if arguments is None else arguments
+    for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a letter shows its code instead
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     parser = argparse.ArgumentParser(prog="syncvoice", description=__doc__)
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, text in COMMANDS.items():

@@ -107,7 +107,9 @@ def _parts(
     try:
         if not _is_utf8(source.media):
             raise ClipProblem("broken_file", "the file's name is no UTF-8, which the manifest needs; rename the file")
-        if longest is None or not source.has_video or seconds_of(source.media, settings.limits) <= longest:
+        seconds = seconds_of(source.media, settings.limits) if source.has_video and (longest or source.cues) else 0.0
+        _check_cues(source, seconds)
+        if longest is None or seconds <= longest:
             yield source, None
             return
         said = source.cues or source.words
@@ -117,6 +119,21 @@ def _parts(
             yield part, piece.problem
     except ClipProblem as problem:
         yield source, problem
+
+
+def _check_cues(source: SourceClip, seconds: float) -> None:
+    """Refuse subtitles that go on after their video: their texts would become those of other seconds, or vanish.
+
+    Raises:
+        ClipProblem: length_mismatch.
+    """
+    later = [start for _, start, _ in source.cues if start >= seconds]
+    if later and seconds:
+        raise ClipProblem(
+            "length_mismatch",
+            f"{len(later)} of {len(source.cues)} subtitles start after the video's end ({seconds:.1f} s), the first at "
+            f"{min(later):.1f} s; give the subtitles of this video",
+        )
 
 
 def _shown(media: Path, corpus: Path) -> str:

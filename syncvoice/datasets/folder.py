@@ -14,6 +14,7 @@ from pathlib import Path
 
 from syncvoice.datasets.base import Interval, SourceClip, safe_id
 from syncvoice.errors import UserError
+from syncvoice.files import files_below
 from syncvoice.text.subtitles import read_entries
 from syncvoice.text_files import NotText, Row, language_code, one_line, read_text, same_name
 from syncvoice.text_files import read_table as read_rows
@@ -90,7 +91,7 @@ def _said(media: Path) -> _Said:
 def videos_below(folder: Path) -> list[Path]:
     """Return the video files anywhere below a folder, unsorted, without hidden ones ("._x.mpg" of other systems)."""
     return [
-        path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
+        path for path in files_below(folder) if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
     ]
 
 

@@ -35,8 +35,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from syncvoice.clocks import SAMPLE_RATE, SCORER_SAMPLE_RATE
 from syncvoice.errors import UserError
+from syncvoice.files import files_below
+from syncvoice.metrics.folder_sounds import SOUNDS, VIDEOS, match_video, read_utterance
+from syncvoice.metrics.folder_texts import read_texts
 from syncvoice.metrics.metric import MetricFile
 from syncvoice.metrics.registry import ALIASES, METRIC_FILES
 from syncvoice.metrics.scorer import (
@@ -45,21 +47,14 @@ from syncvoice.metrics.scorer import (
     Scorer,
     Sources,
     Utterance,
-    check_audio,
-    is_silent,
     load_scorer,
 )
 from syncvoice.metrics.scoring import Work
 from syncvoice.text.grid_grammar import is_sentence
-from syncvoice.text_files import header_delimiter, language_code, read_list, read_table, read_text, same_name
+from syncvoice.text_files import same_name
 
-SOUNDS = frozenset((".wav", ".flac", ".ogg", ".mp3"))
-VIDEOS = frozenset((".mp4", ".m4v", ".mov", ".mkv", ".avi", ".mpg", ".mpeg", ".webm"))
 REMEMBER = 2  # clips whose lips a scorer keeps: every clip is asked for once
 OFFERED = frozenset(("video", "references"))  # what a folder can give to a scorer beside the speech
-TEXT_NAMES = ("text", "transcript", "sentence")
-NAME_NAMES = ("utterance", "id", "clip", "name", "file")
-META_FIELDS = (4, 5)  # of a meta.lst; the fifth is a recording of the text itself
 MANDARIN = re.compile(r"[\u4e00-\u9fff]")
 
 
@@ -113,7 +108,7 @@ class Folder:
         if not expected:
             raise UserError(f"{generated} holds no sound or video, and there are no texts; nothing can be scored")
         single = references if references is not None and references.is_file() else None
-        recorded = listed(references, SOUNDS) if references is not None and single is None else {}
+        recorded = listed(references, SOUNDS | VIDEOS) if references is not None and single is None else {}
         unused = len(set(seen or ()) - set(spoken))
         return cls(sorted(expected), spoken, seen, written, recorded, single, unused)
 
@@ -169,7 +164,10 @@ class Folder:
             one_file(self.references.get(row["reference"], []), "reference recording", row["reference"])
         if is_word_metric(entry) and not row["text"].strip():
             raise ScoreError(f"no text for {name}")
-        return read_utterance(sound, row)
+        utterance = read_utterance(sound, row)
+        if "video" in entry.needs:
+            match_video(utterance, self.videos[name][0] if self.videos else None, sound)
+        return utterance
 
 
 def listed(folder: Path, suffixes: frozenset[str]) -> dict[str, list[Path]]:
@@ -181,69 +179,10 @@ def listed(folder: Path, suffixes: frozenset[str]) -> dict[str, list[Path]]:
     if not folder.is_dir():
         raise UserError(f"{folder} is no folder; give the folder that holds the files")
     found: dict[str, list[Path]] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in suffixes and path.is_file() and not path.name.startswith("."):
+    for path in files_below(folder):
+        if path.suffix.lower() in suffixes and not path.name.startswith("."):
             found.setdefault(same_name(path.relative_to(folder).with_suffix("").as_posix()), []).append(path)
     return found
-
-
-def read_texts(path: Path) -> dict[str, dict[str, str]]:
-    """Read the texts: a table with a header (utterance, text), or a list without one.
-
-    Lists are lines `name|text`, or those of a meta.lst: `name|prompt text|prompt recording|text`, where the prompt is
-    the reference. Optional columns: language, speaker, sex, reference (name of the recording). A name with a suffix of
-    a sound or video file loses it.
-
-    Raises:
-        UserError: the file is missing, has no such columns, or names an utterance twice; see also `read_table`.
-    """
-    if not path.is_file():
-        raise UserError(f"{path} does not exist; expected a table with the columns utterance and text")
-    texts: dict[str, dict[str, str]] = {}
-    for where, values in _text_rows(path):
-        wanted = [next(values[name] for name in choice if name in values) for choice in (NAME_NAMES, TEXT_NAMES)]
-        name = _without_suffix(same_name(wanted[0]))
-        if name in texts:
-            raise UserError(f"{path} names {name} twice; keep one line for each utterance")
-        fields = {key: values[key] for key in ("speaker", "sex", "reference") if values.get(key)}
-        if language := language_code(values.get("language", ""), f"{where}, column language"):
-            fields["language"] = language
-        texts[name] = {**fields, "text": wanted[1]}
-    return texts
-
-
-def _text_rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield place and values of every row of a table or list of texts.
-
-    Raises:
-        UserError: it is neither.
-    """
-    content = read_text(path, "table")
-    if header_delimiter(content, (NAME_NAMES, TEXT_NAMES)) or "|" not in content.split("\n", 1)[0]:
-        try:
-            rows = read_table(path, (NAME_NAMES, TEXT_NAMES))
-        except UserError as error:
-            hint = "" if " row " in str(error) else "; expected utterance and text (or lines name|text)"
-            raise UserError(f"{error}{hint}") from error
-        yield from ((f"{path} row {row.number}", row.values) for row in rows)
-        return
-    for number, fields in enumerate(read_list(path, content), start=1):
-        if len(fields) == 2:
-            yield f"{path} row {number}", {"utterance": fields[0], "text": fields[1]}
-        elif len(fields) in META_FIELDS:
-            reference = _without_suffix(fields[2])
-            yield f"{path} row {number}", {"utterance": fields[0], "text": fields[3], "reference": reference}
-        else:
-            raise UserError(
-                f"{path} row {number} has {len(fields)} fields between bars; expected name|text, or the four of a "
-                "meta.lst: name|prompt text|prompt recording|text"
-            )
-
-
-def _without_suffix(name: str) -> str:
-    """Take the suffix of a media file off a name."""
-    path = Path(name)
-    return path.with_suffix("").as_posix() if path.suffix.lower() in SOUNDS | VIDEOS else name
 
 
 def _only(files: list[Path]) -> Path | None:
@@ -263,65 +202,6 @@ def one_file(files: list[Path], kind: str, name: str) -> Path:
         names = ", ".join(path.name for path in files)
         raise ScoreError(f"{len(files)} {kind}s named {name}: {names}; keep one")
     return files[0]
-
-
-def read_utterance(path: Path, row: Mapping[str, str]) -> Utterance:
-    """Read a sound, or the sound of a video from its first picture on.
-
-    Raises:
-        ScoreError: it cannot be read, or is too short, not finite or silent.
-    """
-    from syncvoice.audio import resample
-
-    audio, rate, note = _sound_of_video(path) if path.suffix.lower() in VIDEOS else _sound(path)
-    utterance = Utterance(row, "", resample(audio, rate, SAMPLE_RATE), None, note)
-    check_audio(utterance.audio)
-    if is_silent(utterance.audio):
-        raise ScoreError("sound is silent")
-    if rate != SAMPLE_RATE:  # straight from the file: resampling twice would cost accuracy
-        utterance.audio_16k = resample(audio, rate, SCORER_SAMPLE_RATE)
-    return utterance
-
-
-def _sound(path: Path) -> tuple[Any, int, str]:
-    """Samples, rate and note of a sound file."""
-    import numpy as np
-    import soundfile
-
-    try:
-        audio, rate = soundfile.read(str(path), dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise ScoreError(f"{path.name} cannot be read as sound ({error})") from error
-    if not np.isfinite(audio).all():
-        raise ScoreError(f"sound holds {int((~np.isfinite(audio)).sum())} samples that are not finite")
-    return (
-        audio.mean(axis=1, dtype=np.float32) if audio.shape[1] > 1 else audio[:, 0],
-        rate,
-        _note(rate, audio.shape[1]),
-    )
-
-
-def _sound_of_video(path: Path) -> tuple[Any, int, str]:
-    """Samples, rate and note of a video's sound, starting with its first picture."""
-    from syncvoice.video.decode import ClipProblem, FrameSource, opened, read_sound
-
-    try:
-        with opened(path) as container:
-            known = [stream.codec_context for stream in container.streams.audio if stream.codec_context is not None]
-            found = [(codec.sample_rate, codec.channels) for codec in known]
-        frames = FrameSource(path, cache_bytes=0)
-        frames.count()
-        audio = read_sound(path, frames.start_s)
-    except ClipProblem as problem:
-        raise ScoreError(problem.message) from problem
-    return audio, SAMPLE_RATE, _note(*found[0], how="mean" if found[0][1] == 2 else "mix")
-
-
-def _note(rate: int, channels: int, how: str = "mean") -> str:
-    """What had to be done to a sound, as a message."""
-    notes = [f"{how} of {channels} channels"] if channels > 1 else []
-    notes += [f"resampled from {rate} Hz to {SCORER_SAMPLE_RATE} Hz"] if rate != SCORER_SAMPLE_RATE else []
-    return "; ".join(notes)
 
 
 def is_word_metric(entry: MetricFile) -> bool:

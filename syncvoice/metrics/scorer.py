@@ -33,6 +33,7 @@ from syncvoice.clocks import SAMPLE_RATE, SCORER_SAMPLE_RATE
 from syncvoice.errors import UserError
 from syncvoice.places import find_path, find_weights, weights_file
 
+PLAIN_SOUNDS = frozenset((".wav", ".flac", ".ogg", ".mp3"))  # libsndfile reads them; FFmpeg the rest
 MIN_SECONDS = 0.2  # shorter sounds are rows with status failed: no metric means anything there (our choice)
 
 
@@ -196,6 +197,10 @@ class Scorer(ABC):
             return self.score(utterance)
         except (NotApplicable, ScoreError, UserError) as problem:
             return problem
+        except Exception as error:
+            from syncvoice.metrics.scoring import unforeseen
+
+            return unforeseen(error)
 
 
 def load_scorer(name: str, sources: Sources) -> Scorer:
@@ -256,8 +261,19 @@ def is_silent(audio: np.ndarray, threshold_db: float = -70.0) -> bool:
 
 
 def read_16k(path: Path | str) -> np.ndarray:
-    """Read a sound file at 16 kHz, (samples,) float32."""
-    return read_wav(path, SCORER_SAMPLE_RATE)[0]
+    """Read a sound file, or the sound of a video, at 16 kHz, (samples,) float32.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    if Path(path).suffix.lower() in PLAIN_SOUNDS:
+        return read_wav(path, SCORER_SAMPLE_RATE)[0]
+    from syncvoice.video.decode import ClipProblem, read_sound
+
+    try:
+        return resample(read_sound(path, None), SAMPLE_RATE, SCORER_SAMPLE_RATE)
+    except ClipProblem as problem:
+        raise UserError(f"{path}: {problem.message}") from problem
 
 
 def cached_by_id(compute: Callable[[str], Any], limit: int | None = None) -> Callable[[str], Any]:

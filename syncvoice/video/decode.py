@@ -4,6 +4,7 @@ Frames of another rate (29.97, 30, 50 fps, variable) are resampled by nearest ti
 picture; sound that starts earlier is cut, sound that starts later is led by silence, holes are filled with silence.
 """
 
+import logging
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -39,6 +40,7 @@ __all__ = [
     "read_sound",
 ]
 
+log = logging.getLogger(__name__)
 CACHE_BYTES = 300_000_000  # frames of a clip stay in memory up to this size; larger clips are decoded once per pass
 GAP_SECONDS = 0.06  # a jump of sound time stamps larger than this is a hole (or an overlap), smaller ones are jitter
 SOUND_RATES = (4_000, 192_000)  # samples per second that recordings have
@@ -190,6 +192,7 @@ def read_sound(path: Path | str, start_s: float | None, limits: Limits | None = 
     with opened(path) as container:
         stream = stream_of(container.streams.audio, path, "no_audio", "sound")
         check_length(container, limits)
+        lossless = stream.codec_context.name.startswith("pcm_f")
         rate = 0
         pieces: list[np.ndarray] = []
         length = 0
@@ -210,7 +213,17 @@ def read_sound(path: Path | str, start_s: float | None, limits: Limits | None = 
             length += len(piece)
     if not length:
         raise ClipProblem("no_audio", f"{path.name} has a sound stream without a single sample; add sound to it")
-    return np.clip(resample(np.concatenate(pieces), rate, clocks.SAMPLE_RATE), -1.0, 1.0)  # resampling overshoots
+    sound = _within_full_scale(np.concatenate(pieces), path) if lossless else np.concatenate(pieces)
+    return np.clip(resample(sound, rate, clocks.SAMPLE_RATE), -1.0, 1.0)  # resampling and lossy coding overshoot
+
+
+def _within_full_scale(sound: np.ndarray, path: Path) -> np.ndarray:
+    """Turn sound of floating point that exceeds full scale down, and say so: clipping would distort it."""
+    peak = float(np.abs(sound[np.isfinite(sound)]).max(initial=0.0))
+    if peak <= 1:
+        return sound
+    log.warning("%s exceeds full scale by %.1f dB and is turned down", path.name, 20 * np.log10(peak))
+    return sound / peak
 
 
 def fit(audio: np.ndarray, n_samples: int) -> np.ndarray:
