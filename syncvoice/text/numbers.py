@@ -29,6 +29,7 @@ ABBREVIATIONS = {
     "etc": "et cetera",
     "btw": "by the way",
 }
+LONGEST = 36  # digits of a number that has a name; longer ones are read digit by digit
 _ABBREVIATION = re.compile(rf"\b({'|'.join(ABBREVIATIONS)})\b\.?", re.IGNORECASE)
 _COMMA = re.compile(r"(?<=\d),(?=\d{3}\b)")
 _MONEY = re.compile(r"([$£€])(\d+)(?:\.(\d{1,2}))?(?!\d)")
@@ -37,8 +38,8 @@ _FRACTION = re.compile(r"\b(\d+)/(\d+)\b")
 _DECIMAL = re.compile(r"(\d+)\.(\d+)")
 _ORDINAL = re.compile(r"\b(\d+)(st|nd|rd|th)\b", re.IGNORECASE)
 _NUMBER = re.compile(r"\d+")
+_ENDLESS = re.compile(rf"\d{{{LONGEST + 1},}}")
 _DECADE = re.compile(r"\b(\d*0)'?s\b")
-LONGEST = 36  # digits of a number that has a name; longer ones are read digit by digit
 _UNITS = {"$": ("dollar", "cent"), "£": ("pound", "penny"), "€": ("euro", "cent")}
 
 
@@ -127,7 +128,8 @@ def spell_out_numbers(text: str) -> str:
     """
     if not any(letter.isdigit() for letter in text):
         return text
-    text = measures.english(_COMMA.sub("", text))
+    text = _ENDLESS.sub(lambda match: f" {' '.join(match[0])} ", _COMMA.sub("", text))
+    text = measures.english(text)
     text = _PERCENT.sub(r"\1 percent", text)
     text = _MONEY.sub(_money, text)
     text = _FRACTION.sub(_apart(_fraction), text)
