@@ -7,6 +7,9 @@ import pytest
 
 from tests.workflow.conftest import Project
 
+REGISTRY_IS_REACHED = pytest.mark.xfail(
+    strict=True, reason="prepare still reaches the list of metrics"
+)
 BESIDE_SCORES = {"all", "tabulate", "plot", "make_gallery", "report", "listening_test"}  # what shows scores or captions
 
 
@@ -50,8 +53,13 @@ def test_constant_of_a_scorer_plans_its_own_scores(
 @pytest.mark.parametrize(
     ("module", "old", "new"),
     [
-        ("metrics/melody/columns", "MCD-DTW (13 cepstra", "MCD (13 cepstra"),
-        ("metrics/registry", "_FILES = (", '_FILES = (\n    MetricFile("new.metric", "melody.new:Scorer"),'),
+        pytest.param("metrics/melody/columns", "MCD-DTW (13 cepstra", "MCD (13 cepstra", marks=REGISTRY_IS_REACHED),
+        pytest.param(
+            "metrics/registry",
+            "_FILES = (",
+            '_FILES = (\n    MetricFile("new.metric", "melody.new:Scorer"),',
+            marks=REGISTRY_IS_REACHED,
+        ),
         ("metrics/naturalness/dnsmos", "WINDOW_S = 9.01", "WINDOW_S = 9.02"),
         ("networks/s3fd", "MEAN_RGB = (123.0", "MEAN_RGB = (124.0"),
     ],
