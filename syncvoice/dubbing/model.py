@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from syncvoice.errors import UserError
-from syncvoice.files import read_json, sha256_of
+from syncvoice.files import sha256_of
 from syncvoice.places import find_path
 
 if TYPE_CHECKING:
@@ -110,23 +110,21 @@ def _read(path: Path) -> tuple[dict[str, "Tensor"], dict[str, Any]]:
     Raises:
         UserError: there is no file, no metadata, or the file holds start weights.
     """
-    from syncvoice.records.weights import metadata_path, read_state_dict
+    from syncvoice.records.weights import metadata_path, open_weights
     from syncvoice.training.start import PREFIX
 
-    state = read_state_dict(path)
-    if any(name.startswith(PREFIX) for name in state):
+    weights = open_weights(path)
+    if any(name.startswith(PREFIX) for name in weights.state):
         raise UserError(
             f"{path} holds start weights, which never saw a face; fine-tune a recipe ('make results') and give its "
             "model.safetensors"
         )
-    beside = [metadata_path(path), path.with_name("metadata.json")]
-    found = next((candidate for candidate in beside if candidate.is_file()), None)
-    if found is None:
-        raise UserError(f"{path} has neither {beside[0].name} nor metadata.json beside it; copy the model with it")
-    metadata = read_json(found)
-    if "config" not in metadata:
+    found = metadata_path(path)
+    if not weights.metadata:
+        raise UserError(f"{path} has neither {found.name} nor metadata.json beside it; copy the model with it")
+    if "config" not in weights.metadata:
         raise UserError(f"{found} has no entry 'config' with the model's sizes; copy the file that belongs to {path}")
-    return state, metadata
+    return weights.state, weights.metadata
 
 
 def _base_state(path: Path, metadata: Mapping[str, Any]) -> dict[str, "Tensor"]:

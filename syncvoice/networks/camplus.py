@@ -6,9 +6,7 @@ encoder is the same class with fewer channels and layers (our choice).
 
 import math
 from collections import OrderedDict
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from syncvoice.mel_filters import kaldi_mel_filters
+from syncvoice.records.weights import open_weights
 
 SAMPLE_RATE = 16_000  # Hz
 MEL_BINS = 80
@@ -26,6 +25,8 @@ PRE_EMPHASIS = 0.97
 LOW_HZ = 20.0
 SEGMENT = 100  # frames of one context segment of the masking layers (reference implementation)
 DILATIONS = (1, 2, 2)  # of the three dense blocks
+EMBEDDING_KEY = "xvector.dense.linear.weight"
+UNUSED_KEYS = ("projection.*",)  # of training, in the public files (their `ignored_keys` in config/assets.yaml)
 PUBLIC_CONFIG = {
     "feat_dim": 80,
     "embedding_size": 192,
@@ -263,12 +264,8 @@ class CAMPPlus(nn.Module):
         Raises:
             UserError: the file is missing, unreadable or does not fit.
         """
-        from syncvoice.records import weights as checkpoints
-
-        state = checkpoints.read_state_dict(path)
-        config: Mapping[str, Any] = checkpoints.read_metadata(path, missing_ok=True).get("config", {})
-        if not config and "xvector.dense.linear.weight" in state:
-            config = {"embedding_size": state["xvector.dense.linear.weight"].shape[0]}
-        encoder = cls(**config)
-        checkpoints.load_strict(encoder, state, path, ignored=("projection.*",))
-        return encoder.eval()
+        weights = open_weights(path)
+        config = dict(weights.metadata.get("config", {}))
+        if not config and EMBEDDING_KEY in weights.state:
+            config = {"embedding_size": weights.state[EMBEDDING_KEY].shape[0]}
+        return weights.into(cls(**config), UNUSED_KEYS)

@@ -86,20 +86,24 @@ def _uses_of_rows(study: Study) -> Iterator[Use]:
         if table.baseline is not None:
             yield f"tables.{name}.baseline", "row", table.baseline, table.rows
     for name, plot in study.plots.items():
-        if plot.table is not None:
-            yield f"plots.{name}.table", "table", plot.table, study.tables
-        if plot.task is not None:
-            yield from _rows_of_task(study, f"plots.{name}", plot.task, plot.rows or [])
-        yield from ((f"plots.{name}.recipes", "recipe", recipe, study.recipes) for recipe in plot.recipes or [])
-    for task, shown in (study.gallery.tasks if study.gallery else {}).items():
-        yield from _rows_of_task(study, f"gallery.tasks.{task}", task, shown.rows)
+        shown = plot.shows()
+        if shown.table is not None:
+            yield f"plots.{name}.table", "table", shown.table, study.tables
+        if shown.task is not None:
+            yield from _rows_of_task(study, f"plots.{name}", shown.task, shown.rows)
+        yield from ((f"plots.{name}.recipes", "recipe", recipe, study.recipes) for recipe in shown.recipes)
+        known = study.tables[shown.table].metrics if shown.table in study.tables else METRICS
+        yield from ((f"plots.{name}", "metric", metric, known) for metric in shown.metrics)
+    for task, played in (study.gallery.tasks if study.gallery else {}).items():
+        yield from _rows_of_task(study, f"gallery.tasks.{task}", task, played.rows)
+        yield from ((f"gallery.tasks.{task}.metrics", "metric", metric, METRICS) for metric in played.metrics)
     if (test := study.listening_test) is not None:
         yield from _rows_of_task(study, "listening_test", test.task, test.rows)
         compared = [*([test.baseline] if test.baseline else []), *(row for pair in test.pairs for row in pair)]
         yield from (("listening_test", "row", row, test.rows) for row in compared)
 
 
-def _rows_of_task(study: Study, where: str, task: str, rows: list[str]) -> Iterator[Use]:
+def _rows_of_task(study: Study, where: str, task: str, rows: Iterable[str]) -> Iterator[Use]:
     """Yield the task and the rows that it must have."""
     yield f"{where}.task", "task", task, study.tasks
     for row in rows:

@@ -17,6 +17,7 @@ from syncvoice.errors import UserError
 from syncvoice.fast.precision import resolve_precision
 from syncvoice.files import read_json, sha256_of, write_json
 from syncvoice.records.clips import clips_of
+from syncvoice.records.weights import read_checkpoint
 from syncvoice.training.data import BatchMaker, BatchPlan, StepStream, accumulation, embed_speakers, open_features
 from syncvoice.training.export import export_model
 from syncvoice.training.module import FineTuning, write_curve
@@ -63,7 +64,7 @@ def train(recipe: Mapping[str, Any], manifest: Path, features_root: Path, folder
         if not trainer.is_global_zero:
             return
     elif checkpoint:  # killed between the last step and the export
-        content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        content = read_checkpoint(checkpoint)
         module.load_state_dict(content["state_dict"])
         module.on_load_checkpoint(content)
     write_curve(folder / "curve.csv", module.rows)
@@ -136,8 +137,8 @@ def last_checkpoint(state: Path) -> tuple[Path | None, int]:
     found = {int(path.stem.removeprefix("step=")): path for path in state.glob("step=*.ckpt")}
     for step, path in sorted(found.items(), reverse=True):
         try:
-            return path, int(torch.load(path, map_location="cpu", weights_only=True)["global_step"])
-        except (RuntimeError, EOFError, KeyError, OSError, ValueError) as error:
+            return path, int(read_checkpoint(path)["global_step"])
+        except (UserError, KeyError, TypeError, OSError) as error:
             log.warning("checkpoint %s (step %d) cannot be read and is removed: %s", path, step, error)
             path.unlink()
     return None, 0

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from syncvoice.errors import UserError
-from syncvoice.files import sha256_of
 from syncvoice.mel_filters import mel_filters
 from syncvoice.metrics.scorer import Sources
 from syncvoice.metrics.voice.similarity import SilentSound, SpeakerSimilarityScorer
@@ -131,8 +130,9 @@ class DvectorSimilarityScorer(SpeakerSimilarityScorer):
         Raises:
             UserError: they are not there.
         """
-        from syncvoice.records.weights import read_state_dict
+        from syncvoice.records.weights import open_weights
 
         what = "the state dict of yistLin/dvector's dvector.pt (licence not stated) as safetensors"
         path = sources.asset_file(ASSET, f"sim_o.{cls.NAME}", what)
-        return cls(DvectorEncoder(read_state_dict(path), sha256_of(path)), sources.references)
+        weights = open_weights(path)
+        return cls(DvectorEncoder(weights.state, weights.sha256), sources.references)

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from syncvoice.errors import UserError
-from syncvoice.files import sha256_of
 from syncvoice.mel_filters import mel_filters
 from syncvoice.metrics.scorer import Sources
 from syncvoice.metrics.voice.similarity import SilentSound, SpeakerSimilarityScorer
@@ -96,12 +95,13 @@ class SpeakerEncoder:
         """Load the weight file of Resemblyzer (tensors only, nothing in it is executed)."""
         import torch
 
-        state = torch.load(weights, map_location="cpu", weights_only=True)["model_state"]
+        from syncvoice.records.weights import open_weights
+
         self._lstm = torch.nn.LSTM(N_MELS, 256, 3, batch_first=True)
         self._linear = torch.nn.Linear(256, 256)
-        for module, prefix in ((self._lstm, "lstm."), (self._linear, "linear.")):
-            module.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
-        self.weights_sha256 = sha256_of(weights)
+        opened = open_weights(weights, "model_state")
+        opened.into(torch.nn.ModuleDict({"lstm": self._lstm, "linear": self._linear}), ("similarity_*",))  # of training
+        self.weights_sha256 = opened.sha256
 
     @classmethod
     def installed(cls) -> "SpeakerEncoder":
