@@ -58,6 +58,19 @@ def load_release(
     Raises:
         UserError: a file is missing, sizes are missing or unknown, or weights do not fit: missing, unexpected and
             mis-shaped keys are listed.
+
+    >>> import tempfile
+    >>> from syncvoice.model.zipvoice import ZipVoice, ZipVoiceConfig
+    >>> config = ZipVoiceConfig(
+    ...     fm_decoder_downsampling_factor=(1,), fm_decoder_num_layers=(1,), fm_decoder_cnn_module_kernel=(5,),
+    ...     fm_decoder_dim=32, fm_decoder_num_heads=2, text_encoder_num_layers=1, text_encoder_dim=24,
+    ...     text_encoder_num_heads=2, vocab_size=3,
+    ... )
+    >>> folder = tempfile.mkdtemp()
+    >>> _ = save_release(folder, ZipVoice(config), ["_", "a", "b"])
+    >>> release = load_release(folder)
+    >>> release.model.embed.num_embeddings, release.model.training
+    (3, False)
     """
     file, config, tokens = layout_files(path)
     opened = open_weights(file, weights if weights != "model" else None)

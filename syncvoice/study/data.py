@@ -171,8 +171,8 @@ def _missing_weights(study: Study) -> list[str]:
             if path not in made:
                 wanted.setdefault(path, f"recipe {name} of the study")
     for name, feature in study.features.items():
-        if feature.extractor != "precomputed" and _is_asset(feature.network):
-            wanted.setdefault(f"resources/assets/{feature.network}", f"feature {name}")
+        if asset := feature.typed().asset:
+            wanted.setdefault(f"resources/assets/{asset}", f"feature {name}")
     for task in study.tasks.values():
         for metric in task.metrics:
             for asset in METRIC_FILES[metric].assets:
