@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from syncvoice.dubbing.faces import extractors_of
+from syncvoice.dubbing.model import load_dubbing_model
 from syncvoice.errors import UserError
 from syncvoice.features.base import extractor_names, key_of, make_extractor, module_name
 from syncvoice.features.cache import FeatureStore, write_shard
@@ -19,7 +20,7 @@ from syncvoice.model.fusion import TextVisualFusion
 from syncvoice.model.guidance import Scales
 from syncvoice.model.start import load_model, model_from_start
 from syncvoice.model.vocoder import Vocoder
-from syncvoice.provenance import reachable
+from syncvoice.provenance import ROOT, reachable
 from syncvoice.records.tasks import Utterance
 from syncvoice.records.weights import save_weights, write_metadata
 from syncvoice.training.export import export_checkpoint
@@ -176,6 +177,13 @@ def test_a_model_that_says_not_what_it_saw_is_refused() -> None:
         seen_by({}, {"lip": 30}, "model.json")
     with pytest.raises(UserError, match="condition lip has 30 values, the model 512"):
         seen_by({"conditions": {"lip": seen().model_dump()}}, {"lip": 512}, "model.json")
+
+
+def test_shipped_model_names_its_extractors_as_they_are() -> None:
+    shipped = load_dubbing_model(ROOT.parent / "weights/dubbing.safetensors").seen
+    made_by = {"lip": "mesh_lip", "face": "mesh_face"}
+    assert shipped == {name: Seen.of_key(name, key_of(make_extractor(made_by[name]))) for name in shipped}
+    assert set(shipped) == set(made_by)
 
 
 def features_of(*modules: str) -> set[str]:
