@@ -67,6 +67,8 @@ def _uses_of_data(study: Study) -> Iterator[Use]:
     if (report := study.alignment_report) is not None:
         yield "alignment_report.dataset", "dataset", report.dataset, study.datasets
         yield "alignment_report.split", "split", report.split, study.datasets[report.dataset].splits
+    if study.probe is not None:
+        yield from (("probe", "feature", needed, study.features) for needed in ("mel", "lip", "face"))
     for name, task in study.tasks.items():
         yield f"tasks.{name}.dataset", "dataset", task.dataset, study.datasets
         for key in ("split", "reference_split"):
