@@ -37,9 +37,9 @@ _LEFT_OUT = frozenset(
     "abortion abuse anal anus bomb breast castrate cocaine corpse damn death die dying execute execution fetus "
     "genital genocide god gun hang hell heroin homosexual incest kill killer killing lesbian massacre molest "
     "murder murderer naked nazi nude orgasm pistol porn prostitute prostitution rape rapist rectum rifle semen "
-    "sex sexual sexy shoot slave slavery stab strangle suicide terrorist torture urine virgin weapon whore pussy savage imbecile "
-    "nuthouse kamikaze gibbet are been being did done had has have her him his its may more most not nor our she "
-    "than that the their them then there they this was were what who why will with you your".split()
+    "sex sexual sexy shoot slave slavery stab strangle suicide terrorist torture urine virgin weapon whore pussy "
+    "savage imbecile nuthouse kamikaze gibbet are been being did done had has have her him his its may more most "
+    "not nor our she than that the their them then there they this was were what who why will with you your".split()
 )
 
 
