@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common import CLOCKS, add_arguments, medians_of, write_result
-from syncvoice.metrics.naturalness import BACKGROUND, MODEL, OVERALL, SIGNAL, Dnsmos, DnsmosScorer, windows
+from syncvoice.metrics.naturalness.dnsmos import BACKGROUND, MODEL, OVERALL, SIGNAL, Dnsmos, DnsmosScorer, windows
 
 RATE_HZ = 16_000
 SECONDS = (2.4, 3.0, 6.0, 9.5, 20.0)

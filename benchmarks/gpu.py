@@ -19,8 +19,8 @@ from torch import Tensor
 
 from benchmarks.common import add_arguments, machine_facts, median_of, medians_of, write_result
 from benchmarks.plain import plain_operations
+from syncvoice.fast.precision import prepare_for_sampling
 from syncvoice.model.guidance import Scales
-from syncvoice.model.precision import prepare_for_sampling
 from syncvoice.model.solver import Conditions, euler
 from syncvoice.model.zipformer import AttentionWeights, ConvolutionModule, NonlinAttention, SelfAttention, TTSZipformer
 from syncvoice.model.zipvoice import ZipVoice, ZipVoiceConfig

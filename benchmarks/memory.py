@@ -23,8 +23,8 @@ def sample(seconds: float, steps: int, precision: str, guidance: str, threads: i
     import torch
 
     from benchmarks.sampling import base_model, conditions_of, sampled
+    from syncvoice.fast.precision import prepare_for_sampling
     from syncvoice.model.guidance import Scales
-    from syncvoice.model.precision import prepare_for_sampling
 
     torch.set_num_threads(threads)
     scales = Scales(*SCALES[guidance])

@@ -16,7 +16,7 @@ import numpy as np
 import soundfile
 import torch
 
-from syncvoice.model.syncnet import V2, SyncNet
+from syncvoice.networks.syncnet import V2, SyncNet
 
 
 def package() -> Any:

@@ -18,10 +18,10 @@ import torch
 
 from benchmarks.common import seconds, write_result
 from syncvoice.audio import resample
-from syncvoice.corpus import phrases
-from syncvoice.corpus.speech import random_delivery, synthesise
-from syncvoice.corpus.voices import VOICES
-from syncvoice.metrics.whisper_transcripts import WhisperTranscriber, import_whisper
+from syncvoice.metrics.words.whisper_transcripts import WhisperTranscriber, import_whisper
+from syncvoice.minidub import phrases
+from syncvoice.minidub.speech import random_delivery, synthesise
+from syncvoice.minidub.voices import VOICES
 from syncvoice.seeding import rng
 
 TINY = (80, 1500, 384, 6, 4, 51865, 448, 384, 6, 4)  # dimensions of the published model

@@ -13,9 +13,9 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field, TypeAdapter
 
-from syncvoice.config.base import Section
 from syncvoice.errors import UserError
 from syncvoice.files import atomic_path, sha256_of
+from syncvoice.section import Section
 
 UNVERIFIED = "unverified"
 REGISTRY = Path("config/assets.yaml")  # in the working directory, or else beside the package

@@ -23,8 +23,8 @@ def run(args: argparse.Namespace) -> None:
 
     from syncvoice.commands.score import networks_of
     from syncvoice.files import atomic_path, sha256_of
-    from syncvoice.manifest import clips_of
-    from syncvoice.model.recogniser import CtcRecogniser
+    from syncvoice.networks.recogniser import CtcRecogniser
+    from syncvoice.records.clips import clips_of
     from syncvoice.reporting.alignment import COLUMNS, alignment_report, markdown
 
     files = networks_of(args.recogniser)

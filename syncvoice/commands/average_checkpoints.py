@@ -16,7 +16,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Average and write."""
-    from syncvoice.public_layout import average_between, write_state
+    from syncvoice.model.public_layout import average_between, write_state
 
     write_state(args.out, average_between(args.start, args.end))
     log.info("mean of %s to %s: %s", args.start, args.end, args.out)

@@ -18,7 +18,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write the sheet."""
-    from syncvoice.manifest import clips_of, read_excluded
+    from syncvoice.records.clips import clips_of, read_excluded
     from syncvoice.reporting.contact_sheet import contact_sheet, save
 
     clips = clips_of(args.manifest)

@@ -6,7 +6,7 @@ from pathlib import Path
 from syncvoice.features.base import make_extractor
 from syncvoice.features.cache import extract_shard
 from syncvoice.files import read_json
-from syncvoice.manifest import clips_of
+from syncvoice.records.clips import clips_of
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from syncvoice.features.cache import FeatureStore
-    from syncvoice.tasks import Utterance
+    from syncvoice.records.tasks import Utterance
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -29,8 +29,8 @@ def run(args: argparse.Namespace) -> None:
     import torch
 
     from syncvoice.files import read_json
-    from syncvoice.generation import write_rows
-    from syncvoice.tasks import read_task
+    from syncvoice.generation.speech import write_rows
+    from syncvoice.records.tasks import read_task
 
     torch.set_num_threads(int(_environment_threads()))
     settings, rows = read_json(args.experiment_settings), read_task(args.task)
@@ -52,9 +52,9 @@ def _environment_threads() -> int:
 
 def _copies(args: argparse.Namespace, settings: Mapping[str, Any], rows: "list[Utterance]", out: Path) -> list[dict]:
     """Rows without model."""
-    from syncvoice.generation import copy_of, save
-    from syncvoice.manifest import clips_of
+    from syncvoice.generation.speech import copy_of, save
     from syncvoice.model.vocoder import Vocoder
+    from syncvoice.records.clips import clips_of
     from syncvoice.training.data import open_features
 
     clips = {clip.id: clip for clip in clips_of(args.manifest)}
@@ -78,8 +78,8 @@ def _speech(args: argparse.Namespace, settings: Mapping[str, Any], rows: "list[U
     """Rows that a model speaks: every point of the sweep, every utterance."""
     from tqdm import tqdm
 
-    from syncvoice.generation import Sampling, points_of, save, synthesise
-    from syncvoice.model.precision import prepare_for_sampling
+    from syncvoice.fast.precision import prepare_for_sampling
+    from syncvoice.generation.speech import Sampling, points_of, save, synthesise
     from syncvoice.model.vocoder import Vocoder
 
     model = _model(args.model, settings)
@@ -111,7 +111,7 @@ def _requests(args: argparse.Namespace, settings: Mapping[str, Any], rows: "list
               ) -> tuple[list, list[dict]]:  # fmt: skip
     """Requests of all rows that can be spoken, and failed rows with the reason for the others."""
     from syncvoice.errors import UserError
-    from syncvoice.generation import RequestBuilder, swapped
+    from syncvoice.generation.speech import RequestBuilder, swapped
 
     encoder = Path(settings["weights"]["speaker_encoder"]) if settings["voice"] == "speaker" else None
     builder = RequestBuilder(_stores(args.features_root, rows, visual), visual, settings["seed"], encoder)

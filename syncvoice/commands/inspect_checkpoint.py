@@ -16,6 +16,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Print the report."""
-    from syncvoice.inspection import report
+    from syncvoice.model.inspection import report
 
     sys.stdout.write(report(args.file, args.key, args.config))

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from syncvoice.manifest import merge_manifests, read_excluded, write_excluded
+from syncvoice.records.clips import merge_manifests, read_excluded, write_excluded
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

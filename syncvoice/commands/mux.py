@@ -11,8 +11,8 @@ from syncvoice import clocks
 from syncvoice.audio import read_wav
 from syncvoice.errors import UserError
 from syncvoice.files import atomic_path
-from syncvoice.manifest import clips_of
-from syncvoice.tasks import read_task
+from syncvoice.records.clips import clips_of
+from syncvoice.records.tasks import read_task
 
 COLUMNS = ("utterance", "point", "video", "status", "message")
 log = logging.getLogger(__name__)

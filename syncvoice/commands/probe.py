@@ -17,7 +17,7 @@ def run(args: argparse.Namespace) -> None:
     import pandas as pd
 
     from syncvoice.files import atomic_path
-    from syncvoice.manifest import clips_of
+    from syncvoice.records.clips import clips_of
     from syncvoice.reporting.probe import COLUMNS, Frames, frames_of, probe
     from syncvoice.training.data import open_features
 

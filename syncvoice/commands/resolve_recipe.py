@@ -17,11 +17,11 @@ def run(args: argparse.Namespace) -> None:
     Raises:
         UserError: the study is wrong or has no such recipe.
     """
-    from syncvoice.config import read_study
-    from syncvoice.config.checks import nearest
-    from syncvoice.config.settings import recipe_settings
     from syncvoice.errors import UserError
     from syncvoice.files import write_json
+    from syncvoice.section import nearest
+    from syncvoice.study import read_study
+    from syncvoice.study.jobs import recipe_settings
 
     study = read_study(args.study)
     if args.recipe not in study.recipes:

@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> None:
     if args.metric not in METRIC_FILES:
         raise UserError(f"metric {args.metric} is unknown; choose one of {', '.join(sorted(METRIC_FILES))}")
     from syncvoice.metrics.folders import load_scorer
-    from syncvoice.metrics.rows import write_scores
+    from syncvoice.records.scores import write_scores
 
     scorer = load_scorer(args.metric, sources)
     tasks = read_task(args.task)
@@ -99,8 +99,8 @@ def sources_of(args: argparse.Namespace) -> Any:
     Raises:
         UserError: a manifest cannot be read.
     """
-    from syncvoice.manifest import clips_of
-    from syncvoice.metrics.scoring import Sources
+    from syncvoice.metrics.scorer import Sources
+    from syncvoice.records.clips import clips_of
 
     clips = {clip.id: clip for path in args.manifest for clip in clips_of(path)}
     references = {clip.id: clip for path in args.references for clip in clips_of(path)}
@@ -178,7 +178,7 @@ def score_rows(
 
     from tqdm import tqdm
 
-    from syncvoice.metrics.rows import Work, scored
+    from syncvoice.records.scores import Work, scored
 
     generated = {(row["utterance"], row.get("point", "")): row for row in speech}
     points = sorted({row.get("point", "") for row in speech} - {""}) or [""]  # no point: failed before the sweep began
@@ -206,7 +206,7 @@ def _load(
     """
     from syncvoice.audio import read_wav
     from syncvoice.clocks import SAMPLE_RATE
-    from syncvoice.metrics.scoring import ScoreError, Utterance, check_audio
+    from syncvoice.metrics.scorer import ScoreError, Utterance, check_audio
 
     if generated is None:
         raise ScoreError("utterances.csv of the speech folder has no row for it")
@@ -227,10 +227,10 @@ def check_syncnet(sources: Any, out: Path) -> None:
         UserError: fewer than two clips can be used.
     """
     from syncvoice.files import sha256_of
-    from syncvoice.metrics.lip_sync import mouth_frames
-    from syncvoice.metrics.scoring import NotApplicable, ScoreError, read_16k
-    from syncvoice.metrics.sync_check import SyncClip, syncnet_check
-    from syncvoice.model.syncnet import SyncNet
+    from syncvoice.metrics.lip_sync.check import SyncClip, syncnet_check
+    from syncvoice.metrics.lip_sync.syncnet_mini import mouth_frames
+    from syncvoice.metrics.scorer import NotApplicable, ScoreError, read_16k
+    from syncvoice.networks.syncnet import SyncNet
 
     path = sources.weight_file("syncnet")
     network = SyncNet.load(path)

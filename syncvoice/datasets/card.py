@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from syncvoice.config.base import Name, Section
-from syncvoice.config.study import Dataset
+from syncvoice.datasets.base import Selection
 from syncvoice.datasets.download import UNVERIFIED, Archive
+from syncvoice.datasets.settings import Dataset, with_typed_splits
 from syncvoice.errors import UserError
+from syncvoice.section import Name, Section, validated
 
 CARDS = Path("config/datasets")  # in the working directory, or else beside the package
 
@@ -83,11 +84,11 @@ def read_card(path: Path | str) -> CardFile:
     content = read_yaml(path)
     if "cards" not in content:
         raise UserError(f"{path} holds no section 'cards'; this data set is made by the workflow and needs no card")
-    try:
-        return CardFile.model_validate(content)
-    except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        raise UserError(f"{path}: {'.'.join(map(str, problem['loc']))}: {problem['msg']}") from error
+    entries = {
+        name: with_typed_splits(entry, Selection, f"{path}: datasets.{name}")
+        for name, entry in (content.get("datasets") or {}).items()
+    }
+    return validated(CardFile, {**content, "datasets": entries}, str(path))
 
 
 def cards_in(folder: Path) -> dict[str, Card]:

@@ -1,7 +1,6 @@
 """Follow the speaker through the cues of a video: every cue is a clip of its own, the video is decoded once more."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from syncvoice.errors import UserError
 from syncvoice.video.decode import ClipProblem, FrameSource
 from syncvoice.video.detect import FaceDetector
 from syncvoice.video.prepare import PrepareSettings, crowd_problem, follow_face, sound_for
+from syncvoice.video.several import Rule
 from syncvoice.video.track import Track
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ Found = Track | ClipProblem
 
 
 def follow_cues(
-    frames: FrameSource, cues: Sequence[Cue], several_faces: str, on_frame: Callable[[], None]
+    frames: FrameSource, cues: Sequence[Cue], several_faces: Rule, on_frame: Callable[[], None]
 ) -> list[Found]:
     """Return the track of each cue, or why there is none.
 
@@ -36,7 +36,7 @@ def follow_cues(
     Raises:
         UserError: the rule is unknown, or needs sound and there is none.
     """
-    settings = PrepareSettings.of({"several_faces": several_faces})
+    settings = PrepareSettings(several_faces=several_faces)
     sound = sound_for(frames, settings)
     detector, stream, position, found = _detector(), iter(frames), 0, []
     for cue in cues:
@@ -77,7 +77,7 @@ def _follow(
 
     problem: ClipProblem | None = None
     try:
-        once = replace(settings, several_faces="first") if alone else settings
+        once = settings.model_copy(update={"several_faces": "first"}) if alone else settings
         track = follow_face(watched(), detector, once, sound)
     except ClipProblem as error:
         problem = error

@@ -71,8 +71,8 @@ def load_dubbing_model(path: Path | None = None) -> DubbingModel:
     Raises:
         UserError: files are missing or do not fit together.
     """
-    from syncvoice.checkpoints import load_strict
     from syncvoice.model.syncvoice import SyncVoice, SyncVoiceConfig
+    from syncvoice.records.weights import load_strict
 
     path = default_model() if path is None else path
     path = path / "model.safetensors" if path.is_dir() else path
@@ -100,7 +100,7 @@ def save_difference(model: Path, base: Path, out: Path) -> None:
     Raises:
         UserError: a file cannot be read.
     """
-    from syncvoice.checkpoints import save_weights, write_metadata
+    from syncvoice.records.weights import save_weights, write_metadata
     from syncvoice.training.start import start_state
 
     model = model / "model.safetensors" if model.is_dir() else model
@@ -117,7 +117,7 @@ def _read(path: Path) -> tuple[dict[str, "Tensor"], dict[str, Any]]:
     Raises:
         UserError: there is no file, no metadata, or the file holds start weights.
     """
-    from syncvoice.checkpoints import metadata_path, read_state_dict
+    from syncvoice.records.weights import metadata_path, read_state_dict
     from syncvoice.training.start import PREFIX
 
     state = read_state_dict(path)

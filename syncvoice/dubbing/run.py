@@ -17,9 +17,10 @@ from syncvoice.dubbing.speech import Line, Sound, speak
 from syncvoice.errors import UserError
 
 if TYPE_CHECKING:
-    from syncvoice.generation import Voice
+    from syncvoice.generation.speech import Voice
     from syncvoice.model.guidance import Scales
     from syncvoice.video.decode import FrameSource
+    from syncvoice.video.several import Rule
 
 Progress = Callable[[str, int, int], None]  # stage, done, total
 log = logging.getLogger(__name__)
@@ -62,7 +63,7 @@ class Dubbed:
 def dub(video: str | Path, text: str | None = None, *, voice: str | Path, out: str | Path,
         subtitles: str | Path | None = None, language: str = "en", voice_text: str | None = None,
         sound: Sound | None = None, keep_background: str | Path | None = None, model: str | Path | None = None,
-        several_faces: str = "exclude", progress: Progress | None = None) -> Dubbed:  # fmt: skip
+        several_faces: "Rule" = "exclude", progress: Progress | None = None) -> Dubbed:  # fmt: skip
     """Dub a video; the file at `out` appears when it is complete.
 
     The speech follows the face, is exactly as long as the picture and is marked as synthetic in
@@ -209,7 +210,7 @@ def _add_lines(result: Dubbed, n_frames: int, text: str | None, subtitles: Path 
         raise UserError(f"{source} has not one syllable to say; write English or Mandarin words")
 
 
-def _look(result: Dubbed, frames: "FrameSource", speaker: DubbingModel, several_faces: str,
+def _look(result: Dubbed, frames: "FrameSource", speaker: DubbingModel, several_faces: "Rule",
           progress: Progress) -> None:  # fmt: skip
     """Fill in the visual features of the lines; a line without a usable face is left to its text.
 

@@ -1,4 +1,4 @@
-"""Speak the lines of a video with the code of the studies (`syncvoice.generation`)."""
+"""Speak the lines of a video with the code of the studies (`syncvoice.generation.speech`)."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,7 @@ from syncvoice.errors import UserError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from syncvoice.generation import Voice
+    from syncvoice.generation.speech import Voice
     from syncvoice.model.guidance import Scales
 
 GUIDED_SCALE = 2.0  # of face and lips, as in the study's rows M3 and M5
@@ -122,8 +122,8 @@ def speak(lines: Sequence[Line], n_frames: int, speaker: DubbingModel, voice: "V
     Raises:
         UserError: the model gave sound that is not finite.
     """
-    from syncvoice.generation import Request, Sampling, batches_by_length, synthesise
-    from syncvoice.model.precision import prepare_for_sampling
+    from syncvoice.fast.precision import prepare_for_sampling
+    from syncvoice.generation.speech import Request, Sampling, batches_by_length, synthesise
     from syncvoice.model.vocoder import Vocoder
 
     prepare_for_sampling(speaker.model.backbone, sound.precision)

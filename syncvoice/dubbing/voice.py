@@ -13,7 +13,7 @@ from syncvoice.errors import UserError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from syncvoice.generation import Voice
+    from syncvoice.generation.speech import Voice
     from syncvoice.model.syncvoice import SyncVoice
 
 MIN_SECONDS, MAX_SECONDS = 1.0, 10.0  # our choice; the models learn from references of one to four seconds
@@ -93,7 +93,7 @@ def read_voice(path: Path, tokens: list[int], model: "SyncVoice", encoder: Path)
     import torch
 
     from syncvoice.features.mel import log_mel
-    from syncvoice.generation import Voice
+    from syncvoice.generation.speech import Voice
 
     audio = read_reference(path, cut=not tokens)
     embedding = None if tokens else _embedding(audio, model, encoder)
@@ -108,7 +108,7 @@ def _embedding(audio: np.ndarray, model: "SyncVoice", path: Path) -> "Tensor":
     """
     import torch
 
-    from syncvoice.model.camplus import CAMPPlus, fbank
+    from syncvoice.networks.camplus import CAMPPlus, fbank
 
     if model.speaker is None:
         raise UserError("the model has no speaker encoder; say with --voice-text what the recording says")

@@ -14,7 +14,7 @@ from syncvoice import clocks
 from syncvoice.assets import local_asset
 from syncvoice.errors import UserError
 from syncvoice.features.crops import Crops
-from syncvoice.manifest import Clip
+from syncvoice.records.clips import Clip
 
 COUNT = 52
 FRAME_MS = 1000 // clocks.FPS

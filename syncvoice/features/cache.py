@@ -15,7 +15,7 @@ import numpy as np
 from syncvoice.errors import UserError
 from syncvoice.features.base import Extractor, Key, key_of
 from syncvoice.files import atomic_path
-from syncvoice.manifest import Clip
+from syncvoice.records.clips import Clip
 
 
 def write_shard(

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from syncvoice.errors import UserError
-from syncvoice.manifest import Clip
+from syncvoice.records.clips import Clip
 
 
 class Crops:

@@ -7,7 +7,7 @@ import numpy as np
 from syncvoice import clocks
 from syncvoice.errors import UserError
 from syncvoice.features.mesh import Aligned, Landmarks, align, around_median, standardised, with_differences
-from syncvoice.manifest import Clip
+from syncvoice.records.clips import Clip
 
 ALIGN_FRAMES = 3
 # Points that carry the head pose (layout as in video/track.py; our own measurement): eye corners, bridge of the nose,

@@ -7,7 +7,7 @@ import numpy as np
 from syncvoice import clocks
 from syncvoice.errors import UserError
 from syncvoice.features.mesh import Aligned, Landmarks, align, around_median, standardised, with_differences
-from syncvoice.manifest import Clip
+from syncvoice.records.clips import Clip
 from syncvoice.video.track import STABLE_POINTS
 
 ALIGN_FRAMES = 5

@@ -12,8 +12,8 @@ from syncvoice import clocks
 from syncvoice.assets import local_asset
 from syncvoice.errors import UserError
 from syncvoice.features.crops import Crops
-from syncvoice.manifest import Clip
-from syncvoice.model.lip_frontend import ACTIVATIONS, CROP, DIM, LipFrontEnd
+from syncvoice.networks.lip_frontend import ACTIVATIONS, CROP, DIM, LipFrontEnd
+from syncvoice.records.clips import Clip
 
 
 class NetworkLip:
@@ -85,7 +85,7 @@ class AVHubertLip(NetworkLip):
         Raises:
             UserError: the file is absent or does not fit, or the device cannot be had.
         """
-        from syncvoice.model.av_hubert import AVHubert
+        from syncvoice.networks.av_hubert import AVHubert
 
         check_device(device)
         found = local_asset("avhubert_large", weights)

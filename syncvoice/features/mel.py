@@ -10,7 +10,7 @@ from torch import Tensor
 from syncvoice import clocks
 from syncvoice.audio import read_wav
 from syncvoice.errors import UserError
-from syncvoice.manifest import Clip
+from syncvoice.records.clips import Clip
 
 N_FFT = 1024
 N_MELS = 100

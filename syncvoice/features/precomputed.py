@@ -12,7 +12,7 @@ import numpy as np
 
 from syncvoice import clocks
 from syncvoice.errors import UserError
-from syncvoice.manifest import Clip
+from syncvoice.records.clips import Clip
 
 READ = {".npy": "_npy", ".npz": "_npz", ".pt": "_torch", ".pth": "_torch", ".h5": "_hdf5", ".hdf5": "_hdf5"}
 
@@ -124,7 +124,7 @@ class Precomputed:
     @staticmethod
     def _torch(path: Path, key: str) -> np.ndarray:
         """Read a tensor, bare or in a dictionary, by the restricted loader."""
-        from syncvoice.checkpoints import read_checkpoint
+        from syncvoice.records.weights import read_checkpoint
 
         content = read_checkpoint(path)
         tensor = content[key] if isinstance(content, dict) else content

@@ -6,7 +6,7 @@ import numpy as np
 
 from syncvoice import clocks
 from syncvoice.audio import read_wav
-from syncvoice.manifest import Clip
+from syncvoice.records.clips import Clip
 
 
 class KaldiFbank:
@@ -25,7 +25,7 @@ class KaldiFbank:
 
     def extract(self, clip: Clip) -> np.ndarray:
         """Return the feature of a clip."""
-        from syncvoice.model.camplus import fbank
+        from syncvoice.networks.camplus import fbank
 
         audio, _ = read_wav(clip.audio, clocks.SCORER_SAMPLE_RATE)
         return np.asarray(fbank(audio), np.float32)

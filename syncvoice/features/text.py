@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from syncvoice.manifest import Clip
+from syncvoice.records.clips import Clip
 
 
 class EmiliaTokens:

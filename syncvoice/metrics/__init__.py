@@ -34,32 +34,38 @@ class MetricFile:
 
 
 _FILES = (
-    MetricFile("lse.syncnet_mini", "lip_sync:LipSyncScorer", ("syncnet",), ("video",)),
-    MetricFile("lse.syncnet_v2.lrs", "lip_sync_v2:WholeFrameScorer", (), ("video",), ("syncnet_v2",)),
-    MetricFile("lse.syncnet_v2.tracked", "lip_sync_v2:TrackedScorer", (), ("video",), ("syncnet_v2", "s3fd")),
+    MetricFile("lse.syncnet_mini", "lip_sync.syncnet_mini:LipSyncScorer", ("syncnet",), ("video",)),
+    MetricFile("lse.syncnet_v2.lrs", "lip_sync.syncnet_v2:WholeFrameScorer", (), ("video",), ("syncnet_v2",)),
+    MetricFile("lse.syncnet_v2.tracked", "lip_sync.syncnet_v2:TrackedScorer", (), ("video",), ("syncnet_v2", "s3fd")),
     MetricFile(
-        "lse.syncnet_v2.tracked_mediapipe", "lip_sync_v2:TrackedMediaPipeScorer", (), ("video",), ("syncnet_v2",)
+        "lse.syncnet_v2.tracked_mediapipe",
+        "lip_sync.syncnet_v2:TrackedMediaPipeScorer",
+        (),
+        ("video",),
+        ("syncnet_v2",),
     ),
-    MetricFile("wer.pocketsphinx_grid", "wer:PocketSphinxScorer", only_source="grid"),
-    MetricFile("wer.ctc_mini", "wer:CtcScorer", ("recogniser",)),
-    MetricFile("wer.whisper_base", "whisper_wer:WhisperBaseScorer", assets=("whisper_base",)),
-    MetricFile("wer.whisper_large_v3", "whisper_wer:WhisperLargeScorer", assets=("whisper_large_v3",)),
-    MetricFile("wer.whisper_large_v3.seed_tts", "whisper_wer:WhisperSeedTtsScorer", assets=("whisper_large_v3",)),
-    MetricFile("sim_o.ge2e_resemblyzer", "speaker_similarity:SpeakerSimilarityScorer", (), ("references",)),
-    MetricFile("dnsmos.p835", "naturalness:DnsmosScorer"),
-    MetricFile("mcd_dtw.melcep13", "spectral:McdScorer", (), ("ground_truth",)),
-    MetricFile("phone_time_error.ctc_aligned", "phone_time:PhoneTimeScorer", ("recogniser",), ("phones",)),
-    MetricFile("sim_o.wavlm_ecapa", "sim_wavlm:WavlmSimilarityScorer", (), ("references",), ("wavlm_large_finetune",)),
-    MetricFile("sim_o.ge2e_dvector", "sim_dvector:DvectorSimilarityScorer", (), ("references",), ("dvector",)),
-    MetricFile("sim_o.campplus_zh_en", "sim_campplus:CamplusZhEnScorer", (), ("references",), ("campplus_zh_en",)),
+    MetricFile("wer.pocketsphinx_grid", "words.wer:PocketSphinxScorer", only_source="grid"),
+    MetricFile("wer.ctc_mini", "words.wer:CtcScorer", ("recogniser",)),
+    MetricFile("wer.whisper_base", "words.whisper_wer:WhisperBaseScorer", assets=("whisper_base",)),
+    MetricFile("wer.whisper_large_v3", "words.whisper_wer:WhisperLargeScorer", assets=("whisper_large_v3",)),
+    MetricFile("wer.whisper_large_v3.seed_tts", "words.whisper_wer:WhisperSeedTtsScorer", assets=("whisper_large_v3",)),
+    MetricFile("sim_o.ge2e_resemblyzer", "voice.ge2e:SpeakerSimilarityScorer", (), ("references",)),
+    MetricFile("dnsmos.p835", "naturalness.dnsmos:DnsmosScorer"),
+    MetricFile("mcd_dtw.melcep13", "melody.spectral:McdScorer", (), ("ground_truth",)),
+    MetricFile("phone_time_error.ctc_aligned", "timing.phone_times:PhoneTimeScorer", ("recogniser",), ("phones",)),
     MetricFile(
-        "sim_o.campplus_voxceleb", "sim_campplus:CamplusVoxcelebScorer", (), ("references",), ("campplus_voxceleb",)
+        "sim_o.wavlm_ecapa", "voice.wavlm:WavlmSimilarityScorer", (), ("references",), ("wavlm_large_finetune",)
     ),
-    MetricFile("sim_o.campplus_mini", "sim_campplus:CamplusMiniScorer", ("speaker_encoder",), ("references",)),
-    MetricFile("mos.utmos_strong", "utmos:UtmosScorer", assets=("utmos22_strong",)),
-    MetricFile("mcd_variants.melcep13", "spectral:McdVariantsScorer", (), ("ground_truth",)),
-    MetricFile("prosody.yin_dtw", "prosody:ProsodyScorer", (), ("ground_truth",)),
-    MetricFile("timing.ctc_forced", "timing:TimingScorer", ("recogniser",), ("ground_truth",)),
+    MetricFile("sim_o.ge2e_dvector", "voice.dvector:DvectorSimilarityScorer", (), ("references",), ("dvector",)),
+    MetricFile("sim_o.campplus_zh_en", "voice.campplus:CamplusZhEnScorer", (), ("references",), ("campplus_zh_en",)),
+    MetricFile(
+        "sim_o.campplus_voxceleb", "voice.campplus:CamplusVoxcelebScorer", (), ("references",), ("campplus_voxceleb",)
+    ),
+    MetricFile("sim_o.campplus_mini", "voice.campplus:CamplusMiniScorer", ("speaker_encoder",), ("references",)),
+    MetricFile("mos.utmos_strong", "naturalness.utmos:UtmosScorer", assets=("utmos22_strong",)),
+    MetricFile("mcd_variants.melcep13", "melody.spectral:McdVariantsScorer", (), ("ground_truth",)),
+    MetricFile("prosody.yin_dtw", "melody.prosody:ProsodyScorer", (), ("ground_truth",)),
+    MetricFile("timing.ctc_forced", "timing.speech_times:TimingScorer", ("recogniser",), ("ground_truth",)),
 )
 
 METRICS: dict[str, Metric] = {metric.id: metric for metric in COLUMNS}

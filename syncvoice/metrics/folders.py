@@ -30,8 +30,8 @@ from typing import Any
 from syncvoice.clocks import SAMPLE_RATE, SCORER_SAMPLE_RATE
 from syncvoice.errors import UserError
 from syncvoice.metrics import ALIASES, METRIC_FILES, MetricFile
-from syncvoice.metrics.rows import Work
-from syncvoice.metrics.scoring import ScoreError, Sources, Utterance, check_audio, is_silent
+from syncvoice.metrics.scorer import ScoreError, Sources, Utterance, check_audio, is_silent
+from syncvoice.records.scores import Work
 
 SOUNDS = frozenset((".wav", ".flac", ".ogg", ".mp3"))
 VIDEOS = frozenset((".mp4", ".m4v", ".mov", ".mkv", ".avi", ".mpg", ".mpeg", ".webm"))

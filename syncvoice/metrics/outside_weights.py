@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from syncvoice.errors import UserError
-from syncvoice.metrics.scoring import Sources
+from syncvoice.metrics.scorer import Sources
 
 
 def find_weights(sources: Sources, asset: str, metric: str, what: str) -> Path:

@@ -165,7 +165,7 @@ class Vocoder(nn.Module):
         Raises:
             UserError: the file is missing, unreadable or does not fit.
         """
-        from syncvoice import checkpoints
+        from syncvoice.records import weights as checkpoints
 
         metadata = checkpoints.read_metadata(path, missing_ok=True)
         vocoder = cls(metadata.get("config"))

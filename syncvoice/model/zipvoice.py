@@ -79,7 +79,7 @@ class ZipVoice(nn.Module):
         Raises:
             UserError: files are missing or do not fit together.
         """
-        from syncvoice.public_layout import load_release
+        from syncvoice.model.public_layout import load_release
 
         return load_release(path).model
 

@@ -22,10 +22,8 @@ import torch
 from torch import Tensor, nn
 
 from syncvoice.clocks import mel_frame_times, mel_frames
-from syncvoice.corpus import voices
-from syncvoice.corpus.articulation import articulation, prosody
-from syncvoice.corpus.phones import PHONE_CLASSES, phone_class
 from syncvoice.features.mel import log_mel
+from syncvoice.minidub import voices
 from syncvoice.model.syncvoice import Script, SyncVoice, SyncVoiceConfig, pad_stack
 from syncvoice.model.zipformer import ZipformerLayer
 from syncvoice.pretraining.data import open_pool
@@ -33,6 +31,8 @@ from syncvoice.pretraining.loop import PretrainingRun
 from syncvoice.pretraining.optimisers import optimisers
 from syncvoice.pretraining.speech_data import SpeechPool
 from syncvoice.seeding import rng
+from syncvoice.text.articulation import articulation, prosody
+from syncvoice.text.phones import PHONE_CLASSES, phone_class
 from syncvoice.training.objective import Batch, Masking, predict
 
 log = logging.getLogger(__name__)
@@ -157,7 +157,7 @@ def embed_references(pool: SpeechPool, indices: list[int], weights: str | None, 
         log.warning("no speaker encoder at %s: the pretrained branch sees zeros in this run", weights)
         return {i: torch.zeros(width) for i in indices}
     from syncvoice.audio import resample
-    from syncvoice.model.camplus import CAMPPlus, fbank
+    from syncvoice.networks.camplus import CAMPPlus, fbank
 
     encoder = CAMPPlus.load(Path(weights)).eval()
     with torch.no_grad():

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from syncvoice.align import SILENCE, align_clip
 from syncvoice.audio import read_wav, resample
 from syncvoice.clocks import FPS, SAMPLE_RATE, SCORER_SAMPLE_RATE
-from syncvoice.corpus.speech import Phone
 from syncvoice.errors import UserError
 from syncvoice.files import sha256_of
-from syncvoice.manifest import Clip, clips_of
+from syncvoice.minidub.speech import Phone
+from syncvoice.records.clips import Clip, clips_of
+from syncvoice.text.alignment import SILENCE, align_clip
 
 
 class ClipPool:
@@ -28,7 +28,7 @@ class ClipPool:
 
         Args:
             manifests: of the training split.
-            aligner: recogniser (`syncvoice.model.recogniser.CtcRecogniser`) for phone times that nobody knows.
+            aligner: recogniser (`syncvoice.networks.recogniser.CtcRecogniser`) for phone times that nobody knows.
 
         Raises:
             UserError: a manifest cannot be read, or holds no clip.

@@ -9,13 +9,13 @@ import numpy as np
 
 from syncvoice.audio import resample
 from syncvoice.clocks import SAMPLE_RATE, SCORER_SAMPLE_RATE
-from syncvoice.corpus import phrases, voices
-from syncvoice.corpus.phones import phone_class
-from syncvoice.corpus.speech import Phone, random_delivery, synthesise
-from syncvoice.corpus.voices import Voice
+from syncvoice.minidub import phrases, voices
+from syncvoice.minidub.speech import Phone, random_delivery, synthesise
+from syncvoice.minidub.voices import Voice
 from syncvoice.pretraining.clip_pool import ClipPool
 from syncvoice.pretraining.speech_data import SpeechPool, build
 from syncvoice.seeding import rng
+from syncvoice.text.phones import phone_class
 
 PHONE_FPS = 100.0  # frames per second of the phone labels
 POOL_SEED = 2

@@ -13,11 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from syncvoice import checkpoints
 from syncvoice.errors import UserError
+from syncvoice.fast.precision import resolve_precision
 from syncvoice.files import atomic_path, sha256_of
-from syncvoice.model.precision import resolve_precision
 from syncvoice.provenance import code_digest
+from syncvoice.records import weights as checkpoints
 from syncvoice.seeding import seed_everything, seed_of
 
 if TYPE_CHECKING:

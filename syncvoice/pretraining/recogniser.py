@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from syncvoice.corpus import phrases
-from syncvoice.corpus.phones import PHONE_CLASSES
-from syncvoice.model.recogniser import BLANK, NO_PHONE, CtcRecogniser, features, pad_features
+from syncvoice.minidub import phrases
+from syncvoice.networks.recogniser import BLANK, NO_PHONE, CtcRecogniser, features, pad_features
 from syncvoice.pretraining.clip_pool import ClipPool
 from syncvoice.pretraining.data import at_16k, phone_labels, sounds_of, unseen_utterances
 from syncvoice.pretraining.loop import PretrainingRun, fast_arithmetic
 from syncvoice.pretraining.speech_data import SpeechPool
 from syncvoice.text.normalise import normalise
+from syncvoice.text.phones import PHONE_CLASSES
 
 SPEEDS = (0.9, 0.95, 1.0, 1.05, 1.1)
 PHONE_WEIGHT = 1.0

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from syncvoice.model.camplus import MEL_BINS, CAMPPlus, fbank, log_fbank
+from syncvoice.networks.camplus import MEL_BINS, CAMPPlus, fbank, log_fbank
 from syncvoice.pretraining.data import at_16k, open_pool, unseen_utterances
 from syncvoice.pretraining.loop import PretrainingRun, fast_arithmetic
 from syncvoice.pretraining.speech_data import SpeechPool
@@ -84,7 +84,7 @@ def evaluate(encoder: CAMPPlus, settings: Mapping[str, Any]) -> dict[str, float]
         {"n", "eer", "eer_cross_language", "eer_same_sex"} over all pairs, pairs of English with Mandarin, and
         impostor pairs of one sex; "mean_same", "mean_other": mean similarities.
     """
-    from syncvoice.corpus.voices import UNSEEN_VOICES
+    from syncvoice.minidub.voices import UNSEEN_VOICES
 
     sex = {voice.name: voice.sex for voice in UNSEEN_VOICES}
     found = list(unseen_utterances(int(settings.get("check_per_voice", 6)), int(settings["seed"])))

@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 
 from syncvoice.clocks import SAMPLE_RATE
-from syncvoice.corpus import phrases, voices
-from syncvoice.corpus.phones import PHONE_CLASSES, phone_class
-from syncvoice.corpus.phrases import Sentence
-from syncvoice.corpus.speech import Phone, random_delivery, synthesise
-from syncvoice.corpus.voices import Voice
 from syncvoice.errors import UserError
 from syncvoice.files import atomic_path, sha256_of
+from syncvoice.minidub import phrases, voices
+from syncvoice.minidub.phrases import Sentence
+from syncvoice.minidub.speech import Phone, random_delivery, synthesise
+from syncvoice.minidub.voices import Voice
 from syncvoice.seeding import rng
 from syncvoice.text import tokenizer
+from syncvoice.text.phones import PHONE_CLASSES, phone_class
 from syncvoice.text.tokenizer import EmiliaTokenizer
 
 FORMAT = 1

@@ -22,10 +22,10 @@ from syncvoice.audio import resample
 from syncvoice.clocks import SAMPLE_RATE, SCORER_SAMPLE_RATE
 from syncvoice.errors import UserError
 from syncvoice.files import atomic_path, sha256_of
-from syncvoice.metrics.lip_sync import mouth_frames, shrink
-from syncvoice.metrics.scoring import NotApplicable, ScoreError, read_16k
-from syncvoice.metrics.sync_check import SAMPLES_PER_FRAME_16K, SyncClip, syncnet_check
-from syncvoice.model.syncnet import LIP_WINDOW, MFCC_PER_FRAME, MFCC_WINDOW, SyncNet, SyncNetConfig, mfcc
+from syncvoice.metrics.lip_sync.check import SAMPLES_PER_FRAME_16K, SyncClip, syncnet_check
+from syncvoice.metrics.lip_sync.syncnet_mini import mouth_frames, shrink
+from syncvoice.metrics.scorer import NotApplicable, ScoreError, read_16k
+from syncvoice.networks.syncnet import LIP_WINDOW, MFCC_PER_FRAME, MFCC_WINDOW, SyncNet, SyncNetConfig, mfcc
 from syncvoice.pretraining.loop import PretrainingRun
 from syncvoice.seeding import rng
 
@@ -78,9 +78,11 @@ def clips_of_part(settings: Mapping[str, Any], part: str, size: int) -> list[Syn
     pool = folder / "mouths.npz"
     if not pool.exists():
         if not (folder / "clips.csv").exists():
-            from syncvoice.corpus.minidub import make_shard
+            from syncvoice.minidub.corpus import make_shard
+            from syncvoice.minidub.settings import CorpusJob
+            from syncvoice.section import validated
 
-            make_shard(dict(settings["corpus"]), part, 0, folder)
+            make_shard(validated(CorpusJob, settings["corpus"], "settings of SyncNet: corpus"), part, 0, folder)
         save_pool(pool, load_corpus(folder, size))
     return load_pool(pool)
 
@@ -116,7 +118,7 @@ def load_manifests(paths: Iterable[Path], size: int) -> list[SyncClip]:
     Raises:
         UserError: a manifest cannot be read, or no clip is usable.
     """
-    from syncvoice.manifest import clips_of
+    from syncvoice.records.clips import clips_of
 
     clips = []
     for clip in (clip for path in paths for clip in clips_of(path)):

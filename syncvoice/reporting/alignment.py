@@ -1,7 +1,7 @@
 """How far forced alignment is from known word times: the error bar of every phone time that it yields.
 
 Every clip with known word times (GRID's `.align` files) is aligned from its sound and text alone
-(`syncvoice.align.align_clip` without the word times), and the starts and ends of its words are compared with the known
+(`align_clip` without the word times), and the starts and ends of its words are compared with the known
 ones. Those were forced-aligned too, by the makers of the corpus, to 40 ms or finer; they are the reference, not the
 truth. Values are milliseconds; `bias_ms` is the mean of found minus known. Our choice of figures.
 """
@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from syncvoice.align import SILENCE, align_clip, phones_of_text, spoken_text, word_times
 from syncvoice.audio import read_wav
 from syncvoice.clocks import SCORER_SAMPLE_RATE
 from syncvoice.errors import UserError
-from syncvoice.manifest import Clip
+from syncvoice.records.clips import Clip
+from syncvoice.text.alignment import SILENCE, align_clip, phones_of_text, spoken_text, word_times
 
 COLUMNS = (
     "recogniser", "edge", "clips", "clips_failed", "words", "mean_abs_ms", "median_abs_ms", "p90_abs_ms",

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from syncvoice import statistics
 from syncvoice.errors import UserError
+from syncvoice.reporting import statistics
 from syncvoice.reporting.listening_test import FORMAT
 
 if TYPE_CHECKING:

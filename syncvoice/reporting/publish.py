@@ -10,8 +10,8 @@ from pathlib import Path
 
 from syncvoice.errors import UserError
 from syncvoice.files import atomic_path, read_json
-from syncvoice.manifest import clips_of
 from syncvoice.metrics import METRICS
+from syncvoice.records.clips import clips_of
 
 KEPT = (
     "tables/*.csv", "tables/*.md", "plots/*.svg", "plots/*.png", "plots/contact_sheet/*/test.jpg",

@@ -125,7 +125,7 @@ class Espeak:
 
     def _set_voice(self, voice: str) -> None:
         if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
-            raise UserError(f"espeak-ng has no voice {voice!r}; see syncvoice.corpus.voices for the ones in use")
+            raise UserError(f"espeak-ng has no voice {voice!r}; see syncvoice.minidub.voices for the ones in use")
 
     def synthesise(
         self, text: str, voice: str, rate: int = 175, pitch: int = 50, pitch_range: int = 50, volume: int = 100

@@ -17,8 +17,8 @@ from torch.utils.data import IterableDataset
 from syncvoice import clocks
 from syncvoice.errors import UserError
 from syncvoice.features.cache import FeatureStore
-from syncvoice.manifest import Clip
 from syncvoice.model.syncvoice import Script, pad_stack, pad_visual
+from syncvoice.records.clips import Clip
 from syncvoice.seeding import rng, seed_of
 from syncvoice.training.objective import Batch
 
@@ -214,7 +214,7 @@ def target_frames(examples: Sequence[Example]) -> int:
 
 def embed_speakers(fbanks: FeatureStore, clips: Sequence[Clip], weights: Path) -> dict[str, Tensor]:
     """CAM++ embeddings (E,) of clips, by id, from their cached filter banks."""
-    from syncvoice.model.camplus import CAMPPlus
+    from syncvoice.networks.camplus import CAMPPlus
 
     encoder = CAMPPlus.load(weights).eval()
     with torch.no_grad():

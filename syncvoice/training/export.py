@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from syncvoice.checkpoints import read_checkpoint
 from syncvoice.errors import UserError
-from syncvoice.model.precision import resolve_precision
+from syncvoice.fast.precision import resolve_precision
 from syncvoice.model.syncvoice import SyncVoice, SyncVoiceConfig
+from syncvoice.records.weights import read_checkpoint
 from syncvoice.training.averaging import RunningAverage
 from syncvoice.training.module import FineTuning, write_curve
 from syncvoice.training.start import save_model

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from syncvoice.model.precision import resolve_precision
+from syncvoice.fast.precision import resolve_precision
 from syncvoice.training.scaled_adam import ScaledAdam, eden
 
 FINAL_RATE = 0.02  # of the highest rate, where the linear schedule ends

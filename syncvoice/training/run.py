@@ -14,9 +14,9 @@ from lightning.pytorch.plugins import MixedPrecision
 from torch.utils.data import DataLoader
 
 from syncvoice.errors import UserError
+from syncvoice.fast.precision import resolve_precision
 from syncvoice.files import read_json, sha256_of, write_json
-from syncvoice.manifest import clips_of
-from syncvoice.model.precision import resolve_precision
+from syncvoice.records.clips import clips_of
 from syncvoice.training.data import BatchMaker, BatchPlan, StepStream, accumulation, embed_speakers, open_features
 from syncvoice.training.export import export_model
 from syncvoice.training.module import FineTuning, write_curve

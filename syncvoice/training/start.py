@@ -7,11 +7,11 @@ from typing import Any
 
 from torch import Tensor
 
-from syncvoice.checkpoints import load_strict, metadata_path, read_metadata, read_state_dict, save_weights
 from syncvoice.errors import UserError
 from syncvoice.files import read_json, sha256_of, write_json
+from syncvoice.model.public_layout import DISTILLED_KEY, read_sizes
 from syncvoice.model.syncvoice import SyncVoice, SyncVoiceConfig
-from syncvoice.public_layout import DISTILLED_KEY, read_sizes
+from syncvoice.records.weights import load_strict, metadata_path, read_metadata, read_state_dict, save_weights
 
 log = logging.getLogger(__name__)
 

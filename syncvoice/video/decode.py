@@ -15,16 +15,7 @@ from av.video.reformatter import VideoReformatter
 
 from syncvoice import clocks
 from syncvoice.audio import resample
-from syncvoice.video.media import (
-    REASONS,
-    ClipProblem,
-    Limits,
-    check_length,
-    check_size,
-    opened,
-    stream_of,
-    too_long,
-)
+from syncvoice.video.media import REASONS, ClipProblem, Limits, check_length, check_size, opened, stream_of, too_long
 
 __all__ = [
     "REASONS",

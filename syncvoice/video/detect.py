@@ -202,7 +202,7 @@ class S3FDBoxes:
     version = "1"
 
     def __init__(self, network: Any, weights_sha256: str | None = None, scale: float = 0.25, batch: int = 25) -> None:
-        """Detect with a loaded `syncvoice.model.s3fd.S3FD`; `scale` shrinks the frames, `batch` bounds the memory.
+        """Detect with a loaded `syncvoice.networks.s3fd.S3FD`; `scale` shrinks the frames, `batch` bounds the memory.
 
         A network in bfloat16 finds boxes that lie elsewhere by parts of a pixel: its version says so.
         """
@@ -221,8 +221,8 @@ class S3FDBoxes:
         """
         import torch
 
-        from syncvoice import checkpoints
-        from syncvoice.model.s3fd import S3FD
+        from syncvoice.networks.s3fd import S3FD
+        from syncvoice.records import weights as checkpoints
 
         network = S3FD()
         checkpoints.load_strict(network, checkpoints.read_state_dict(path), path)
@@ -241,7 +241,7 @@ class S3FDBoxes:
         import cv2
         import torch
 
-        from syncvoice.model.s3fd import MEAN_RGB, kept_boxes
+        from syncvoice.networks.s3fd import MEAN_RGB, kept_boxes
 
         height, width = frames[0].shape[:2]
         small = [cv2.resize(frame, (0, 0), fx=self._scale, fy=self._scale) for frame in frames]

@@ -11,9 +11,10 @@ import pytest
 import soundfile
 import torch
 
-from syncvoice.metrics.lip_sync import embed_lips, lip_sync_of, score_embeddings, window_distances
-from syncvoice.metrics.sync_curve import sync_curve
-from syncvoice.metrics.sync_tracked import (
+from syncvoice.fast.syncnet_fused import FusedSyncNet
+from syncvoice.metrics.lip_sync.curve import sync_curve
+from syncvoice.metrics.lip_sync.syncnet_mini import embed_lips, lip_sync_of, score_embeddings, window_distances
+from syncvoice.metrics.lip_sync.tracked import (
     FaceTrack,
     crop_track,
     face_tracks,
@@ -21,9 +22,8 @@ from syncvoice.metrics.sync_tracked import (
     shots,
     smoothed_windows,
 )
-from syncvoice.model.s3fd import S3FD
-from syncvoice.model.syncnet import V2, SyncNet
-from syncvoice.model.syncnet_fused import FusedSyncNet
+from syncvoice.networks.s3fd import S3FD
+from syncvoice.networks.syncnet import V2, SyncNet
 from syncvoice.video.detect import S3FDBoxes
 
 

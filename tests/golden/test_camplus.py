@@ -9,7 +9,7 @@ import torch
 
 from syncvoice.assets import local_asset
 from syncvoice.errors import UserError
-from syncvoice.model.camplus import CAMPPlus, fbank, log_fbank
+from syncvoice.networks.camplus import CAMPPlus, fbank, log_fbank
 from tests.golden.det import check_summary, det, fill, values
 
 GOLDEN = json.loads((Path(__file__).parent / "camplus.json").read_text())

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from syncvoice.model.ecapa import EcapaHead
+from syncvoice.networks.ecapa import EcapaHead
 from tests.golden.det import check_summary, det, fill
 
 GOLDEN = json.loads((Path(__file__).parent / "ecapa_head.json").read_text())

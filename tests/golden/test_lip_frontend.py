@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from syncvoice.model.lip_frontend import ACTIVATIONS, LipFrontEnd
+from syncvoice.networks.lip_frontend import ACTIVATIONS, LipFrontEnd
 from tests.golden.det import check_summary, det, fill
 
 GOLDEN = json.loads(Path(__file__).with_name("lipfront.json").read_text(encoding="utf-8"))

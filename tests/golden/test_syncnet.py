@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from syncvoice.metrics.lip_sync import distance_curve, lip_sync_of
-from syncvoice.model.syncnet import V2, SyncNet, mfcc
+from syncvoice.metrics.lip_sync.syncnet_mini import distance_curve, lip_sync_of
+from syncvoice.networks.syncnet import V2, SyncNet, mfcc
 from tests.golden.det import check_summary, det, fill, values
 
 GOLDEN = json.loads(Path(__file__).with_name("syncnet.json").read_text(encoding="utf-8"))

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from syncvoice.fast.packed import PackedEstimator
 from syncvoice.model.guidance import Scales
-from syncvoice.model.packed import PackedEstimator
 from syncvoice.model.solver import Conditions, euler, time_grid
 from syncvoice.model.zipformer import BiasNorm, padding_mask, relative_positions, swoosh_l, swoosh_r, time_sinusoid
 from syncvoice.model.zipvoice import ZipVoice, ZipVoiceConfig, expand_text, token_index_average

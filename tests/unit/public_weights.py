@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from syncvoice.model.public_layout import save_release
 from syncvoice.model.zipvoice import ZipVoice, ZipVoiceConfig
-from syncvoice.public_layout import save_release
 from syncvoice.text.vocabulary import emilia_symbols
 from tests.golden.det import fill
 

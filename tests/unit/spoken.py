@@ -5,10 +5,10 @@ from functools import lru_cache
 import numpy as np
 
 from syncvoice.audio import resample
-from syncvoice.corpus import phrases
-from syncvoice.corpus.speech import Speech, random_delivery, synthesise
-from syncvoice.corpus.voices import VOICES
-from syncvoice.metrics.scoring import Utterance
+from syncvoice.metrics.scorer import Utterance
+from syncvoice.minidub import phrases
+from syncvoice.minidub.speech import Speech, random_delivery, synthesise
+from syncvoice.minidub.voices import VOICES
 from syncvoice.seeding import rng
 
 

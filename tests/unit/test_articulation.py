@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from syncvoice.corpus.articulation import ARTICULATORS, VISEMES, articulation, prosody, visemes_of
-from syncvoice.corpus.phones import PHONE_CLASSES
+from syncvoice.text.articulation import ARTICULATORS, VISEMES, articulation, prosody, visemes_of
+from syncvoice.text.phones import PHONE_CLASSES
 
 OPENING, WIDTH, ROUNDING, CLOSURE, TEETH = range(5)
 

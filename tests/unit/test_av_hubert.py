@@ -11,7 +11,7 @@ from torch import Tensor
 from syncvoice.assets import read_asset
 from syncvoice.errors import UserError
 from syncvoice.features.lip_network import AVHubertLip
-from syncvoice.model.av_hubert import AVHubert, sizes_of
+from syncvoice.networks.av_hubert import AVHubert, sizes_of
 
 pytest.importorskip("syncvoice.torchaudio_shim")  # transformers imports torchaudio, which a CPU torch cannot do alone
 SMALL = {"dim": 128, "layers": 2, "feedforward_dim": 96, "kernel": 8, "groups": 4}

@@ -10,7 +10,7 @@ import pytest
 from syncvoice.errors import UserError
 from syncvoice.features.base import key_of
 from syncvoice.features.cache import FeatureStore, extract_shard, write_shard
-from syncvoice.manifest import Clip
+from syncvoice.records.clips import Clip
 
 CLIPS = [
     Clip(f"clip {k}", "s", "d", "p", "", "", "en", "", f"text {k}", None, Path("a.wav"), 10 + k, audio_sha256=f"{k}")

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from syncvoice import checkpoints
 from syncvoice.errors import UserError
+from syncvoice.records import weights as checkpoints
 
 
 class Sampler:

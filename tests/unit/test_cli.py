@@ -24,7 +24,7 @@ def test_problem_is_a_sentence_and_status_2(capsys: pytest.CaptureFixture[str]) 
 
 def test_help_imports_nothing_heavy() -> None:
     code = (
-        "import sys, syncvoice.cli, syncvoice.config, syncvoice.clocks\n"
+        "import sys, syncvoice.cli, syncvoice.study, syncvoice.clocks\n"
         "print([m for m in ('torch', 'lhotse', 'pandas', 'mediapipe', 'matplotlib') if m in sys.modules])"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

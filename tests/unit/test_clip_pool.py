@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from syncvoice.align import align, align_clip, outside, phones_of_text, word_times
 from syncvoice.audio import write_wav
-from syncvoice.corpus.phones import SILENCE
 from syncvoice.errors import UserError
-from syncvoice.manifest import Clip, write_manifest
 from syncvoice.pretraining.clip_pool import ClipPool, with_silences
+from syncvoice.records.clips import Clip, write_manifest
 from syncvoice.reporting.alignment import alignment_report, figures, markdown, word_errors
+from syncvoice.text.alignment import align, align_clip, outside, phones_of_text, word_times
+from syncvoice.text.phones import SILENCE
 from tests.unit.spoken import at_16k, script, speech
 
 RECOGNISER = Path(__file__).parents[2] / "weights" / "recogniser.safetensors"
@@ -20,7 +20,7 @@ RECOGNISER = Path(__file__).parents[2] / "weights" / "recogniser.safetensors"
 
 @pytest.fixture(scope="module")
 def recogniser() -> object:
-    from syncvoice.model.recogniser import CtcRecogniser
+    from syncvoice.networks.recogniser import CtcRecogniser
 
     return CtcRecogniser.load(RECOGNISER)
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from syncvoice.clocks import FPS, samples
-from syncvoice.corpus.phones import PHONE_CLASSES, canonical_phones, phone_class
-from syncvoice.corpus.phrases import sample_sentences, split_of
-from syncvoice.corpus.speech import (
+from syncvoice.errors import UserError
+from syncvoice.minidub.phrases import sample_sentences, split_of
+from syncvoice.minidub.speech import (
     INTENSITIES,
     MAX_FRAMES,
     Delivery,
@@ -20,10 +20,10 @@ from syncvoice.corpus.speech import (
     random_delivery,
     synthesise,
 )
-from syncvoice.corpus.voices import BACKBONE_VOICES, PRETRAIN_VOICES, STUDY_WER, TRAIN_VOICES, UNSEEN_VOICES, Voice
-from syncvoice.errors import UserError
+from syncvoice.minidub.voices import BACKBONE_VOICES, PRETRAIN_VOICES, STUDY_WER, TRAIN_VOICES, UNSEEN_VOICES, Voice
 from syncvoice.pretraining.speech_data import SpeechPool, build, check_seen, plan
 from syncvoice.seeding import rng
+from syncvoice.text.phones import PHONE_CLASSES, canonical_phones, phone_class
 from syncvoice.text.tokenizer import EmiliaTokenizer
 
 KINDS = [("en", "grid"), ("en", "phrases"), ("zh", "phrases")]

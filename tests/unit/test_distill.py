@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from syncvoice.generation.zero_shot import Prompt, Steps, sample
+from syncvoice.model.public_layout import DISTILLED_KEY
 from syncvoice.model.solver import euler_distilled, time_grid
 from syncvoice.model.zipformer import swoosh_r, time_sinusoid
 from syncvoice.model.zipvoice import ZipVoice, ZipVoiceConfig
-from syncvoice.public_layout import DISTILLED_KEY
-from syncvoice.zero_shot import Prompt, Steps, sample
 from tests.unit.public_weights import tiny
 
 PROMPT = Prompt(torch.linspace(-1, 0, 1200).reshape(12, 100), [20, 30, 40], 0.1)

@@ -39,7 +39,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_wav(folder / "ref.wav", draw.normal(0, 0.05, 36_000).astype(np.float32), 24_000)
     start_weights(folder)
     torch.manual_seed(1)
-    from syncvoice.checkpoints import save_weights, write_metadata
+    from syncvoice.records.weights import save_weights, write_metadata
 
     save_weights(folder / "vocoder.safetensors", Vocoder(VOCODER).state_dict())
     write_metadata(folder / "vocoder.safetensors", {"config": VOCODER})
@@ -355,7 +355,9 @@ def test_mistakes_are_sentences(place: Path, options: dict, message: str) -> Non
 
 
 def test_sound_that_is_not_finite_leaves_no_file(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("syncvoice.generation.decode", lambda vocoder, mel, n: np.full(960 * n, np.nan, np.float32))
+    monkeypatch.setattr(
+        "syncvoice.generation.speech.decode", lambda vocoder, mel, n: np.full(960 * n, np.nan, np.float32)
+    )
     with pytest.raises(UserError, match="not finite"):
         dub(place, "nan.mp4")
     assert not (place / "nan.mp4").exists()

@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch.nn.functional import conv2d
 
-from syncvoice.model import byte_convolution
-from syncvoice.model.byte_convolution import ByteConvolution, diffused
-from syncvoice.model.fast_convolution import POINTS, FastConvolution, transforms
+from syncvoice.fast import byte_convolution
+from syncvoice.fast.byte_convolution import ByteConvolution, diffused
+from syncvoice.fast.fast_convolution import POINTS, FastConvolution, transforms
 
 SIZES = [(m, r) for r in (1, 2, 3, 4, 5) for m in (1, 2, 3, 4, 5, 6, 7) if m + r - 2 in POINTS]
 
@@ -68,7 +68,7 @@ def test_a_picture_does_not_depend_on_its_neighbours(monkeypatch: pytest.MonkeyP
     fast = FastConvolution(torch.randn(8, 4, 3, 3), 1, 1, (4, 4), torch.float32)
     x = pictures(5, 13, 13, 4)
     together = fast(x)
-    monkeypatch.setattr("syncvoice.model.fast_convolution.CACHE_BYTES", 1)  # one picture at a time
+    monkeypatch.setattr("syncvoice.fast.fast_convolution.CACHE_BYTES", 1)  # one picture at a time
     torch.testing.assert_close(fast(x), together, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(torch.cat([fast(x[k : k + 1]) for k in range(5)]), together, atol=1e-5, rtol=1e-5)
 

@@ -14,7 +14,7 @@ from syncvoice.audio import write_wav
 from syncvoice.errors import UserError
 from syncvoice.features.base import make_extractor
 from syncvoice.features.mel import FEATURE_SCALE, log_mel
-from syncvoice.manifest import Clip
+from syncvoice.records.clips import Clip
 from tests.golden.det import values
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "vocos.json").read_text())["vocos_fbank"]

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from syncvoice.config.study import Feature
 from syncvoice.errors import UserError
 from syncvoice.features.base import EXTRACTORS, key_of, make_extractor
 from syncvoice.features.blendshapes import COUNT, UPPER
 from syncvoice.features.cache import FeatureStore, extract_shard
-from syncvoice.manifest import Clip, write_manifest
-from syncvoice.model.lip_frontend import LipFrontEnd
+from syncvoice.networks.lip_frontend import LipFrontEnd
+from syncvoice.records.clips import Clip, write_manifest
+from syncvoice.study.study import Feature
 from syncvoice.video.crop import encode_jpeg
 from syncvoice.video.store import TrackWriter
 from syncvoice.video.track import Track

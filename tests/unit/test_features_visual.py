@@ -12,7 +12,7 @@ from syncvoice.features.face import VALUES as FACE_VALUES
 from syncvoice.features.lip import VALUES as LIP_VALUES
 from syncvoice.features.lip import lip_features
 from syncvoice.features.mesh import align, with_differences
-from syncvoice.manifest import Clip
+from syncvoice.records.clips import Clip
 from syncvoice.video.detect import MediaPipeMesh
 from syncvoice.video.store import TrackWriter
 from syncvoice.video.track import STABLE_POINTS, make_track

@@ -12,14 +12,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from syncvoice.generation import Request, Sampling, sample_mels
-from syncvoice.manifest import Clip
+from syncvoice.generation.speech import Request, Sampling, sample_mels
 from syncvoice.model.fusion import TextVisualFusion
 from syncvoice.model.guidance import CONDITIONS, Scales
 from syncvoice.model.solver import Conditions, euler
 from syncvoice.model.syncvoice import Script, SyncVoice, SyncVoiceConfig
 from syncvoice.model.zipformer import padding_mask
 from syncvoice.model.zipvoice import ZipVoice
+from syncvoice.records.clips import Clip
 from syncvoice.training.data import BatchPlan
 from syncvoice.training.objective import Batch, Masking, predict
 from tests.unit.test_model import TINY, make_model, make_request, sample

@@ -9,10 +9,10 @@ import torch
 from syncvoice import clocks
 from syncvoice.audio import read_wav
 from syncvoice.errors import UserError
-from syncvoice.generation import Sampling, batches_by_length, point_name, points_of, save, swapped, synthesise
+from syncvoice.generation.speech import Sampling, batches_by_length, point_name, points_of, save, swapped, synthesise
 from syncvoice.model.guidance import Scales
 from syncvoice.model.vocoder import Vocoder
-from syncvoice.tasks import Utterance
+from syncvoice.records.tasks import Utterance
 from tests.unit.test_model import make_model, make_request
 
 VOCODER = {"dim": 16, "intermediate": 24, "layers": 1}

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from syncvoice.checkpoints import save_weights
 from syncvoice.cli import main
-from syncvoice.inspection import report, split_keys, zipvoice_prefix
+from syncvoice.model.inspection import report, split_keys, zipvoice_prefix
+from syncvoice.model.public_layout import save_release, write_state
 from syncvoice.model.zipvoice import ZipVoice, ZipVoiceConfig
-from syncvoice.public_layout import save_release, write_state
+from syncvoice.records.weights import save_weights
 from syncvoice.text.vocabulary import emilia_symbols
 from tests.unit.public_weights import tiny, write_training_folder
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from syncvoice.audio import resample
-from syncvoice.metrics.lip_sync import LipSync, embed_lips, mouth_of_video, score_embeddings, shrink
-from syncvoice.metrics.sync_check import delayed
-from syncvoice.model.syncnet import SyncNet
+from syncvoice.metrics.lip_sync.check import delayed
+from syncvoice.metrics.lip_sync.syncnet_mini import LipSync, embed_lips, mouth_of_video, score_embeddings, shrink
+from syncvoice.networks.syncnet import SyncNet
 from syncvoice.video.decode import read_sound
 from tests.unit.clip_files import real_data
 

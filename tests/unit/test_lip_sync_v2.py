@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from syncvoice.errors import UserError
-from syncvoice.metrics.lip_sync import LipSyncScorer, window_distances
-from syncvoice.metrics.lip_sync_v2 import TrackedScorer, WholeFrameScorer, load_v2
-from syncvoice.metrics.scoring import NotApplicable, ScoreError, Sources
-from syncvoice.metrics.sync_curve import COLUMNS, CurveWriter, plot_curve, speech_windows, sync_curve
-from syncvoice.metrics.sync_tracked import crop_window, face_tracks, running_median
-from syncvoice.model.syncnet import MINI, V2, SyncNet, audio_windows
-from syncvoice.model.syncnet_fused import FusedSyncNet
+from syncvoice.fast.syncnet_fused import FusedSyncNet
+from syncvoice.metrics.lip_sync.curve import COLUMNS, CurveWriter, plot_curve, speech_windows, sync_curve
+from syncvoice.metrics.lip_sync.syncnet_mini import LipSyncScorer, window_distances
+from syncvoice.metrics.lip_sync.syncnet_v2 import TrackedScorer, WholeFrameScorer, load_v2
+from syncvoice.metrics.lip_sync.tracked import crop_window, face_tracks, running_median
+from syncvoice.metrics.scorer import NotApplicable, ScoreError, Sources
+from syncvoice.networks.syncnet import MINI, V2, SyncNet, audio_windows
 from tests.unit.clip_files import RATE, face_frames, real_data, write_video
 from tests.unit.spoken import noise, utterance
 
@@ -75,7 +75,7 @@ def v2() -> SyncNet:
 
 
 def test_folded_network_gives_the_same_embeddings(v2: SyncNet, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("syncvoice.model.syncnet_fused.RUN", 2)  # three windows: two runs
+    monkeypatch.setattr("syncvoice.fast.syncnet_fused.RUN", 2)  # three windows: two runs
     lips, sounds = torch.randint(0, 256, (1, 3, 7, 224, 224)).float(), torch.randn(9, 1, 13, 20)
     with torch.inference_mode():
         expected = v2.embed_lips(lips), v2.embed_audio(sounds)
@@ -185,7 +185,7 @@ def test_running_median_is_scipys() -> None:
 def test_sixteen_bit_samples_reach_the_front_end_unchanged() -> None:
     samples = np.random.default_rng(0).integers(-32768, 32768, 16_000)
     audio = (samples / 32768).astype(np.float32)
-    from syncvoice.model.syncnet import mfcc
+    from syncvoice.networks.syncnet import mfcc
 
     np.testing.assert_allclose(audio_windows(audio, 2, 32768)[1, 0], mfcc(samples)[4:24].T, rtol=1e-5)
 
@@ -194,7 +194,7 @@ def test_face_of_a_grid_clip_is_tracked_with_mediapipe() -> None:
     clip = real_data("grid") / "s1" / "bbaf3s.mpg"
     if not clip.exists():
         pytest.skip("real GRID clips are not there")
-    from syncvoice.metrics.sync_tracked import crop_track
+    from syncvoice.metrics.lip_sync.tracked import crop_track
     from syncvoice.video.decode import FrameSource
     from syncvoice.video.detect import MediaPipeBoxes
 

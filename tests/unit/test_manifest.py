@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from syncvoice.errors import UserError
-from syncvoice.manifest import (
+from syncvoice.records.clips import (
     Clip,
     Excluded,
     clips_of,
@@ -91,7 +91,7 @@ def test_lhotse_would_write_the_same_lines(tmp_path: Path) -> None:
 
 def test_jobs_do_not_pay_for_the_import_of_lhotse(tmp_path: Path) -> None:
     write_manifest(tmp_path / "a.gz", [CLIP])
-    code = "import sys; from syncvoice.manifest import *; write_manifest('b.gz', clips_of('a.gz'))"
+    code = "import sys; from syncvoice.records.clips import *; write_manifest('b.gz', clips_of('a.gz'))"
     command = [sys.executable, "-c", f"{code}; print('lhotse' in sys.modules, 'torch' in sys.modules)"]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncvoice.errors import UserError
-from syncvoice.metrics import lip_sync as module
-from syncvoice.metrics.lip_sync import (
+from syncvoice.metrics.lip_sync import syncnet_mini as module
+from syncvoice.metrics.lip_sync.check import SyncClip, delayed, syncnet_check
+from syncvoice.metrics.lip_sync.syncnet_mini import (
     LipSyncScorer,
     distance_curve,
     embed_lips,
@@ -22,9 +23,8 @@ from syncvoice.metrics.lip_sync import (
     score_embeddings,
     shrink,
 )
-from syncvoice.metrics.scoring import NotApplicable, ScoreError, Sources
-from syncvoice.metrics.sync_check import SyncClip, delayed, syncnet_check
-from syncvoice.model.syncnet import MINI, V2, SyncNet, SyncNetConfig, audio_windows, mfcc, n_windows
+from syncvoice.metrics.scorer import NotApplicable, ScoreError, Sources
+from syncvoice.networks.syncnet import MINI, V2, SyncNet, SyncNetConfig, audio_windows, mfcc, n_windows
 from tests.unit.spoken import noise, utterance
 
 WEIGHTS = Path(__file__).parents[2] / "weights" / "syncnet.safetensors"
@@ -229,12 +229,13 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> list[SyncClip]:
     """Three rendered clips of unseen voices, tracked like any other video."""
     if not WEIGHTS.exists():
         pytest.skip("weights/syncnet.safetensors is not there")
-    from syncvoice.corpus.minidub import make_shard
+    from syncvoice.minidub.corpus import make_shard
+    from syncvoice.minidub.settings import CorpusJob
     from syncvoice.pretraining.syncnet import load_corpus
 
     split = {"clips": {"en": 3}, "voices": "unseen", "sentences": "test", "prosody_coupling": 1.0}
     folder = tmp_path_factory.mktemp("rendered")
-    make_shard({"seed": 77, "image_size": 288, "splits": {"check": split}}, "check", 0, folder)
+    make_shard(CorpusJob(seed=77, splits={"check": split}), "check", 0, folder)
     return load_corpus(folder, 48)
 
 
@@ -255,8 +256,8 @@ def test_shipped_network_finds_delays_and_prefers_own_sound(rendered: list[SyncC
 def test_shipped_network_passed_its_check() -> None:
     if not WEIGHTS.exists():
         pytest.skip("weights/syncnet.safetensors is not there")
-    from syncvoice.corpus.voices import UNSEEN_VOICES
     from syncvoice.files import read_json, sha256_of
+    from syncvoice.minidub.voices import UNSEEN_VOICES
 
     metadata = read_json(WEIGHTS.with_suffix(".json"))
     assert metadata["weights_sha256"] == sha256_of(WEIGHTS)

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from syncvoice.metrics.naturalness import BACKGROUND, MODEL, OVERALL, SIGNAL, DnsmosScorer, windows
-from syncvoice.metrics.onnx_parts import cut
+from syncvoice.fast.onnx_parts import cut
+from syncvoice.metrics.naturalness.dnsmos import BACKGROUND, MODEL, OVERALL, SIGNAL, DnsmosScorer, windows
 from tests.unit.real_sounds import grid_sound
 from tests.unit.spoken import at_16k, noise, speech, utterance
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncvoice.align import AlignedPhone, align, viterbi
-from syncvoice.metrics.phone_time import PhoneTimeScorer, phone_time_error, word_starts
-from syncvoice.metrics.scoring import NotApplicable, ScoreError
+from syncvoice.metrics.scorer import NotApplicable, ScoreError
+from syncvoice.metrics.timing.phone_times import PhoneTimeScorer, phone_time_error, word_starts
+from syncvoice.text.alignment import AlignedPhone, align, viterbi
 from tests.unit.spoken import at_16k, script, speech, utterance
 
 INVENTORY = ("_", "a", "b", "c")
@@ -131,7 +131,7 @@ def test_scorer_says_why_it_cannot() -> None:
 def test_shipped_recogniser_aligns_unseen_voices() -> None:
     if not RECOGNISER.exists():
         pytest.skip("weights/recogniser.safetensors is not there")
-    from syncvoice.model.recogniser import CtcRecogniser
+    from syncvoice.networks.recogniser import CtcRecogniser
 
     recogniser = CtcRecogniser.load(RECOGNISER)
     errors = []

@@ -12,9 +12,9 @@ from syncvoice.audio import write_wav
 from syncvoice.cli import main
 from syncvoice.commands.score import read_speech, read_task, score_rows
 from syncvoice.errors import UserError
-from syncvoice.manifest import Clip, write_manifest
 from syncvoice.metrics import METRIC_FILES, METRICS, metrics_of_file
-from syncvoice.metrics.scoring import NotApplicable, Score, ScoreError, cached_by_id, check_audio, is_silent
+from syncvoice.metrics.scorer import NotApplicable, Score, ScoreError, cached_by_id, check_audio, is_silent
+from syncvoice.records.clips import Clip, write_manifest
 from tests.unit.spoken import noise, script, speech
 
 COLUMNS = ("utterance", "clip", "text", "language", "speaker", "sex", "source", "reference", "reference_split")

@@ -9,17 +9,17 @@ import torch
 import yaml
 
 from syncvoice.audio import write_wav
-from syncvoice.config.load import load_study
 from syncvoice.errors import UserError
 from syncvoice.metrics import METRIC_FILES
-from syncvoice.metrics.scoring import ScoreError, Sources
-from syncvoice.metrics.sim_campplus import CamplusMiniScorer, CamplusZhEnScorer
-from syncvoice.metrics.sim_dvector import DvectorEncoder, DvectorSimilarityScorer, log_mel, prepare
-from syncvoice.metrics.sim_wavlm import WavlmEncoder, WavlmSimilarityScorer
-from syncvoice.metrics.speaker_similarity import Encoder, SilentSound
-from syncvoice.model.ecapa import WavLMSpeakerEncoder
-from syncvoice.model.wav2vec2 import TrunkConfig
-from syncvoice.model.wavlm import WavLM
+from syncvoice.metrics.scorer import ScoreError, Sources
+from syncvoice.metrics.voice.campplus import CamplusMiniScorer, CamplusZhEnScorer
+from syncvoice.metrics.voice.dvector import DvectorEncoder, DvectorSimilarityScorer, log_mel, prepare
+from syncvoice.metrics.voice.ge2e import Encoder, SilentSound
+from syncvoice.metrics.voice.wavlm import WavlmEncoder, WavlmSimilarityScorer
+from syncvoice.networks.ecapa import WavLMSpeakerEncoder
+from syncvoice.networks.wav2vec2 import TrunkConfig
+from syncvoice.networks.wavlm import WavLM
+from syncvoice.study.load import load_study
 from tests.unit.real_sounds import grid_clips, grid_sound, recording
 from tests.unit.spoken import noise, speech, utterance
 
@@ -151,7 +151,7 @@ def test_missing_weights_are_one_sentence(scorer: type, tmp_path: Path, monkeypa
 
 
 def test_dvector_weights_are_found_under_their_asset_name(tmp_path: Path) -> None:
-    from syncvoice.checkpoints import save_weights
+    from syncvoice.records.weights import save_weights
 
     save_weights(tmp_path / "dvector.safetensors", dvector_state(attentive=True), half=False)
     scorer = DvectorSimilarityScorer.from_sources(Sources(tmp_path, assets=tmp_path))

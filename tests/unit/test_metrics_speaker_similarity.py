@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from syncvoice.audio import write_wav
-from syncvoice.metrics.scoring import NotApplicable, ScoreError
-from syncvoice.metrics.speaker_similarity import (
+from syncvoice.metrics.scorer import NotApplicable, ScoreError
+from syncvoice.metrics.voice.ge2e import (
     SilentSound,
     SpeakerEncoder,
     SpeakerSimilarityScorer,

@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncvoice.audio import write_wav
-from syncvoice.metrics.scoring import NotApplicable, ScoreError
-from syncvoice.metrics.spectral import (
+from syncvoice.metrics.melody.spectral import (
     DECIBEL,
     McdScorer,
     McdVariantsScorer,
@@ -20,6 +19,7 @@ from syncvoice.metrics.spectral import (
     mcd_dtw_sl,
     mel_cepstra,
 )
+from syncvoice.metrics.scorer import NotApplicable, ScoreError
 from tests.unit.real_sounds import grid_clips, grid_sound
 from tests.unit.spoken import noise, script, speech, utterance
 

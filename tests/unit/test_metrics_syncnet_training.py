@@ -8,8 +8,8 @@ import torch
 
 from syncvoice.errors import UserError
 from syncvoice.files import read_json, sha256_of
-from syncvoice.metrics.sync_check import SyncClip
-from syncvoice.model.syncnet import SyncNet, audio_windows
+from syncvoice.metrics.lip_sync.check import SyncClip
+from syncvoice.networks.syncnet import SyncNet, audio_windows
 from syncvoice.pretraining import syncnet as training
 from syncvoice.pretraining.syncnet import Batches, augment_lips, contrastive_loss, load_pool, save_pool
 

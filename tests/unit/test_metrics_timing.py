@@ -6,12 +6,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from syncvoice.align import SILENCE, AlignedPhone, align_text, phones_of_text
 from syncvoice.audio import write_wav
 from syncvoice.datasets.folder import read_align
 from syncvoice.datasets.grid import sentence_of
-from syncvoice.metrics.scoring import NotApplicable, ScoreError
-from syncvoice.metrics.timing import TimingScorer, compare, span, speech_rate
+from syncvoice.metrics.scorer import NotApplicable, ScoreError
+from syncvoice.metrics.timing.speech_times import TimingScorer, compare, span, speech_rate
+from syncvoice.text.alignment import SILENCE, AlignedPhone, align_text, phones_of_text
 from tests.unit.clip_files import real_data
 from tests.unit.real_sounds import grid_clips, grid_sound
 from tests.unit.spoken import at_16k, script, speech, utterance
@@ -23,7 +23,7 @@ RECOGNISER = Path(__file__).parents[2] / "weights" / "recogniser.safetensors"
 def recogniser() -> object:
     if not RECOGNISER.exists():
         pytest.skip("weights/recogniser.safetensors is not there")
-    from syncvoice.model.recogniser import CtcRecogniser
+    from syncvoice.networks.recogniser import CtcRecogniser
 
     return CtcRecogniser.load(RECOGNISER)
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from syncvoice.errors import UserError
-from syncvoice.metrics.scoring import ScoreError, Sources
-from syncvoice.metrics.utmos import UtmosScorer
-from syncvoice.model.utmos import UtmosStrong
-from syncvoice.model.wav2vec2 import TrunkConfig
+from syncvoice.metrics.naturalness.utmos import UtmosScorer
+from syncvoice.metrics.scorer import ScoreError, Sources
+from syncvoice.networks.utmos import UtmosStrong
+from syncvoice.networks.wav2vec2 import TrunkConfig
 from tests.unit.spoken import noise, utterance
 
 CONVOLUTIONS = tuple((24, kernel, stride) for _, kernel, stride in TrunkConfig.convolutions)
@@ -70,7 +70,7 @@ def test_public_layout_has_the_names_and_sizes_of_the_published_file() -> None:
 
 
 def test_file_is_read_strictly(network: UtmosStrong, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("syncvoice.model.utmos.TrunkConfig", lambda: SMALL)
+    monkeypatch.setattr("syncvoice.networks.utmos.TrunkConfig", lambda: SMALL)
     state = network.state_dict()
     torch.save({**state, "wav2vec2.mask_emb": torch.ones(32)}, tmp_path / "utmos.pt")
     audio = torch.randn(1, 4000)

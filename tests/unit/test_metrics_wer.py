@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncvoice.corpus.phrases import GRID_SLOTS
-from syncvoice.metrics.scoring import NotApplicable, ScoreError, Sources
-from syncvoice.metrics.wer import (
+from syncvoice.metrics.scorer import NotApplicable, ScoreError, Sources
+from syncvoice.metrics.words.wer import (
     CtcScorer,
     ErrorCounts,
     PocketSphinxScorer,
@@ -19,6 +18,7 @@ from syncvoice.metrics.wer import (
     grid_grammar,
     jsgf_grammar,
 )
+from syncvoice.minidub.phrases import GRID_SLOTS
 from tests.unit.clip_files import real_data
 from tests.unit.spoken import at_16k, noise, script, speech, utterance
 

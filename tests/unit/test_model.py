@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from syncvoice.errors import UserError
-from syncvoice.generation import Request, Sampling, Voice, sample_mels
+from syncvoice.generation.speech import Request, Sampling, Voice, sample_mels
 from syncvoice.model.fusion import to_mel_rate
 from syncvoice.model.guidance import Scales, combine
 from syncvoice.model.solver import time_grid

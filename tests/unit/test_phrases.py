@@ -2,7 +2,8 @@
 
 import pytest
 
-from syncvoice.corpus.phrases import (
+from syncvoice.errors import UserError
+from syncvoice.minidub.phrases import (
     GRID_SLOTS,
     Sentence,
     grid_sentences,
@@ -12,8 +13,7 @@ from syncvoice.corpus.phrases import (
     sentences,
     split_of,
 )
-from syncvoice.corpus.speech import natural_duration
-from syncvoice.errors import UserError
+from syncvoice.minidub.speech import natural_duration
 
 KINDS = [("en", "grid"), ("en", "phrases"), ("zh", "phrases")]
 

@@ -10,7 +10,7 @@ from syncvoice.cli import main
 from syncvoice.datasets.base import read_dataset
 from syncvoice.errors import UserError
 from syncvoice.files import write_json
-from syncvoice.manifest import clips_of, read_excluded
+from syncvoice.records.clips import clips_of, read_excluded
 from syncvoice.video.decode import ClipProblem, FrameSource, Limits, decode_clip
 from syncvoice.video.mux import write_clip
 from syncvoice.video.pieces import cut_video, plan_pieces, quiet_frames, seconds_of

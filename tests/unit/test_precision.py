@@ -8,10 +8,10 @@ from torch import Tensor
 
 from benchmarks import plain
 from benchmarks.common import machine_facts, median_of, medians_of, write_result
+from syncvoice.fast import kernels, packed
+from syncvoice.fast.packed import PackedEstimator
+from syncvoice.fast.precision import prepare_for_sampling, resolve_precision
 from syncvoice.files import read_json
-from syncvoice.model import kernels, packed
-from syncvoice.model.packed import PackedEstimator
-from syncvoice.model.precision import prepare_for_sampling, resolve_precision
 from syncvoice.model.zipformer import TTSZipformer, padding_mask
 from syncvoice.model.zipvoice import ZipVoice, ZipVoiceConfig
 

@@ -13,8 +13,8 @@ from syncvoice.cli import main
 from syncvoice.datasets.minidub import COLUMNS
 from syncvoice.features.base import key_of, make_extractor
 from syncvoice.features.cache import FeatureStore
-from syncvoice.manifest import clips_of, read_excluded
-from syncvoice.tasks import read_task
+from syncvoice.records.clips import clips_of, read_excluded
+from syncvoice.records.tasks import read_task
 from tests.unit.clip_files import blank_frames, clicks, face_frames, write_video
 
 N = 20
@@ -54,11 +54,13 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def prepare(corpus: Path, out: str, split: str = "test", **settings: object) -> Path:
     """Run the command in the study's folder; returns the folder of its output."""
-    values = {"dataset": "minidub", "kind": "minidub", "split": split, "shards": 2, **settings}
-    (corpus.parent / "prepare.json").write_text(json.dumps(values))
-    arguments = "--corpus corpus --dataset minidub --settings prepare.json".split() + ["--split", split]
+    (corpus.parent / "prepare.json").write_text(json.dumps({"limits": settings}))
+    arguments = "--corpus corpus --dataset minidub --layout minidub --settings prepare.json".split() + [
+        "--split",
+        split,
+    ]
     arguments += ["--out", out, "--manifest", f"{out}/m.cuts.jsonl.gz", "--excluded", f"{out}/excluded.csv"]
-    assert main(["prepare", *arguments]) == 0
+    assert main(["prepare-shard", *arguments]) == 0
     return corpus.parent / out
 
 
@@ -150,17 +152,21 @@ def test_features_command(shard: Path, feature: str) -> None:
 
 def test_tasks_command(shard: Path) -> None:
     common = ["--manifest", "shard/m.cuts.jsonl.gz", "--references", "reference/m.cuts.jsonl.gz"]
-    assert main(["tasks", "--task", "en_en", *common, "--out", "tasks/en_en.csv"]) == 0
+    own, translation = {"language": "en", "text": "own"}, {"language": "zh", "text": "translation"}
+    for name, settings in {"en_en": own, "en_zh": translation}.items():
+        Path(f"{name}.json").write_text(json.dumps({**settings, "seed": 0}))
+    assert main(["tasks", "--settings", "en_en.json", *common, "--out", "tasks/en_en.csv"]) == 0
     utterances = read_task("tasks/en_en.csv")
     assert [entry.utterance for entry in utterances] == ["good2", "it's good"]
     assert {entry.reference for entry in utterances} == {"ref"} and utterances[0].reference_text == "other words"
-    assert main(["tasks", "--task", "en_zh", *common, "--out", "tasks/en_zh.csv"]) == 0
+    assert main(["tasks", "--settings", "en_zh.json", *common, "--out", "tasks/en_zh.csv"]) == 0
     (utterance,) = read_task("tasks/en_zh.csv")
     assert (utterance.text, utterance.language, utterance.reference_language) == ("你好", "zh", "en")
 
 
 def test_wrong_settings_are_a_user_error(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    Path("bad.json").write_text(json.dumps({"max_gaps": 3}))
-    arguments = "--corpus corpus --dataset minidub --settings bad.json --split test --out o --manifest m --excluded e"
-    assert main(["prepare", *arguments.split()]) == 2
+    Path("bad.json").write_text(json.dumps({"limits": {"max_gaps": 3}}))
+    arguments = "--corpus corpus --dataset minidub --layout minidub --settings bad.json --split test --out o "
+    arguments += "--manifest m --excluded e"
+    assert main(["prepare-shard", *arguments.split()]) == 2
     assert "max_gaps" in capsys.readouterr().err

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from syncvoice import checkpoints
 from syncvoice.clocks import SAMPLE_RATE
-from syncvoice.corpus.speech import Phone
 from syncvoice.errors import UserError
 from syncvoice.files import sha256_of
+from syncvoice.minidub.speech import Phone
 from syncvoice.model.vocoder import HOP, Vocoder
 from syncvoice.pretraining import data, loop, recogniser, speaker_encoder, vocoder
 from syncvoice.pretraining.speech_data import SpeechPool
+from syncvoice.records import weights as checkpoints
 
 SPEAKER_CONFIG = {
     "embedding_size": 8,
@@ -172,7 +172,7 @@ def test_error_counts_are_edit_distances() -> None:
 
 
 def test_unseen_utterances_are_test_sentences_of_unseen_voices() -> None:
-    from syncvoice.corpus.voices import PRETRAIN_VOICES, UNSEEN_VOICES
+    from syncvoice.minidub.voices import PRETRAIN_VOICES, UNSEEN_VOICES
 
     found = list(data.unseen_utterances(1, seed=3, unseen=UNSEEN_VOICES[:2]))
     assert len(found) == 6 and {u.language for u in found} == {"en", "zh"}

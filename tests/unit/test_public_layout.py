@@ -6,11 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from syncvoice import checkpoints
 from syncvoice.cli import main
 from syncvoice.errors import UserError
-from syncvoice.model.zipvoice import ZipVoice
-from syncvoice.public_layout import (
+from syncvoice.generation.zero_shot import Prompt, Steps, sample
+from syncvoice.model.public_layout import (
     DISTILLED_KEY,
     average_between,
     layout_files,
@@ -18,10 +17,11 @@ from syncvoice.public_layout import (
     save_release,
     write_state,
 )
+from syncvoice.model.zipvoice import ZipVoice
+from syncvoice.records import weights as checkpoints
 from syncvoice.text.characters import LibriTTSTokenizer
 from syncvoice.text.tokenizer import EmiliaTokenizer
 from syncvoice.text.vocabulary import emilia_symbols, write_vocabulary
-from syncvoice.zero_shot import Prompt, Steps, sample
 from tests.unit.public_weights import tiny, write_training_folder
 
 

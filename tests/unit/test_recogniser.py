@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from syncvoice import checkpoints
-from syncvoice.model.recogniser import BLANK, CtcRecogniser, features, pad_features
+from syncvoice.networks.recogniser import BLANK, CtcRecogniser, features, pad_features
+from syncvoice.records import weights as checkpoints
 
 CONFIG = {
     "dim": 16,

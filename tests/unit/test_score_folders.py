@@ -15,8 +15,8 @@ from syncvoice.commands.score_folders import Tally, report
 from syncvoice.errors import UserError
 from syncvoice.metrics import METRIC_FILES, MetricFile
 from syncvoice.metrics.folders import Folder, chosen_files, read_texts
-from syncvoice.metrics.rows import scored
-from syncvoice.metrics.scoring import Score, ScoreError, Sources, cached_by_id
+from syncvoice.metrics.scorer import Score, ScoreError, Sources, cached_by_id
+from syncvoice.records.scores import scored
 from tests.unit.clip_files import RATE, blank_frames, write_video
 from tests.unit.spoken import noise, script, speech
 

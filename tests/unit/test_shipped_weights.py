@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from syncvoice import checkpoints
-from syncvoice.corpus.voices import UNSEEN_VOICES
 from syncvoice.dubbing.model import load_dubbing_model
 from syncvoice.files import sha256_of
-from syncvoice.model.camplus import CAMPPlus, fbank
-from syncvoice.model.recogniser import CtcRecogniser
+from syncvoice.minidub.voices import UNSEEN_VOICES
 from syncvoice.model.vocoder import Vocoder
+from syncvoice.networks.camplus import CAMPPlus, fbank
+from syncvoice.networks.recogniser import CtcRecogniser
+from syncvoice.records import weights as checkpoints
 
 WEIGHTS = Path(__file__).parents[2] / "weights"
 NAMES = ("backbone", "vocoder", "speaker_encoder", "recogniser")

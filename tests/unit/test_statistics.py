@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from syncvoice import statistics as s
+from syncvoice.reporting import statistics as s
 
 
 def test_mean_interval_agrees_with_scipys_percentile_bootstrap() -> None:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from syncvoice.corpus.voices import UNSEEN_VOICES, VOICES
 from syncvoice.errors import UserError
+from syncvoice.minidub.voices import UNSEEN_VOICES, VOICES
 from syncvoice.text.espeak import SAMPLE_RATE, engine, phonemize
 
 TEXT = 'bin blue <break time="200ms"/> at f two now'

@@ -8,12 +8,12 @@ import pytest
 import torch
 import yaml
 
-from syncvoice.config import Study, load_study
-from syncvoice.config.settings import recipe_settings
 from syncvoice.errors import UserError
 from syncvoice.files import write_json
+from syncvoice.model.public_layout import save_release
 from syncvoice.model.zipvoice import ZipVoice
-from syncvoice.public_layout import save_release
+from syncvoice.study import Study, load_study
+from syncvoice.study.jobs import recipe_settings
 from syncvoice.training.optimisers import optimiser_of
 from syncvoice.training.start import load_model, model_from_start, new_parts
 from tests.unit.test_model import TINY

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from syncvoice.errors import UserError
-from syncvoice.model.ecapa import WavLMSpeakerEncoder
-from syncvoice.model.wav2vec2 import TrunkConfig, Wav2Vec2
-from syncvoice.model.wavlm import WavLM, distance_buckets, normalised
+from syncvoice.networks.ecapa import WavLMSpeakerEncoder
+from syncvoice.networks.wav2vec2 import TrunkConfig, Wav2Vec2
+from syncvoice.networks.wavlm import WavLM, distance_buckets, normalised
 
 pytest.importorskip("syncvoice.torchaudio_shim")  # transformers imports torchaudio, which a CPU torch cannot do alone
 transformers = pytest.importorskip("transformers")
@@ -135,7 +135,7 @@ def test_position_bias_matters(wavlm: WavLM, audio: torch.Tensor) -> None:
 def test_blocks_of_queries_change_nothing(wavlm: WavLM, audio: torch.Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
     with torch.inference_mode():
         whole = wavlm(audio)[-1]
-        monkeypatch.setattr("syncvoice.model.wavlm.QUERY_BLOCK", 37)
+        monkeypatch.setattr("syncvoice.networks.wavlm.QUERY_BLOCK", 37)
         torch.testing.assert_close(wavlm(audio)[-1], whole, atol=1e-5, rtol=1e-5)
 
 
@@ -194,7 +194,7 @@ def test_public_file_is_read_with_its_own_names(
     extra = {"loss_calculator.projection.weight": torch.ones(2), "feature_extract.model.mask_emb": torch.ones(2)}
     torch.save({"model": {**public, **extra}}, tmp_path / "public.pth")
     config = encoder.trunk.config
-    monkeypatch.setattr("syncvoice.model.ecapa.WavLM", lambda: WavLM(config, BUCKETS, FAR))
+    monkeypatch.setattr("syncvoice.networks.ecapa.WavLM", lambda: WavLM(config, BUCKETS, FAR))
     sound = np.random.default_rng(0).standard_normal(5000).astype(np.float32)
     loaded = WavLMSpeakerEncoder.load(tmp_path / "public.pth")
     torch.testing.assert_close(loaded.embed([sound]), encoder.embed([sound]))

@@ -9,12 +9,12 @@ import pytest
 
 from syncvoice.errors import UserError
 from syncvoice.metrics import METRIC_FILES, METRICS, metrics_of_file
-from syncvoice.metrics import wer_protocols as protocols
-from syncvoice.metrics.rows import Work, scored, write_rows
-from syncvoice.metrics.scoring import NotApplicable, ScoreError, Sources
-from syncvoice.metrics.wer import ErrorCounts
-from syncvoice.metrics.whisper_transcripts import WhisperTranscriber, load_model
-from syncvoice.metrics.whisper_wer import WhisperBaseScorer, WhisperLargeScorer, WhisperSeedTtsScorer
+from syncvoice.metrics.scorer import NotApplicable, ScoreError, Sources
+from syncvoice.metrics.words import protocols
+from syncvoice.metrics.words.wer import ErrorCounts
+from syncvoice.metrics.words.whisper_transcripts import WhisperTranscriber, load_model
+from syncvoice.metrics.words.whisper_wer import WhisperBaseScorer, WhisperLargeScorer, WhisperSeedTtsScorer
+from syncvoice.records.scores import Work, scored, write_rows
 from tests.unit.spoken import noise, script, speech, utterance
 
 PEER = {"language": "en", "temperature": 0.0, "condition_on_previous_text": False, "fp16": False}

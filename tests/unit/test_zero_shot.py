@@ -6,10 +6,7 @@ import torch
 from torch import Tensor
 
 from syncvoice.errors import UserError
-from syncvoice.model.vocoder import Vocoder
-from syncvoice.public_layout import Release
-from syncvoice.text.tokenizer import EmiliaTokenizer
-from syncvoice.zero_shot import (
+from syncvoice.generation.zero_shot import (
     Prompt,
     Steps,
     join,
@@ -24,6 +21,9 @@ from syncvoice.zero_shot import (
     trim,
     with_end_mark,
 )
+from syncvoice.model.public_layout import Release
+from syncvoice.model.vocoder import Vocoder
+from syncvoice.text.tokenizer import EmiliaTokenizer
 from tests.unit.public_weights import tiny
 
 RATE = 24_000
@@ -182,7 +182,7 @@ def test_a_long_text_is_said_in_pieces(release: Release, vocoder: Vocoder, monke
         said.append(len(tokens))
         return torch.zeros(40, 100)
 
-    monkeypatch.setattr("syncvoice.zero_shot.sample", short)
+    monkeypatch.setattr("syncvoice.generation.zero_shot.sample", short)
     speak(release, vocoder, prompt, "今天，我们去学校。明天，我们去银行。后天，我们回家", "zh")
     assert said == [16, 16, 14]
     said.clear()

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from syncvoice.checkpoints import save_weights, write_metadata
 from syncvoice.features.cache import write_shard
 from syncvoice.files import sha256_of
-from syncvoice.manifest import Clip, write_manifest
-from syncvoice.model.camplus import CAMPPlus
 from syncvoice.model.syncvoice import SyncVoice, SyncVoiceConfig
+from syncvoice.networks.camplus import CAMPPlus
+from syncvoice.records.clips import Clip, write_manifest
+from syncvoice.records.weights import save_weights, write_metadata
 from syncvoice.seeding import rng
 from syncvoice.training.run import train
 from tests.unit.test_model import TINY

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from syncvoice.config import read_study
 from syncvoice.metrics import METRIC_FILES
+from syncvoice.study import read_study
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 Change = Callable[[dict[str, Any]], None]

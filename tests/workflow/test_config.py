@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
-from syncvoice.config import Study, load_study, read_study
-from syncvoice.config.settings import job_settings, recipe_settings
 from syncvoice.errors import UserError
+from syncvoice.study import Study, load_study, read_study
+from syncvoice.study.jobs import job_settings, recipe_settings
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 

@@ -13,9 +13,9 @@ from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
 
 from syncvoice.assets import read_registry
-from syncvoice.config import load_study
-from syncvoice.config.checks import nearest
-from syncvoice.config.settings import job_settings, recipe_settings
+from syncvoice.study import load_study
+from syncvoice.section import nearest
+from syncvoice.study.jobs import job_settings, recipe_settings
 from syncvoice.errors import UserError
 from syncvoice.metrics import METRIC_FILES
 from syncvoice.provenance import code_digest
@@ -74,13 +74,13 @@ def as_json(value):
 
 def threads_of(kind):
     """Threads that a kind of job computes with (config, never --cores)."""
-    return STUDY.threads[kind]
+    return getattr(STUDY.threads, kind)
 
 
 def thread_environment(kind):
     """Environment that fixes the threads of numerical libraries whatever --cores grants."""
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    return " ".join(f"{name}={STUDY.threads[kind]}" for name in names)
+    return " ".join(f"{name}={threads_of(kind)}" for name in names)
 
 
 def settings_text(wildcards):
@@ -109,7 +109,7 @@ def check_recipes_have_rules():
 
 def is_embedded(dataset):
     """Whether the workflow makes this data set itself."""
-    return STUDY.datasets[dataset].kind == "minidub"
+    return STUDY.datasets[dataset].is_embedded
 
 
 def data_cards():
@@ -352,16 +352,19 @@ def task_of_table(wildcards):
 
 def inputs_of_plot(wildcards):
     """What a plot shows: a table, scores of rows on a task, speech (spectrograms) or training curves."""
-    plot = STUDY.plots[wildcards.plot]
-    files = []
-    if plot.table:
-        files.append(f"{RESULTS}/tables/{plot.table}.csv")
-    if plot.task:
-        files.append(f"{RESULTS}/tasks/{plot.task}.csv")
-        files += scores_of(plot.rows, plot.task)
-    if plot.kind == "spectrogram":
-        files += [f"{RESULTS}/speech/{row}/{plot.task}" for row in plot.rows]
-    return files + [f"{RESULTS}/models/{recipe}/curve.csv" for recipe in plot.recipes or []]
+    shown = STUDY.plots[wildcards.plot].shows()
+    files = [f"{RESULTS}/tables/{shown.table}.csv"] if shown.table else []
+    if shown.task:
+        files.append(f"{RESULTS}/tasks/{shown.task}.csv")
+        files += scores_of(shown.rows, shown.task)
+    if shown.speech:
+        files += [f"{RESULTS}/speech/{row}/{shown.task}" for row in shown.rows]
+    return files + [f"{RESULTS}/models/{recipe}/curve.csv" for recipe in shown.recipes]
+
+
+def code_of_plot(wildcards):
+    """Digest of what draws one kind of plot; another kind does not count."""
+    return code_digest("syncvoice.commands.plot", f"syncvoice.reporting.plots.{STUDY.plots[wildcards.plot].kind}")
 
 
 def inputs_of_gallery(wildcards):

@@ -42,7 +42,7 @@ rule check_syncnet:
     resources:
         mem_mb=2000,
     params:
-        code=code_digest("syncvoice.commands.score", "syncvoice.metrics.lip_sync"),
+        code=code_digest("syncvoice.commands.score", "syncvoice.metrics.lip_sync.syncnet_mini"),
         env=thread_environment("score"),
     shell:
         "{params.env} syncvoice score --check-syncnet --manifest {input.manifests} --network syncnet={input.weights}"

@@ -1,0 +1,1 @@
+"""From a trained model to speech: rows of a study, sampling, public zero-shot rules."""

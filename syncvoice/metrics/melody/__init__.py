@@ -1,0 +1,1 @@
+"""Pitch, energy and spectrum against the clip's own sound."""

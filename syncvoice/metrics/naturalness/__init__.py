@@ -1,0 +1,1 @@
+"""Does it sound like a person? Predicted opinion scores."""

@@ -1,0 +1,97 @@
+"""Phone time error: are the phones spoken when the video shows them? A lip-sync measure without a lip-sync network.
+
+Conventions
+-----------
+Audio is mono float32 at 16 kHz. The phones of the script and the times at which the video shows them come from the
+clip's manifest. The generated speech is aligned to the same phones (`syncvoice.text.alignment`, phone head of the small
+recogniser, 100 frames per second). The value is the mean absolute difference of start times over all phones, in
+milliseconds; lower is better. It is defined where the dub says what the clip says (same text and language). The
+aligner is not perfect: its own error is the value of the row `ground_truth`, and no row can be trusted below it.
+Clips whose phone times nobody knows: `syncvoice.metrics.timing.speech_times`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from syncvoice.files import sha256_of
+from syncvoice.metrics.melody.spectral import require_same_text
+from syncvoice.metrics.scorer import NotApplicable, Score, ScoreError, Sources, Utterance, is_silent
+from syncvoice.text.alignment import SILENCE, AlignedPhone, align
+
+if TYPE_CHECKING:
+    from syncvoice.networks.recogniser import CtcRecogniser
+
+Interval = tuple[str, float, float]
+
+
+def phone_time_error(aligned: Sequence[AlignedPhone], shown: Sequence[Interval]) -> float:
+    """Mean absolute difference of start times in milliseconds.
+
+    Args:
+        aligned: phones of the sound.
+        shown: (symbol, start_s, end_s) of the video, without silences, same length.
+
+    Raises:
+        ValueError: lengths differ or there is no phone.
+    """
+    if len(aligned) != len(shown) or not shown:
+        raise ValueError(
+            f"{len(aligned)} aligned and {len(shown)} shown phones; expected the same number, at least one"
+        )
+    differences = [abs(phone.start_s - start) for phone, (_, start, _) in zip(aligned, shown, strict=True)]
+    return float(1000 * np.mean(differences))
+
+
+def word_starts(phones: Sequence[Interval], words: Sequence[Interval]) -> list[int] | None:
+    """Indices of the phones that begin a word; None when words are unknown.
+
+    Args:
+        phones, words: (symbol, start_s, end_s); silences are no phones.
+    """
+    if not words:
+        return None
+    starts = np.array([start for _, start, _ in phones])
+    return sorted({int(np.abs(starts - start).argmin()) for symbol, start, _ in words if symbol != SILENCE})
+
+
+class PhoneTimeScorer:
+    """Align generated speech and compare with the times the video shows."""
+
+    NAME = "ctc_aligned"
+    VERSION = "1"
+
+    def __init__(self, recogniser: "CtcRecogniser", clips: Mapping[str, Any], weights_sha256: str = "") -> None:
+        """Score against clips: id -> object with `phones`, `words`, `text` and `language`."""
+        self._recogniser: Any = recogniser
+        self._clips = clips
+        self.weights_sha256 = weights_sha256
+
+    @classmethod
+    def from_sources(cls, sources: Sources) -> "PhoneTimeScorer":
+        """Load the recogniser from the weights folder."""
+        from syncvoice.networks.recogniser import CtcRecogniser
+
+        path = sources.weight_file("recogniser")
+        return cls(CtcRecogniser.load(path), sources.clips, sha256_of(path))
+
+    def metrics_for(self, row: Mapping[str, str]) -> list[str]:
+        """One metric for every row."""
+        return [f"phone_time_error.{self.NAME}"]
+
+    def score(self, utterance: Utterance) -> list[Score]:
+        """Score one utterance."""
+        clip = require_same_text(utterance, self._clips.get(utterance.row["clip"]))
+        phones = [phone for phone in clip.phones if phone[0] != SILENCE]
+        if not phones:
+            raise NotApplicable("phone times of the clip are not known")
+        if is_silent(utterance.audio_16k):
+            raise ScoreError("sound is silent: nothing to align")
+        log_probs, fps = self._recogniser.phone_log_probs(utterance.audio_16k)
+        starts = word_starts(phones, clip.words)
+        try:
+            aligned = align(np.asarray(log_probs), fps, [p[0] for p in phones], self._recogniser.phones, starts)
+        except ValueError as error:
+            raise ScoreError(str(error)) from error
+        return [Score(self.metrics_for(utterance.row)[0], phone_time_error(aligned, phones))]

@@ -1,0 +1,1 @@
+"""Whose voice is it? Similarity of speaker embeddings."""

@@ -1,0 +1,1 @@
+"""Are the words understood? Recognisers and published counting protocols."""

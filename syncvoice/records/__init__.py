@@ -1,0 +1,1 @@
+"""What lies between stages: clips, tasks, scores, weight files; one reader each."""

@@ -1,0 +1,111 @@
+"""Checks between sections of a study: every name must exist, and no network may score what it conditions."""
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from pathlib import PurePath
+
+from syncvoice.errors import UserError
+from syncvoice.metrics import METRIC_FILES, METRICS
+from syncvoice.section import nearest
+from syncvoice.study.study import Study
+
+Use = tuple[str, str, str, Iterable[str]]  # key path, kind of thing, name used, valid names
+
+
+def check_names(study: Study, source: str) -> None:
+    """Check every name that one section uses from another.
+
+    Raises:
+        UserError: a name is unknown; the message gives the nearest valid one.
+    """
+    for where, kind, name, valid in chain(_uses_of_data(study), _uses_of_rows(study)):
+        if name not in (names := list(valid)):
+            raise UserError(f"{source}: {where}: unknown {kind} {name!r}; {nearest(name, names)}")
+
+
+def check_networks(study: Study, source: str) -> None:
+    """Check that no network both conditions a model and scores it: its score would measure itself.
+
+    Raises:
+        UserError: a metric's network or weights also stand behind a feature, vocoder or speaker encoder.
+    """
+    conditioning = study.conditioning_networks()
+    conditioning |= {PurePath(file).stem for file in conditioning if not file.startswith("weights/")}  # assets by name
+    for where, metric in _scored(study):
+        file = METRIC_FILES[metric]
+        for network in (file.id.split(".")[1], *file.assets, *weights_of_metric(metric)):
+            if network in conditioning:
+                raise UserError(
+                    f"{source}: {where}.metrics: {metric} scores with {network}, which also conditions a "
+                    "model (feature, vocoder or speaker encoder); its score would measure itself, choose another"
+                )
+
+
+def _scored(study: Study) -> Iterator[tuple[str, str]]:
+    """Yield every scoring job with the key path that asks for it."""
+    yield from ((f"tasks.{name}", metric) for name, task in study.tasks.items() for metric in task.metrics)
+    for name, experiment in study.experiments.items():
+        yield from ((f"experiments.{name}", metric) for metric in experiment.metrics or [])
+
+
+def weights_of_metric(metric: str) -> list[str]:
+    """Return the weight files that a scoring job reads."""
+    return [f"weights/{name}.safetensors" for name in METRIC_FILES[metric].weights]
+
+
+def _uses_of_data(study: Study) -> Iterator[Use]:
+    """Yield the names that adaptations, tasks, recipes and experiments use."""
+    for network, adaptation in study.adapt.items():
+        yield f"adapt.{network}.dataset", "dataset", adaptation.dataset, study.datasets
+        yield f"adapt.{network}.split", "split", adaptation.split, study.datasets[adaptation.dataset].splits
+    if (report := study.alignment_report) is not None:
+        yield "alignment_report.dataset", "dataset", report.dataset, study.datasets
+        yield "alignment_report.split", "split", report.split, study.datasets[report.dataset].splits
+    for name, task in study.tasks.items():
+        yield f"tasks.{name}.dataset", "dataset", task.dataset, study.datasets
+        for key in ("split", "reference_split"):
+            yield f"tasks.{name}.{key}", "split", getattr(task, key), study.datasets[task.dataset].splits
+        yield from ((f"tasks.{name}.metrics", "metric", metric, METRIC_FILES) for metric in task.metrics)
+    for name, recipe in study.recipes.items():
+        yield f"recipes.{name}.dataset", "dataset", recipe.dataset, study.datasets
+        yield f"recipes.{name}.split", "split", recipe.split, study.datasets[recipe.dataset].splits
+        yield from ((f"recipes.{name}.visual", "feature", feature, study.features) for feature in recipe.visual)
+    for name, experiment in study.experiments.items():
+        where = f"experiments.{name}"
+        if experiment.recipe is not None:
+            yield f"{where}.recipe", "recipe", experiment.recipe, study.recipes
+        yield from ((f"{where}.tasks", "task", task, study.tasks) for task in experiment.tasks)
+        yield from ((f"{where}.metrics", "metric", metric, METRIC_FILES) for metric in experiment.metrics or [])
+
+
+def _uses_of_rows(study: Study) -> Iterator[Use]:
+    """Yield the names that tables, plots and the gallery use."""
+    for name, table in study.tables.items():
+        yield from _rows_of_task(study, f"tables.{name}", table.task, table.rows)
+        yield from ((f"tables.{name}.metrics", "metric", metric, METRICS) for metric in table.metrics)
+        if table.baseline is not None:
+            yield f"tables.{name}.baseline", "row", table.baseline, table.rows
+    for name, plot in study.plots.items():
+        shown = plot.shows()
+        if shown.table is not None:
+            yield f"plots.{name}.table", "table", shown.table, study.tables
+        if shown.task is not None:
+            yield from _rows_of_task(study, f"plots.{name}", shown.task, shown.rows)
+        yield from ((f"plots.{name}.recipes", "recipe", recipe, study.recipes) for recipe in shown.recipes)
+        known = study.tables[shown.table].metrics if shown.table in study.tables else METRICS
+        yield from ((f"plots.{name}", "metric", metric, known) for metric in shown.metrics)
+    for task, played in (study.gallery.tasks if study.gallery else {}).items():
+        yield from _rows_of_task(study, f"gallery.tasks.{task}", task, played.rows)
+        yield from ((f"gallery.tasks.{task}.metrics", "metric", metric, METRICS) for metric in played.metrics)
+    if (test := study.listening_test) is not None:
+        yield from _rows_of_task(study, "listening_test", test.task, test.rows)
+        compared = [*([test.baseline] if test.baseline else []), *(row for pair in test.pairs for row in pair)]
+        yield from (("listening_test", "row", row, test.rows) for row in compared)
+
+
+def _rows_of_task(study: Study, where: str, task: str, rows: Iterable[str]) -> Iterator[Use]:
+    """Yield the task and the rows that it must have."""
+    yield f"{where}.task", "task", task, study.tasks
+    for row in rows:
+        yield f"{where}.rows", "experiment", row, study.experiments
+        yield f"{where}.rows: experiments.{row}.tasks", "task", task, study.experiments[row].tasks

@@ -1,0 +1,208 @@
+"""The part of a study that each job sees: one small JSON-ready value per section.
+
+Jobs read files written from these values, never the whole study, so that a change reruns only what uses it. Captions
+and paper rows reach tables and plots but no job that computes speech or scores.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from syncvoice.datasets.settings import PrepareJob
+from syncvoice.metrics import METRIC_FILES, METRICS
+from syncvoice.minidub.settings import CorpusJob, SplitSettings
+from syncvoice.records.tasks import TaskJob, TaskSettings
+from syncvoice.reporting.columns import Column
+from syncvoice.reporting.plots.job import PlotJob
+from syncvoice.reporting.settings import (
+    Comparison,
+    Gallery,
+    GalleryJob,
+    GallerySection,
+    ListeningTest,
+    ListeningTestJob,
+    PaperValue,
+    Row,
+    TableJob,
+)
+from syncvoice.section import Section
+from syncvoice.study.study import AdaptedNetwork, Study
+
+Settings = dict[str, Any]
+NETWORK_TITLES = {"syncnet": "mini SyncNet", "recogniser": "mini CTC recogniser"}
+
+
+def job_settings(study: Study, paper: Settings, training: Mapping[str, Settings] | None = None) -> dict[str, Settings]:
+    """Return the settings of every job by section path, e.g. "features/lip" or "experiments/M3".
+
+    Args:
+        study: the resolved study.
+        paper: content of config/paper_values.yaml.
+        training: content of config/pretrain/NETWORK.yaml by network; {} where the study trains none on.
+    """
+    plain = {
+        **{
+            f"adapt/{network}": _adapt_settings(study, network, (training or {}).get(network, {}))
+            for network in study.adapt
+        },
+        **{f"features/{name}": {"feature": name, **entry.model_dump()} for name, entry in study.features.items()},
+        **{f"experiments/{name}": _experiment_settings(study, name) for name in study.experiments},
+    }
+    typed = {
+        **_corpus_jobs(study),
+        **_prepare_jobs(study),
+        **{f"tasks/{name}": _task_job(study, name) for name in study.tasks},
+        **{f"tables/{name}": _table_job(study, name, paper) for name in study.tables},
+        **{f"plots/{name}": _plot_job(study, name) for name in study.plots},
+        **({"gallery": _gallery_job(study, study.gallery)} if study.gallery else {}),
+        **({"listening_test": _listening_test_job(study, study.listening_test)} if study.listening_test else {}),
+    }
+    return plain | {name: job.model_dump(mode="json") for name, job in typed.items()}
+
+
+def recipe_settings(study: Study, recipe: str) -> Settings:
+    """Return the resolved recipe, as it goes into results/{study}/recipes/{recipe}.json."""
+    return {"recipe": recipe, **study.recipes[recipe].model_dump()}
+
+
+def _corpus_jobs(study: Study) -> dict[str, Section]:
+    """Return the jobs that make each split of the embedded corpus, and all splits together for its data card."""
+    jobs: dict[str, Section] = {}
+    for name, dataset in study.datasets.items():
+        if not dataset.is_embedded or dataset.settings is None:
+            continue
+        shared = {**dataset.settings.model_dump(), "dataset": name}
+        contents = {key: split.settings for key, split in dataset.splits.items()}
+        splits = {key: held for key, held in contents.items() if isinstance(held, SplitSettings)}
+        shards = {key: split.shards for key, split in dataset.splits.items()}
+        jobs[f"corpus/{name}"] = CorpusJob(**shared, splits=splits, shards=shards)
+        for key, settings in splits.items():
+            jobs[f"corpus/{name}/{key}"] = CorpusJob(**shared, splits={key: settings}, shards={key: shards[key]})
+    return jobs
+
+
+def _prepare_jobs(study: Study) -> dict[str, Section]:
+    """Return the limits of preparing, and for each split of a local folder also which clips belong to it."""
+    jobs: dict[str, Section] = {"prepare": PrepareJob(limits=study.prepare)}
+    for name, dataset in study.datasets.items():
+        for split, entry in {} if dataset.is_embedded else dataset.splits.items():
+            jobs[f"prepare/{name}/{split}"] = PrepareJob(limits=study.prepare, selection=entry.selection)
+    return jobs
+
+
+def _adapt_settings(study: Study, network: AdaptedNetwork, training: Settings) -> Settings:
+    """Return the settings of training a shipped network further; its clips take the place of the synthetic ones."""
+    adaptation = study.adapt[network]
+    synthetic = {"pool", "pool_size", "pool_seed", "work", "corpus", "check_per_voice"}
+    kept = {key: value for key, value in training.items() if key not in synthetic}
+    if "vocoder" in kept:
+        kept["vocoder"] = study.network_file("vocoder")
+    manifest = f"results/{study.name}/manifests/{adaptation.dataset}/{adaptation.split}.cuts.jsonl.gz"
+    return {**kept, **adaptation.settings, "manifests": {"train": [manifest]}}
+
+
+def _task_job(study: Study, name: str) -> TaskJob:
+    """Return what decides the list of utterances of a task."""
+    task = study.tasks[name]
+    chosen = {field: getattr(task, field) for field in TaskSettings.model_fields}
+    return TaskJob(**chosen, seed=study.seed)
+
+
+def _experiment_settings(study: Study, name: str) -> Settings:
+    """Return what decides the speech of a row."""
+    settings = study.experiments[name].generation_settings()
+    return {"experiment": name, **settings, "weights": study.weights_of(name)}
+
+
+def _table_job(study: Study, name: str, paper: Settings) -> TableJob:
+    """Return a table with the paper's values and directions for its rows."""
+    table = study.tables[name]
+    values = [
+        PaperValue(experiment=row, **_sourced(entry, "metric", "dataset", "value"))
+        for row in table.rows
+        for entry in paper.get("values", [])
+        if entry["row"] == study.experiments[row].paper
+    ]
+    comparisons = [
+        Comparison(metric=metric, **_sourced(entry, "id", "ascending", "statement"))
+        for entry in paper.get("directions", [])
+        for metric in table.metrics
+        if metric.startswith(tuple(entry["measures"])) and set(entry["ascending"]) <= set(table.rows)
+    ]
+    return TableJob(
+        **_page(study, name, table.caption, table.metrics),
+        task=table.task,
+        rows=_rows(study, table.rows),
+        baseline=table.baseline,
+        bootstrap=study.bootstrap,
+        comparisons=tuple(comparisons),
+        paper_values=tuple(values),
+        notes=(*table.notes, *_adaptation_notes(study, table.metrics)),
+    )
+
+
+def _sourced(entry: Settings, *keys: str) -> dict[str, Any]:
+    """Return some keys of an entry of config/paper_values.yaml, with its source and whether somebody checked it."""
+    kept = {key: entry[key] for key in keys}
+    return {**kept, "source": entry["source"], "verified": entry["verified"] in (True, "yes")}
+
+
+def _adaptation_notes(study: Study, metrics: list[str]) -> list[str]:
+    """Return what a reader must know of scorers that learned from clips of the study."""
+    files = {METRICS[metric].file for metric in metrics}
+    scorers = {network for file in files for network in METRIC_FILES[file].weights}
+    return [
+        f"The {NETWORK_TITLES[network]} is not the shipped one: it learned on, on the split"
+        f" '{study.adapt[network].split}' of {study.adapt[network].dataset}; no clip of this table was among its clips."
+        for network in study.adapt
+        if network in scorers
+    ]
+
+
+def _plot_job(study: Study, name: str) -> PlotJob:
+    """Return a plot with its rows and columns."""
+    plot = study.plots[name]
+    shown = plot.shows()
+    metrics = shown.metrics or (study.tables[shown.table].metrics if shown.table else ())
+    return PlotJob(
+        **_page(study, name, plot.caption, metrics),
+        plot=plot.model_dump(exclude={"caption"}),
+        rows=_rows(study, shown.rows),
+        bootstrap=study.bootstrap,
+    )
+
+
+def _gallery_job(study: Study, gallery: Gallery) -> GalleryJob:
+    """Return the gallery page."""
+    sections = [
+        GallerySection(
+            task=task,
+            title=shown.caption,
+            clips=shown.clips,
+            metrics=tuple(shown.metrics),
+            rows=_rows(study, shown.rows),
+        )
+        for task, shown in gallery.tasks.items()
+    ]
+    metrics = dict.fromkeys(metric for shown in gallery.tasks.values() for metric in shown.metrics)
+    page = _page(study, "gallery", gallery.caption, metrics)
+    return GalleryJob(**page, max_megabytes=gallery.max_megabytes, tasks=tuple(sections))
+
+
+def _listening_test_job(study: Study, test: ListeningTest) -> ListeningTestJob:
+    """Return the page of the listening test; where its answers lie does not change the page."""
+    page = _page(study, "listening_test", test.caption, ())
+    kept = test.model_dump(exclude={"caption", "rows", "answers"})
+    return ListeningTestJob(**page, rows=_rows(study, test.rows), seed=study.seed, **kept)
+
+
+def _page(study: Study, name: str, title: str, metrics: Iterable[str]) -> dict[str, Any]:
+    """Return what every table, plot and page carries."""
+    return {"name": name, "title": title, "study": study.name, "columns": [Column.of(METRICS[m]) for m in metrics]}
+
+
+def _rows(study: Study, names: Iterable[str]) -> tuple[Row, ...]:
+    """Return what a reader is told about rows."""
+    return tuple(
+        Row(experiment=name, caption=study.experiments[name].caption, group=study.experiments[name].group)
+        for name in names
+    )

@@ -1,0 +1,110 @@
+"""Reading a study: overlay, validation, and messages that name the file, the key and the nearest valid name."""
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from syncvoice.errors import UserError
+from syncvoice.section import nearest, validated
+from syncvoice.study.checks import check_names, check_networks
+from syncvoice.study.parts import with_typed_parts
+from syncvoice.study.study import Study, adapted_file
+
+# Maps whose entries belong to one study: a later file replaces the whole map instead of merging into it.
+REPLACED = (
+    "datasets", "features", "adapt", "tasks", "recipes", "experiments", "tables", "plots", "gallery", "probe",
+    "alignment_report", "listening_test",
+)  # fmt: skip
+TEMPLATES = {"recipes": "recipe_defaults", "experiments": "experiment_defaults"}
+
+
+def read_study(path: Path | str, config_dir: Path | str | None = None) -> Study:
+    """Read and resolve one study file; `config_dir` holds defaults.yaml and what `extends` names.
+
+    Raises:
+        UserError: the file is missing or its content is wrong (see `load_study`).
+    """
+    path = Path(path)
+    return load_study(_read_yaml(path), config_dir or path.parent, source=str(path))
+
+
+def load_study(values: Mapping[str, Any], config_dir: Path | str, source: str) -> Study:
+    """Resolve a study: `defaults.yaml` <- files named in `extends` <- `values`.
+
+    Plain sections merge key by key; the maps in `REPLACED` replace, so that nothing leaks from one study into another.
+    Every recipe lies over `recipe_defaults`, every experiment over `experiment_defaults`.
+
+    Args:
+        values: content of the study file.
+        config_dir: folder of defaults.yaml and of the files in `extends`.
+        source: name of the study file, for messages.
+
+    Raises:
+        UserError: unknown key, wrong value, unknown name, or a network that both conditions and scores.
+    """
+    config_dir = Path(config_dir)
+    resolved = _read_yaml(config_dir / "defaults.yaml")
+    for file, sections in (values.get("extends") or {}).items():
+        resolved = _overlay(resolved, _take(_read_yaml(config_dir / file), sections, f"{source}: extends.{file}"))
+    resolved = _overlay(resolved, {key: value for key, value in values.items() if key != "extends"})
+    _set_roots(resolved)
+    resolved["recipe_defaults"] = _start_weights(resolved) | resolved.get("recipe_defaults", {})
+    for section, template in TEMPLATES.items():
+        base = resolved.pop(template, {})
+        entries = resolved.get(section) or {}
+        resolved[section] = {name: _overlay(base, entry or {}) for name, entry in entries.items()}
+    study = validated(Study, with_typed_parts(resolved, source), source)
+    check_names(study, source)
+    check_networks(study, source)
+    return study
+
+
+def _start_weights(resolved: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the weights that recipes take unless they name others."""
+    weights = resolved.get("weights", {})
+    adapted = resolved.get("adapt") or {}
+    vocoder = adapted_file(str(resolved.get("name")), "vocoder") if "vocoder" in adapted else weights.get("vocoder")
+    return {"start": weights.get("backbone"), "vocoder": vocoder, "speaker_encoder": weights.get("speaker_encoder")}
+
+
+def _set_roots(resolved: dict[str, Any]) -> None:
+    """Let `--config NAME_root=FOLDER` replace the path of data set NAME; other keys stay, to be refused as unknown."""
+    datasets = resolved.get("datasets")
+    for key in [key for key in resolved if key.endswith("_root")]:
+        dataset = datasets.get(key.removesuffix("_root")) if isinstance(datasets, dict) else None
+        if isinstance(dataset, dict):
+            dataset["path"] = str(resolved.pop(key))
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML file that holds a mapping."""
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        hint = nearest(path.name, (file.name for file in sorted(path.parent.glob("*.yaml"))))
+        raise UserError(f"{path} does not exist; {hint}") from error
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is no valid YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path} holds {type(content).__name__}, expected a mapping of keys to values")
+    return content
+
+
+def _take(content: Mapping[str, Any], sections: list[str], where: str) -> dict[str, Any]:
+    """Return the named sections of another file."""
+    for section in sections:
+        if section not in content:
+            raise UserError(f"{where}: no section {section!r} there; {nearest(section, content)}")
+    return {section: content[section] for section in sections}
+
+
+def _overlay(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay `top` over `base`, key by key; maps in `REPLACED` replace."""
+    result = copy.deepcopy(dict(base))
+    for key, value in top.items():
+        merges = isinstance(value, Mapping) and isinstance(result.get(key), Mapping) and key not in REPLACED
+        result[key] = _overlay(result[key], value) if merges else copy.deepcopy(value)
+    return result

@@ -1,0 +1,137 @@
+"""A study: data sets, features, tasks, recipes, experiments, metrics, tables and plots under one name."""
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from pydantic import Field, SerializeAsAny
+
+from syncvoice.datasets.settings import Dataset
+from syncvoice.generation.experiment import Experiment
+from syncvoice.records.tasks import TaskSettings
+from syncvoice.reporting.plots.job import Plot
+from syncvoice.reporting.settings import AlignmentReport, Bootstrap, Gallery, ListeningTest, Probe, Table
+from syncvoice.section import Name, Section
+from syncvoice.training.recipe import Recipe
+from syncvoice.video.prepare import PrepareSettings
+
+
+class Feature(Section):
+    """A cached feature; `network` names the weights that compute it ("" = none)."""
+
+    extractor: str
+    network: str
+    video: bool  # computed from the tracked video; otherwise from sound or text
+    settings: dict[str, Any] = {}
+
+
+class Task(TaskSettings):
+    """A list of utterances to dub: clips of a split, each with a reference recording of the wanted voice."""
+
+    dataset: Name
+    split: Name
+    reference_split: Name
+    metrics: list[str]  # scoring jobs (metric files)
+
+
+class Weights(Section):
+    """Weights that a study starts from; a recipe may name others."""
+
+    backbone: str
+    vocoder: str
+    speaker_encoder: str
+
+
+AdaptedNetwork = Literal["vocoder", "syncnet", "recogniser"]
+
+
+class Adaptation(Section):
+    """A shipped network that learns on, on the clips of one split of the study: nothing else is given to it.
+
+    `settings` lie over config/pretrain/NETWORK.yaml. The weights go to results/{study}/networks/NETWORK.safetensors and
+    take the place of the shipped ones in the whole study.
+    """
+
+    dataset: Name
+    split: Name
+    settings: dict[str, Any] = {}
+
+
+class Threads(Section):
+    """Threads that each kind of job computes with; results depend on these numbers, never on --cores."""
+
+    corpus: int = Field(ge=1)
+    prepare: int = Field(ge=1)
+    features: int = Field(ge=1)
+    train: int = Field(ge=1)
+    generate: int = Field(ge=1)
+    score: int = Field(ge=1)
+    report: int = Field(ge=1)
+    pretrain: int = Field(ge=1)
+
+
+def adapted_file(study: str, network: str) -> str:
+    """Return where a study keeps a network that learned on its clips."""
+    return f"results/{study}/networks/{network}.safetensors"
+
+
+class Study(Section):
+    """Everything under results/{name}/."""
+
+    name: Name
+    seed: int = Field(ge=0)
+    threads: Threads
+    weights: Weights
+    adapt: dict[AdaptedNetwork, Adaptation]
+    pretrain_from: str | None
+    pretrain_minutes: float | None = Field(gt=0)
+    prepare: PrepareSettings
+    bootstrap: Bootstrap
+    datasets: dict[Name, Dataset]
+    features: dict[Name, Feature]
+    tasks: dict[Name, Task]
+    recipes: dict[Name, Recipe]
+    experiments: dict[Name, Experiment]
+    tables: dict[Name, Table]
+    plots: dict[Name, SerializeAsAny[Plot]]
+    gallery: Gallery | None
+    probe: Probe | None
+    alignment_report: AlignmentReport | None
+    listening_test: ListeningTest | None
+
+    def metrics_of(self, experiment: str, task: str) -> list[str]:
+        """Return the scoring jobs of a row: the task's metrics, cut to the experiment's own list if it has one."""
+        chosen = self.experiments[experiment].metrics
+        return [metric for metric in self.tasks[task].metrics if chosen is None or metric in chosen]
+
+    def models_used(self) -> list[str]:
+        """Return the recipes that experiments ask for, in the order of `recipes`."""
+        asked = {experiment.recipe for experiment in self.experiments.values()}
+        return [recipe for recipe in self.recipes if recipe in asked]
+
+    def rows(self) -> Iterable[tuple[str, str]]:
+        """Yield every (experiment, task) pair of the study."""
+        for name, experiment in self.experiments.items():
+            for task in experiment.tasks:
+                yield name, task
+
+    def shipped_file(self, network: str) -> str:
+        """Return the file of a network as the study finds it."""
+        return str(self.weights.model_dump().get(network, f"weights/{network}.safetensors"))
+
+    def network_file(self, network: str) -> str:
+        """Return the file of a network as the study uses it: trained on the study's own clips, or as it was found."""
+        return adapted_file(self.name, network) if network in self.adapt else self.shipped_file(network)
+
+    def weights_of(self, experiment: str) -> dict[str, str]:
+        """Return the weights that a row's speech depends on: its recipe's, or the study's."""
+        recipe = self.recipes.get(self.experiments[experiment].recipe or "")
+        if recipe is None:
+            return {network: self.network_file(network) for network in self.weights.model_dump()}
+        return {"backbone": recipe.start, "vocoder": recipe.vocoder, "speaker_encoder": recipe.speaker_encoder}
+
+    def conditioning_networks(self) -> set[str]:
+        """Return the networks that a model hears or sees through, by name or weight file."""
+        networks = {feature.network for feature in self.features.values()} | set(self.weights.model_dump().values())
+        for recipe in self.recipes.values():
+            networks |= {recipe.start, recipe.vocoder, recipe.speaker_encoder}
+        return networks - {""}

@@ -1,0 +1,109 @@
+"""A recipe is a trained model: everything that decides its weights, and nothing else."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from syncvoice.section import Name, Probability, Section
+
+Visual = Literal["lip", "face"]
+SpeakerBranch = Literal["pretrained", "learnable"]
+
+
+class Masking(Section):
+    """Probabilities of hiding a condition from the model in training, independent per clip (our choice)."""
+
+    text: Probability  # the whole fused text-visual condition z_tv
+    lip: Probability
+    face: Probability
+    context: Probability  # the context speech; never together with `speaker`
+    speaker: Probability  # the speaker embedding
+
+    @model_validator(mode="after")
+    def _voices_exclude_each_other(self) -> "Masking":
+        """Context speech and speaker embedding are never hidden together, so their chances must fit in one draw."""
+        if self.context + self.speaker > 1.0:
+            raise ValueError("context + speaker must not exceed 1: they are never hidden together")
+        return self
+
+
+class Optimiser(Section):
+    """How gradients change the weights."""
+
+    name: Literal["adamw", "scaled_adam"]
+    betas: tuple[Probability, Probability]
+    weight_decay: float = Field(ge=0)  # adamw
+    clipping_scale: float = Field(gt=0)  # scaled_adam: gradients are clipped at this multiple of their median norm
+    new_layers_rate: float = Field(gt=0)  # layers that start weights lack learn at this multiple of learning_rate
+    new_layers_min_rms: float = Field(gt=0)  # scaled_adam: size that such a layer, which starts at zero, counts with
+
+
+class Schedule(Section):
+    """How the learning rate changes with the steps; all kinds rise over `warmup_steps` first."""
+
+    name: Literal["linear", "eden", "constant"]  # linear falls to 2 % at the last step
+    lr_batches: float = Field(gt=0)  # eden
+    lr_hours: float | None = Field(gt=0)  # eden: hours of audio seen; null = count passes over the data instead
+    lr_epochs: float = Field(gt=0)  # eden, used when lr_hours is null
+
+
+class LowRank(Section):
+    """Low-rank adaptation of the vector-field estimator: W + (alpha / rank) B A, with W and the text encoder fixed.
+
+    Rank 0: no corrections, and the speaker encoder is fixed too; the fusion learns alone.
+    """
+
+    rank: int = Field(ge=0)
+    alpha: float = Field(gt=0)
+
+
+class Recipe(Section):
+    """Resolved settings of one training run (paper section 3; what the paper leaves open is our choice)."""
+
+    start: str  # weights of the backbone before fine-tuning
+    vocoder: str  # weights
+    speaker_encoder: str  # weights of the pretrained speaker branch
+    visual: list[Visual]  # features that the text-visual fusion sees
+    speaker_branches: list[SpeakerBranch]  # branches of the dual speaker encoder; [] trains no speaker embedding
+    dataset: Name
+    split: Name
+    share: float = Field(gt=0.0, le=1.0)  # part of the training clips, chosen by hash of the clip id
+    steps: int = Field(ge=0)
+    batch_seconds: float = Field(gt=0)  # seconds of audio per step, all devices together
+    device_seconds: float | None = Field(gt=0)  # most seconds that a device takes at once; the rest is accumulated
+    optimiser: Optimiser
+    schedule: Schedule
+    learning_rate: float = Field(gt=0)  # the highest
+    warmup_steps: int = Field(ge=0)
+    gradient_clip: float | None = Field(gt=0)  # largest norm; null where the optimiser clips
+    average_from: Probability  # part of the steps after which weights are averaged; 1 = no averaging
+    average_period: int | None = Field(ge=1)  # null: every step enters; N: every Nth, in float64 as the public code
+    lora: LowRank | None  # null trains all weights
+    masking: Masking
+    time_weight: Literal[
+        "uniform", "noise_share"
+    ]  # of a clip's loss at flow time t: 1, or 1 - t, the share of noise in x_t
+    adapter_dim: int = Field(gt=0)  # width of the bottleneck adapters of lip and face
+    padding: Literal["invariant", "reference"]
+    precision: Literal["auto", "fp32", "bf16", "fp16"]  # auto: bf16 where the hardware is fast at it
+    seed: int = Field(ge=0)
+    threads: int = Field(ge=1)
+    log_every: int = Field(ge=1)  # steps
+    checkpoint_every: int = Field(ge=1)  # steps
+    keep_checkpoints: int = Field(ge=0)  # training checkpoints that stay when the run has finished
+    made_by: Name  # rule that makes the model; another than `train` stands in workflow/rules/ablations/
+
+    @model_validator(mode="after")
+    def _parts_fit_together(self) -> "Recipe":
+        """Refuse settings that would contradict each other in silence."""
+        if self.optimiser.name == "scaled_adam" and self.gradient_clip is not None:
+            raise ValueError(
+                "optimiser scaled_adam clips by itself (optimiser.clipping_scale): set gradient_clip to null"
+            )
+        if self.optimiser.name == "scaled_adam" and not self.optimiser.betas[0] > 0:
+            raise ValueError("optimiser scaled_adam needs a first beta above 0")
+        if self.lora and self.average_from < 1.0:
+            raise ValueError("factors of lora cannot be averaged (their product matters): set average_from to 1.0")
+        if self.device_seconds is not None and self.device_seconds > self.batch_seconds:
+            raise ValueError("device_seconds must not exceed batch_seconds, the audio of a whole step")
+        return self
