@@ -9,6 +9,7 @@ from syncvoice.errors import UserError
 
 COMMANDS = {
     "dub": "dub one video with a text and a reference voice",
+    "speak": "say a text in the voice of a recording, without a video",
     "corpus": "make one split of the embedded corpus MiniDub",
     "prepare": "say what a study or a folder of recordings holds and lacks (--check)",
     "prepare-shard": "decode, track and crop the clips of one shard, write its manifest",
@@ -22,7 +23,9 @@ COMMANDS = {
     "export": "write the weights that inference needs from a training checkpoint",
     "generate": "generate the speech of an experiment",
     "mux": "put generated speech on its video",
-    "score": "score generated speech with one metric",
+    "score": "score any folder of speech, or speech on a task",
+    "score-task": "score the speech of one row on one task with one scorer (a job of the workflow)",
+    "check-syncnet": "check whether a small SyncNet may score tables",
     "tabulate": "make a table from score files",
     "compare": "say which differences between rows survive correction",
     "listening-test": "make a listening-test page, or read its answers back into tables",
@@ -32,6 +35,7 @@ COMMANDS = {
     "contact-sheet": "draw clips of a split as prepared: faces, mouths, sound, and what was excluded",
     "publish": "keep a run's tables and plots, put its figures into the README",
     "inspect-checkpoint": "say what a weight file holds, without running anything in it",
+    "describe-model": "write down which extractors the features of an older model came from",
     "average-checkpoints": "average the weights between two training checkpoints of public ZipVoice",
     "gallery": "make the page that plays all rows side by side",
 }

@@ -9,6 +9,7 @@ from syncvoice.datasets.base import Selection
 from syncvoice.datasets.download import UNVERIFIED, Archive
 from syncvoice.datasets.settings import Dataset, with_typed_splits
 from syncvoice.errors import UserError
+from syncvoice.places import find_path
 from syncvoice.section import Name, Section, validated
 
 CARDS = Path("config/datasets")  # in the working directory, or else beside the package
@@ -133,11 +134,8 @@ def _path_of(name: str) -> Path:
     Raises:
         UserError: there is none; the cards that exist are named.
     """
-    beside = Path(__file__).resolve().parents[2] / CARDS
-    places = [Path(name), CARDS / f"{name}.yaml", beside / f"{name}.yaml"]
-    found = next((place for place in places if place.is_file()), None)
+    found = next((place for place in (Path(name), find_path(CARDS / f"{name}.yaml")) if place.is_file()), None)
     if found is None:
-        folder = CARDS if CARDS.is_dir() else beside
-        known = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
+        known = ", ".join(sorted(path.stem for path in find_path(CARDS).glob("*.yaml")))
         raise UserError(f"there is no card {name!r}; give a YAML file or one of {known}")
     return found

@@ -1,9 +1,10 @@
-"""Dub one video: what a person with a clip, a text and a voice needs, as a function (`dub`) and as `syncvoice dub`.
+"""Speech for a person: dub one video (`dub`, `syncvoice dub`), or say a text in a voice (`speak`, `syncvoice speak`).
 
 `model` finds the weights, `script` says what is spoken when, `voice` reads the reference recording, `faces` follows the
 speaker, `mixing` adds a background, `run` joins them. Everything else is the code that the studies run.
 """
 
 from syncvoice.dubbing.run import Dubbed, Sound, dub
+from syncvoice.dubbing.speaking import Spoken, speak
 
-__all__ = ["Dubbed", "Sound", "dub"]
+__all__ = ["Dubbed", "Sound", "Spoken", "dub", "speak"]

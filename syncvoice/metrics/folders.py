@@ -11,15 +11,24 @@ choice: no metric means anything there, and error rates count it as all wrong).
 
 Example
 -------
-    folder = Folder.open(Path("dubbed"), videos=Path("videos"), texts=Path("texts.csv"))
-    sources = folder.sources(weights=Path("weights"))
-    scorer = load_scorer("lse.syncnet_mini", sources)
-    for row in scored(scorer, folder.work("lse.syncnet_mini")):
-        print(row["utterance"], row["metric"], row.get("value"), row["message"])
+The weights of this metric lie inside an installed package; others are looked for in the folder of weights.
+
+>>> import tempfile
+>>> import numpy as np
+>>> from syncvoice.audio import write_wav
+>>> from syncvoice.metrics.scoring import scored
+>>> with tempfile.TemporaryDirectory() as name:
+...     write_wav(Path(name) / "dubbed" / "a.wav", np.random.default_rng(0).normal(0, 0.1, 16_000), 16_000)
+...     folder = Folder.open(Path(name) / "dubbed")
+...     scorer = scorer_of("dnsmos.p835", folder.sources(weights=Path("weights")))
+...     for row in scored(scorer, folder.work("dnsmos.p835")):
+...         print(row["utterance"], row["metric"], row["status"], 1 <= float(row["value"]) <= 5)
+a dnsmos_ovrl.p835 ok True
+a dnsmos_sig.p835 ok True
+a dnsmos_bak.p835 ok True
 """
 
 import csv
-import importlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -29,9 +38,20 @@ from typing import Any
 
 from syncvoice.clocks import SAMPLE_RATE, SCORER_SAMPLE_RATE
 from syncvoice.errors import UserError
-from syncvoice.metrics import ALIASES, METRIC_FILES, MetricFile
-from syncvoice.metrics.scorer import ScoreError, Sources, Utterance, check_audio, is_silent
-from syncvoice.records.scores import Work
+from syncvoice.metrics.metric import MetricFile
+from syncvoice.metrics.registry import ALIASES, METRIC_FILES
+from syncvoice.metrics.scorer import (
+    LooseClip,
+    ScoreError,
+    Scorer,
+    Sources,
+    Utterance,
+    check_audio,
+    is_silent,
+    load_scorer,
+)
+from syncvoice.metrics.scoring import Work
+from syncvoice.text.grid_grammar import is_sentence
 
 SOUNDS = frozenset((".wav", ".flac", ".ogg", ".mp3"))
 VIDEOS = frozenset((".mp4", ".m4v", ".mov", ".mkv", ".avi", ".mpg", ".mpeg", ".webm"))
@@ -40,24 +60,6 @@ OFFERED = frozenset(("video", "references"))  # what a folder can give to a scor
 TEXT_NAMES = ("text", "transcript", "sentence")
 NAME_NAMES = ("utterance", "id", "clip", "name", "file")
 MANDARIN = re.compile(r"[\u4e00-\u9fff]")
-GRID = re.compile(
-    r"(bin|lay|place|set) (blue|green|red|white) (at|by|in|with) [a-vx-z]"
-    r" (zero|one|two|three|four|five|six|seven|eight|nine) (again|now|please|soon)"
-)
-
-
-@dataclass(frozen=True)
-class LooseClip:
-    """A video, and the recording of a voice, outside any data set: what scorers ask of a manifest entry."""
-
-    id: str
-    video: Path | None = None
-    audio: Path | None = None
-    track: Path | None = None
-    speaker: str = ""
-    sex: str = ""
-    split: str = "reference"
-    loose: bool = True
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ class Folder:
             "language": given.get("language") or ("zh" if MANDARIN.search(text) else "en"),
             "speaker": given.get("speaker", ""),
             "sex": given.get("sex", ""),
-            "source": "grid" if GRID.fullmatch(" ".join(text.lower().split())) else "",
+            "source": "grid" if is_sentence(text) else "",
             "reference": reference,
             "reference_split": "reference",
         }
@@ -306,10 +308,13 @@ def is_word_metric(entry: MetricFile) -> bool:
     return entry.id.split(".")[0] in ("wer", "cer")
 
 
-def load_scorer(metric_file: str, sources: Sources) -> Any:
-    """Import and load the scorer of a metric file."""
-    module, name = METRIC_FILES[metric_file].scorer.split(":")
-    return getattr(importlib.import_module(f"syncvoice.metrics.{module}"), name).from_sources(sources)
+def scorer_of(metric_file: str, sources: Sources) -> Scorer:
+    """Load the scorer of a metric file.
+
+    Raises:
+        UserError: its weights are missing.
+    """
+    return load_scorer(METRIC_FILES[metric_file].scorer, sources)
 
 
 def chosen_files(names: str, folder: Folder, sources: Sources) -> list[str]:

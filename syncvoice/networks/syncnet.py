@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from syncvoice.records.weights import open_weights
+
 LIP_WINDOW = 5  # video frames of a window
 MFCC_WINDOW = 20  # MFCC frames of a window: 0.2 s
 MFCC_PER_FRAME = 4  # MFCC frames of 10 ms per video frame of 40 ms
@@ -125,6 +127,8 @@ def _head(size_in: int, hidden: int, embedding: int) -> nn.Sequential:
 class SyncNet(nn.Module):
     """Two-branch network whose embeddings of matching lips and sound lie close together."""
 
+    takes_bytes = False  # lip images are floats of 0 to 255
+
     def __init__(self, config: SyncNetConfig = MINI) -> None:
         """Build the network of a configuration.
 
@@ -176,11 +180,8 @@ class SyncNet(nn.Module):
         Raises:
             UserError: a file is missing, unreadable or does not fit.
         """
-        from syncvoice.records import weights as checkpoints
-
-        network = cls(SyncNetConfig(**checkpoints.read_metadata(path)["config"]))
-        checkpoints.load_strict(network, checkpoints.read_state_dict(path), path)
-        return network.eval()
+        weights = open_weights(path)
+        return weights.into(cls(SyncNetConfig(**weights.config)))
 
 
 def mfcc(audio: np.ndarray) -> np.ndarray:

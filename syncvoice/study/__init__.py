@@ -5,10 +5,10 @@ with pydantic (no unknown keys anywhere) and checks every name that one section 
 """
 
 from syncvoice.datasets.settings import Dataset
-from syncvoice.generation.experiment import Experiment, Scales, Sweep
 from syncvoice.reporting.plots.job import Plot
 from syncvoice.reporting.settings import Table
 from syncvoice.study.load import load_study, read_study
+from syncvoice.study.row import Experiment
 from syncvoice.study.study import Feature, Study, Task
 from syncvoice.training.recipe import Masking, Recipe
 
@@ -19,9 +19,7 @@ __all__ = [
     "Masking",
     "Plot",
     "Recipe",
-    "Scales",
     "Study",
-    "Sweep",
     "Table",
     "Task",
     "load_study",

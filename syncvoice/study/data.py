@@ -12,7 +12,7 @@ from syncvoice.datasets.card import Card, CardFile
 from syncvoice.datasets.lists import write_list
 from syncvoice.datasets.settings import Dataset
 from syncvoice.errors import UserError
-from syncvoice.metrics import METRIC_FILES
+from syncvoice.metrics.registry import METRIC_FILES
 from syncvoice.study.study import Study
 
 Splits = dict[str, list[SourceClip]]
@@ -171,8 +171,8 @@ def _missing_weights(study: Study) -> list[str]:
             if path not in made:
                 wanted.setdefault(path, f"recipe {name} of the study")
     for name, feature in study.features.items():
-        if feature.extractor != "precomputed" and _is_asset(feature.network):
-            wanted.setdefault(f"resources/assets/{feature.network}", f"feature {name}")
+        if asset := feature.typed().asset:
+            wanted.setdefault(f"resources/assets/{asset}", f"feature {name}")
     for task in study.tasks.values():
         for metric in task.metrics:
             for asset in METRIC_FILES[metric].assets:

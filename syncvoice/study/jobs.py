@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from syncvoice.datasets.settings import PrepareJob
-from syncvoice.metrics import METRIC_FILES, METRICS
+from syncvoice.datasets.tasks import TaskJob, TaskSettings
+from syncvoice.features.base import FeatureJob
+from syncvoice.metrics.registry import METRIC_FILES, METRICS
 from syncvoice.minidub.settings import CorpusJob, SplitSettings
-from syncvoice.records.tasks import TaskJob, TaskSettings
 from syncvoice.reporting.columns import Column
 from syncvoice.reporting.plots.job import PlotJob
 from syncvoice.reporting.settings import (
@@ -44,7 +45,7 @@ def job_settings(study: Study, paper: Settings, training: Mapping[str, Settings]
             f"adapt/{network}": _adapt_settings(study, network, (training or {}).get(network, {}))
             for network in study.adapt
         },
-        **{f"features/{name}": {"feature": name, **entry.model_dump()} for name, entry in study.features.items()},
+        **{f"features/{name}": _feature_settings(study, name) for name in study.features},
         **{f"experiments/{name}": _experiment_settings(study, name) for name in study.experiments},
     }
     typed = {
@@ -107,10 +108,15 @@ def _task_job(study: Study, name: str) -> TaskJob:
     return TaskJob(**chosen, seed=study.seed)
 
 
+def _feature_settings(study: Study, name: str) -> Settings:
+    """Return what a feature job reads."""
+    feature = study.features[name]
+    return FeatureJob(feature=name, extractor=feature.extractor, settings=feature.typed().model_dump()).model_dump()
+
+
 def _experiment_settings(study: Study, name: str) -> Settings:
     """Return what decides the speech of a row."""
-    settings = study.experiments[name].generation_settings()
-    return {"experiment": name, **settings, "weights": study.weights_of(name)}
+    return study.experiments[name].job(name, study.weights_of(name))
 
 
 def _table_job(study: Study, name: str, paper: Settings) -> TableJob:

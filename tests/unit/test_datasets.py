@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from syncvoice.datasets.base import Selection, SourceClip, check_id, in_shard, read_dataset
-from syncvoice.datasets.grid import sentence_of
 from syncvoice.datasets.minidub import COLUMNS
 from syncvoice.errors import UserError
 from syncvoice.section import validated
+from syncvoice.text.grid_grammar import sentence_of
 from tests.unit.clip_files import real_data
 
 

@@ -8,17 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncvoice.metrics.scorer import NotApplicable, ScoreError, Sources
-from syncvoice.metrics.words.wer import (
-    CtcScorer,
-    ErrorCounts,
-    PocketSphinxScorer,
-    corpus_rate,
-    count_character_errors,
-    count_errors,
-    grid_grammar,
-    jsgf_grammar,
-)
-from syncvoice.minidub.phrases import GRID_SLOTS
+from syncvoice.metrics.words.counting import ErrorCounts, corpus_rate, count_character_errors, count_errors
+from syncvoice.metrics.words.ctc_mini import CtcScorer
+from syncvoice.metrics.words.pocketsphinx_grid import PocketSphinxScorer
+from syncvoice.text.grid_grammar import SLOTS, grid_grammar, jsgf_grammar
 from tests.unit.clip_files import real_data
 from tests.unit.spoken import at_16k, noise, script, speech, utterance
 
@@ -150,7 +143,7 @@ def test_grammar_is_made_from_the_vocabulary(sphinx: PocketSphinxScorer) -> None
         "<b> = z;",
     ]
     words = {word for line in grid_grammar().splitlines()[3:] for word in line.split("= ")[1].rstrip(";").split(" | ")}
-    assert words == {word for slot in GRID_SLOTS for word in slot}
+    assert words == {word for slot in SLOTS for word in slot}
     assert set(sphinx.transcribe(at_16k(speech("klatt4").audio)).split()) <= words
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from syncvoice.metrics import METRIC_FILES
+from syncvoice.metrics.registry import METRIC_FILES
 from syncvoice.study import read_study
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -40,6 +40,10 @@ class Project:
         change(values)
         (self.folder / "config" / f"{name}.yaml").write_text(yaml.safe_dump(values))
         return f"config/{name}.yaml"
+
+    def shards(self, study: str, split: str) -> range:
+        """Shards of a split of MiniDub."""
+        return range(read_study(self.folder / "config" / f"{study}.yaml").datasets["minidub"].splits[split].shards)
 
     def plan(self, config: str = "config/tiny.yaml", *arguments: str) -> dict[str, int]:
         """Return how many jobs of each rule a dry run plans."""

@@ -3,9 +3,9 @@
 Conventions
 -----------
 Audio is mono float32 at 16 kHz; each sound is scaled to mean 0 and variance 1, more than 120 s are cut. Values lie in
-[-1, 1], higher is more alike. Not comparable with GE2E values (`syncvoice.metrics.voice.ge2e`).
+[-1, 1], higher is more alike. Not comparable with GE2E values (`ge2e`).
 
-Metrics: sim_o and sim_o_other, as defined there.
+Metrics: sim_o and sim_o_other, as in `similarity`.
 """
 
 from typing import Any
@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 
 from syncvoice.files import sha256_of
-from syncvoice.metrics.outside_weights import find_weights
 from syncvoice.metrics.scorer import ScoreError, Sources, is_silent
-from syncvoice.metrics.voice.ge2e import SilentSound, SpeakerSimilarityScorer
+from syncvoice.metrics.voice.similarity import SilentSound, SpeakerSimilarityScorer
 
 ASSET = "wavlm_large_finetune"
 
@@ -59,6 +58,6 @@ class WavlmSimilarityScorer(SpeakerSimilarityScorer):
         from syncvoice.networks.ecapa import WavLMSpeakerEncoder
 
         what = "wavlm_large_finetune.pth (code MIT, licence of the weights not stated, trained on VoxCeleb)"
-        path = find_weights(sources, ASSET, f"sim_o.{cls.NAME}", what)
+        path = sources.asset_file(ASSET, f"sim_o.{cls.NAME}", what)
         network = WavLMSpeakerEncoder.load(path).to("cuda" if torch.cuda.is_available() else "cpu")
         return cls(WavlmEncoder(network, sha256_of(path)), sources.references)
