@@ -15,8 +15,9 @@ import numpy as np
 from syncvoice.clocks import FPS, SAMPLE_RATE, samples
 from syncvoice.minidub.natural_voices import NaturalVoice
 from syncvoice.minidub.phrases import Sentence
-from syncvoice.minidub.speech import FLOOR_RMS, PEAK, SPOKEN_LETTERS, Phone, Speech, Word
+from syncvoice.minidub.speech import FLOOR_RMS, PEAK, Phone, Speech, Word
 from syncvoice.networks.kokoro import FRAME_S, Kokoro, whole_frames
+from syncvoice.text.grid_grammar import SPOKEN_LETTERS
 from syncvoice.text.kokoro_symbols import Unit, english_units, mandarin_units
 from syncvoice.text.phones import SILENCE
 
@@ -110,6 +111,26 @@ def carry_out(
             delivery = replace(delivery, rate=round(delivery.rate * max(1.04, 1.02 * spoken / available), 3))
 
 
+@lru_cache(maxsize=4096)
+def natural_seconds(sentence: Sentence, voice: NaturalVoice) -> float:
+    """Return how long a sentence lasts at the voice's own rate, without silence around it, as predicted (no sound)."""
+    ((words, last),) = _slices(sentence, ())
+    units = _units([spoken for _, spoken in words])
+    prediction = engine().predict(_letters(units, last), voice.style())
+    edges = np.concatenate([[0.0], np.cumsum(whole_frames(prediction.frames))]) * FRAME_S
+    phones, _ = _times(units, edges)
+    return phones[-1].end_s - phones[0].start_s
+
+
+def _units(spoken: Sequence[str]) -> list[tuple[Unit, ...]]:
+    return english_units(spoken) if spoken[0][0].isascii() else mandarin_units(spoken)
+
+
+def _letters(units: Sequence[Sequence[Unit]], last: bool) -> str:
+    """Symbols of a phrase; a comma instead of the full stop lets the voice expect more."""
+    return " ".join("".join(unit.letters for unit in row) for row in units) + ("." if last else ",")
+
+
 def _slices(sentence: Sentence, pauses: Sequence[tuple[int, float]]) -> list[tuple[tuple[tuple[str, str], ...], bool]]:
     """Cut a sentence at its pauses: words (as written, as spoken) and whether it is the last phrase."""
     letters = SPOKEN_LETTERS if sentence.source == "grid" else {}
@@ -120,9 +141,8 @@ def _slices(sentence: Sentence, pauses: Sequence[tuple[int, float]]) -> list[tup
 
 def _phrase(words: tuple[tuple[str, str], ...], voice: NaturalVoice, rate: float, last: bool) -> _Phrase:
     """Speak one phrase and find its phones."""
-    spoken = [word for _, word in words]
-    units = english_units(spoken) if spoken[0][0].isascii() else mandarin_units(spoken)
-    letters = " ".join("".join(unit.letters for unit in row) for row in units) + ("." if last else ",")
+    units = _units([word for _, word in words])
+    letters = _letters(units, last)
     style = voice.style()
     prediction = engine().predict(letters, style)
     frames = whole_frames(prediction.frames, rate)
