@@ -129,20 +129,19 @@ def test_merged_manifests(shard: Path) -> None:
     assert len(clips_of("all.cuts.jsonl.gz")) == 3 and len(read_excluded("all.csv")) == 7
 
 
-@pytest.mark.parametrize("feature", ["mel", "lip", "face", "speaker", "text"])
-def test_features_command(shard: Path, feature: str) -> None:
-    settings = {
-        "feature": feature,
-        "extractor": key_of(make_extractor(feature))["extractor"],
-        "network": "",
-        "settings": {},
-    }
+@pytest.mark.parametrize(
+    ("feature", "extractor"),
+    [("mel", "zipvoice_mel"), ("lip", "mesh_lip"), ("face", "mesh_face"), ("speaker", "kaldi_fbank"),
+     ("text", "emilia_tokens")],
+)  # fmt: skip
+def test_features_command(shard: Path, feature: str, extractor: str) -> None:
+    settings = {"feature": feature, "extractor": extractor, "settings": {}}
     Path("feature.json").write_text(json.dumps(settings))
     for split, count in (("shard", 2), ("reference", 0 if feature in ("lip", "face") else 1)):
         out = Path(f"features/{split}/{feature}.h5")
-        arguments = ["--feature", feature, "--manifest", f"{split}/m.cuts.jsonl.gz", "--settings", "feature.json"]
+        arguments = ["--manifest", f"{split}/m.cuts.jsonl.gz", "--settings", "feature.json"]
         assert main(["features", *arguments, "--out", str(out)]) == 0
-        with FeatureStore([out], key_of(make_extractor(feature))) as store:
+        with FeatureStore([out], key_of(make_extractor(extractor))) as store:
             assert len(store) == count
             clips = [clip for clip in clips_of(f"{split}/m.cuts.jsonl.gz") if clip.id in store]
             store.check(clips)

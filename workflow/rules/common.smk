@@ -239,7 +239,7 @@ def with_metadata(weights):
 
 def weights_of_feature(wildcards):
     """Published weights that a feature's network reads; none for what comes inside a package or was computed before."""
-    settings = STUDY.features[wildcards.feature].typed()
+    settings = STUDY.features[wildcards.feature].settings
     if not settings.asset:
         return []
     return [getattr(settings, "weights", None) or f"{ASSET_FOLDER}/{settings.asset}"]
