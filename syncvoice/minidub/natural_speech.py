@@ -99,7 +99,7 @@ def carry_out(
     while True:
         phrases = [_phrase(words, voice, delivery.rate, last) for words, last in _slices(sentence, delivery.pauses)]
         gaps = [seconds for _, seconds in delivery.pauses]
-        spoken = sum(len(phrase.audio) for phrase in phrases) / SAMPLE_RATE - 2 * MARGIN_S + sum(gaps)
+        spoken = sum(len(phrase.audio) / SAMPLE_RATE - 2 * MARGIN_S for phrase in phrases) + sum(gaps)
         n_frames = int(np.ceil((delivery.lead_s + spoken + delivery.tail_s) * FPS - 1e-9))
         if n_frames <= max_frames:
             seed = crc32(f"{sentence.text}/{voice.name}/{delivery}".encode())
