@@ -14,7 +14,7 @@ import numpy as np
 
 from syncvoice.clocks import FPS, SAMPLE_RATE, samples
 from syncvoice.minidub.natural_voices import NaturalVoice
-from syncvoice.minidub.phones import SILENCE
+from syncvoice.text.phones import SILENCE
 from syncvoice.minidub.phrases import Sentence
 from syncvoice.minidub.speech import FLOOR_RMS, PEAK, SPOKEN_LETTERS, Phone, Speech, Word
 from syncvoice.networks.kokoro import FRAME_S, Kokoro, whole_frames

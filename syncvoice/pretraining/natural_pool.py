@@ -17,7 +17,7 @@ import numpy as np
 from syncvoice.clocks import SAMPLE_RATE
 from syncvoice.minidub import natural_speech, natural_voices, sentences
 from syncvoice.minidub.natural_voices import NaturalVoice
-from syncvoice.minidub.phones import phone_class
+from syncvoice.text.phones import phone_class
 from syncvoice.minidub.phrases import Sentence
 from syncvoice.errors import UserError
 from syncvoice.files import atomic_path, sha256_of
