@@ -1,6 +1,7 @@
 """How well lips alone tell word starts: figures over clips whose word times are known."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,15 @@ from syncvoice.lip_timing.timing import Face, Timing, time_phones
 from syncvoice.text.alignment import SILENCE, phones_of_text, spoken_text
 
 CLOSE_S = 0.08
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """A clip with known word times, its mesh (frames, 478, 3), and by how much the times come after the mouth's."""
+
+    clip: Any
+    landmarks: np.ndarray
+    lag_s: float
 
 
 def timing_of(reader: LipReader, clip: Any, landmarks: np.ndarray) -> Timing:
@@ -44,16 +54,16 @@ def summary(errors: np.ndarray) -> dict[str, float]:
     }
 
 
-def figures_of(reader: LipReader, clips: Mapping[str, Iterable[tuple[Any, np.ndarray]]]) -> dict[str, Any]:
-    """Figures per source of (clip, landmarks), and how well doubt orders the errors (rank correlation)."""
+def figures_of(reader: LipReader, clips: Mapping[str, Iterable[HeldOut]]) -> dict[str, Any]:
+    """Figures per source, and how well doubt orders the errors (rank correlation)."""
     figures: dict[str, Any] = {}
     for name, items in clips.items():
         errors, doubts = [], []
-        for clip, landmarks in items:
-            timing = timing_of(reader, clip, landmarks)
-            found = start_errors(timing, clip.words)
+        for item in items:
+            timing = timing_of(reader, item.clip, item.landmarks)
+            found = start_errors(timing, item.clip.words)
             if found is not None:
-                errors.append(found)
+                errors.append(found + item.lag_s)
                 doubts.append(np.array(timing.doubt_s or [0.0] * len(found)))
         if errors:
             size, doubt = np.concatenate(errors), np.concatenate(doubts)

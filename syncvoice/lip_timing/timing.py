@@ -1,4 +1,9 @@
-"""From a mesh and phones to times: what `syncvoice dub` and the studies ask."""
+"""From a mesh and phones to times: what `syncvoice dub` and the studies ask.
+
+All times are times of the mouth, by the convention of GRID's `.align` files, from which the networks learned: a word
+begins when the mouth begins it. Its sound follows SOUND_AFTER_S later (our measurement on training clips of GRID: the
+energy envelopes of recording and natural speech agree best so).
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +17,7 @@ from syncvoice.lip_timing.search import Placement, SearchSettings, place
 from syncvoice.lip_timing.visemes import visemes_of
 
 Span = tuple[float, float]  # start and end in seconds
+SOUND_AFTER_S = 0.045
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from torch.nn import functional
 from syncvoice import clocks
 from syncvoice.errors import UserError
 from syncvoice.features.mesh import Landmarks
+from syncvoice.lip_timing.check import HeldOut, figures_of
 from syncvoice.lip_timing.curves import mouth_values, network_input, normalised
 from syncvoice.lip_timing.network import ROWS_PER_FRAME, ROWS_PER_SECOND, LipReader
 from syncvoice.lip_timing.visemes import N_VISEMES, OF_PHONE_CLASS, VISEME_NAMES
@@ -46,12 +47,23 @@ class NetworkSizes(Section):
     dropout: Probability
 
 
+class Source(Section):
+    """Clips to learn from: prepared manifests, and by how much their phone times come after those of the mouth.
+
+    Word times of GRID's `.align` files are times of the mouth (see `syncvoice.lip_timing.timing`), those of synthetic
+    clips are times of the sound.
+    """
+
+    manifests: list[str]
+    lag_s: float = Field(ge=0)
+
+
 class LipTimingRun(Section):
     """Settings of a run (config/pretrain/lip_timing.yaml).
 
     Attributes:
         seed, threads, steps, learning_rate, save_minutes: as in every run.
-        manifests: name of a source -> its prepared training clips; sources are drawn from equally often.
+        sources: name -> clips; every source is drawn from equally often.
         held_out: share of every source's clips, by crc32 of their ids, that only give figures.
         aligner: recogniser that finds phones inside known words.
         batch_size: clips of a step, for each network.
@@ -67,7 +79,7 @@ class LipTimingRun(Section):
     steps: int = Field(ge=1)
     learning_rate: float = Field(gt=0)
     save_minutes: float = 3.0
-    manifests: dict[str, list[str]]
+    sources: dict[str, Source]
     held_out: Probability
     aligner: str
     batch_size: int = Field(ge=1)
@@ -94,14 +106,16 @@ def is_held_out(clip: str, share: float) -> bool:
     return zlib.crc32(clip.encode()) / 2**32 >= 1 - share
 
 
-def example_of(landmarks: np.ndarray, phones: Sequence[Any]) -> Example:
+def example_of(landmarks: np.ndarray, phones: Sequence[Phone], lag_s: float) -> Example:
     """Return the example of a clip.
 
     Args:
         landmarks: (frames, 478, 3).
-        phones: with `symbol` and `end_s`, contiguous from 0 to the end.
+        phones: contiguous from 0 to the end.
+        lag_s: by which their times come after the mouth's.
     """
     ends = np.array([phone.end_s for phone in phones])
+    ends[:-1] = np.maximum(ends[:-1] - lag_s, 0.0)
     classes = OF_PHONE_CLASS[[phone_class(phone.symbol) for phone in phones]]
     return Example(mouth_values(landmarks), ends, classes)
 
@@ -201,7 +215,7 @@ class Corpus:
     """Examples of the sources to learn from, and the clips that are held out, with their landmarks."""
 
     examples: dict[str, list[Example]]
-    held_out: dict[str, list[tuple[Any, np.ndarray]]]
+    held_out: dict[str, list[HeldOut]]
     provenance: dict[str, Any]
 
 
@@ -213,22 +227,22 @@ def read_corpus(settings: LipTimingRun) -> Corpus:
     """
     aligner, landmarks = CtcRecogniser.load(settings.aligner), Landmarks()
     examples: dict[str, list[Example]] = {}
-    held_out: dict[str, list[tuple[Any, np.ndarray]]] = {}
+    held_out: dict[str, list[HeldOut]] = {}
     provenance: dict[str, Any] = {}
-    for name, paths in settings.manifests.items():
-        pool = ClipPool([Path(path) for path in paths], aligner)
+    for name, source in settings.sources.items():
+        pool = ClipPool([Path(path) for path in source.manifests], aligner)
         examples[name], held_out[name] = [], []
         for index, clip in enumerate(pool.clips):
             if clip.track is None:
                 raise UserError(f"clip '{clip.id}' has no tracked face; lip timing learns from videos")
             points = landmarks.of(clip.track, clip.id)
             if is_held_out(clip.id, settings.held_out):
-                held_out[name].append((clip, points))
+                held_out[name].append(HeldOut(clip, points, source.lag_s))
             else:
-                examples[name].append(example_of(points, fitted(pool.phones(index), clip)))
+                examples[name].append(example_of(points, fitted(pool.phones(index), clip), source.lag_s))
         provenance[name] = {
             "train_clips": len(examples[name]),
-            "held_out": sorted(clip.id for clip, _ in held_out[name]),
+            "held_out": sorted(one.clip.id for one in held_out[name]),
             "speakers": sorted({clip.speaker for clip in pool.clips}),
             "train_clip_ids": sorted(clip.id for clip in pool.clips if not is_held_out(clip.id, settings.held_out)),
         }
@@ -247,8 +261,6 @@ def run(settings: Mapping[str, Any], out: Path, start: Path | None, minutes: flo
     Raises:
         UserError: the settings or the clips cannot be used.
     """
-    from syncvoice.lip_timing.check import figures_of
-
     checked = validated(LipTimingRun, settings, "config/pretrain/lip_timing.yaml")
     corpus = read_corpus(checked)
     everything = [example for part in corpus.examples.values() for example in part]
