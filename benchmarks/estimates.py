@@ -37,7 +37,7 @@ RECIPES = Path("config/recipes")
 CLIP_SECONDS = {"grid": 6.0, "lrs3": 8.0, "bilingual": 10.0}  # context and target together (our guess)
 CLIPS = (1, 2, 4)  # per measured step
 BYTES_PER_PARAMETER = 16  # float32 weight, gradient, momentum and squared gradient
-SAMPLING = {"plain": Scales(), "four branches": Scales(2.0, 1.5, 2.0)}
+SAMPLING = {"plain": Scales(), "four branches": Scales(2.0, face=1.5, lip=2.0)}
 
 
 def new_step(clips: int, seconds: float) -> Step:

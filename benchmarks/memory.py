@@ -15,7 +15,7 @@ from typing import Any
 
 from benchmarks.common import add_arguments, machine_facts, write_result
 
-SCALES = {"plain": (2.0, 0.0, 0.0), "four branches": (2.0, 1.5, 2.0)}
+SCALES = {"plain": {"text": 2.0}, "four branches": {"text": 2.0, "face": 1.5, "lip": 2.0}}
 
 
 def sample(seconds: float, steps: int, precision: str, guidance: str, threads: int) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def sample(seconds: float, steps: int, precision: str, guidance: str, threads: i
     from syncvoice.model.guidance import Scales
 
     torch.set_num_threads(threads)
-    scales = Scales(*SCALES[guidance])
+    scales = Scales(**SCALES[guidance])
     model = prepare_for_sampling(base_model(), precision)
     ready = resident_peak()
     x_0, conditions = conditions_of(model, seconds, tuple(scales.subsets()))

@@ -33,7 +33,7 @@ from benchmarks.common import CLOCKS, add_arguments, write_result
 from syncvoice import clocks
 
 LEAST_FACE_SHARE = 0.999  # of the frames of real clips
-FEATURES = ("mel", "lip", "face")
+FEATURES = {"mel": "zipvoice_mel", "lip": "mesh_lip", "face": "mesh_face"}
 MINIDUB = {"media": "video", "grid_share": 0.5, "voices": "train", "sentences": "train"}
 
 
@@ -94,8 +94,8 @@ def steps_of(source: Any, folder: Path, detector: Any, clock: Callable[[], float
     import numpy as np
 
     from syncvoice.audio import write_wav
-    from syncvoice.features.face import face_features
-    from syncvoice.features.lip import lip_features
+    from syncvoice.features.extractors.mesh_face import face_features
+    from syncvoice.features.extractors.mesh_lip import lip_features
     from syncvoice.features.mel import log_mel
     from syncvoice.video import crop, decode
     from syncvoice.video.prepare import PrepareSettings
@@ -180,8 +180,8 @@ def prepare_all(clips: Clips, out: Path, shard: int = 0, shards: int = 1) -> tup
     sources = [source for source in clips.sources() if in_shard(source.id, shard, shards)]
     accepted, excluded = prepare_shard(sources, clips.folder, out, PrepareSettings())
     write_manifest(out / "clips.cuts.jsonl.gz", accepted)
-    for feature in FEATURES:
-        extract_shard(out / f"{feature}.h5", make_extractor(feature), accepted, feature)
+    for feature, extractor in FEATURES.items():
+        extract_shard(out / f"{feature}.h5", make_extractor(extractor), accepted, feature)
     return accepted, excluded
 
 

@@ -31,6 +31,7 @@ COMMANDS = {
     "contact-sheet": "draw clips of a split as prepared: faces, mouths, sound, and what was excluded",
     "publish": "keep a run's tables and plots, put its figures into the README",
     "inspect-checkpoint": "say what a weight file holds, without running anything in it",
+    "describe-model": "write down which extractors the features of an older model came from",
     "average-checkpoints": "average the weights between two training checkpoints of public ZipVoice",
     "gallery": "make the page that plays all rows side by side",
 }

@@ -58,7 +58,8 @@ def validated(section: type[S], values: Mapping[str, Any], source: str) -> S:
     try:
         return section.model_validate(values)
     except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
+        problems = error.errors(include_url=False)  # a misspelt key explains a missing one, so it comes first
+        problem = min(problems, key=lambda one: one["type"] != "extra_forbidden")
         path = [part for part in problem["loc"] if part != "[key]"]
         where = ".".join(map(str, path))
         if problem["type"] == "extra_forbidden":

@@ -22,9 +22,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--voice-text", help="what the recording says; with it the voice may be copied more closely")
     parser.add_argument("--out", type=Path, required=True, help="video to write (.mp4)")
     parser.add_argument("--language", choices=("en", "zh"), default="en", help="of the text (default: en)")
-    parser.add_argument("--text-scale", type=float, default=2.0, help="how strictly the text is followed (default: 2)")
+    parser.add_argument("--text-scale", type=float, help="how strictly the text is followed (default: 2)")
     parser.add_argument("--face-scale", type=float, help="how strictly the face is followed, 0 = not (default: 2)")
     parser.add_argument("--lip-scale", type=float, help="same for the lips (default: 2, with --language zh 0)")
+    parser.add_argument(
+        "--scale", action="append", default=[], metavar="CONDITION=VALUE", help="same for anything else the model sees"
+    )
     parser.add_argument("--steps", type=int, default=8, help="sampling steps, more take longer (default: 8)")
     parser.add_argument("--seed", type=int, default=1, help="another seed is another reading (default: 1)")
     parser.add_argument(
@@ -42,7 +45,7 @@ def run(args: argparse.Namespace) -> None:
     """Dub, with a progress bar, and tell what was made."""
     from syncvoice.dubbing import Sound, dub
 
-    sound = Sound(args.text_scale, args.face_scale, args.lip_scale, args.steps, args.seed)
+    sound = Sound(args.steps, args.seed, scales_of(args))
     with _Bar() as bar:
         result = dub(
             args.video, args.text, voice=args.voice, out=args.out, subtitles=args.subtitles, language=args.language,
@@ -54,6 +57,24 @@ def run(args: argparse.Namespace) -> None:
         sys.stdout.write(f"{line.cue.where()}: {line.syllables_per_s:.1f} syllables/s, guided by {guides}\n")
     times = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in result.timings.items())
     sys.stdout.write(f"{result.out}: {result.seconds:.2f} s of synthetic speech by model {result.model}\n({times})\n")
+
+
+def scales_of(args: argparse.Namespace) -> dict[str, float]:
+    """Return the guidance scales that the options name.
+
+    Raises:
+        UserError: --scale is no CONDITION=VALUE.
+    """
+    from syncvoice.errors import UserError
+
+    named = {name: getattr(args, f"{name}_scale") for name in ("text", "face", "lip")}
+    for text in args.scale:
+        condition, _, value = text.partition("=")
+        try:
+            named[condition] = float(value)
+        except ValueError as error:
+            raise UserError(f"--scale {text}: expected CONDITION=VALUE, e.g. head_pose=1.5") from error
+    return {condition: scale for condition, scale in named.items() if scale is not None}
 
 
 class _Bar:

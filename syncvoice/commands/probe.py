@@ -16,10 +16,10 @@ def run(args: argparse.Namespace) -> None:
     """Fit, score and write the table as CSV and Markdown."""
     import pandas as pd
 
+    from syncvoice.features.cache import open_features
     from syncvoice.files import atomic_path
     from syncvoice.records.clips import clips_of
     from syncvoice.reporting.probe import COLUMNS, Frames, frames_of, probe
-    from syncvoice.training.data import open_features
 
     def gather(manifest: Path) -> tuple[str, Frames]:
         """Split name and frames of a manifest."""

@@ -19,7 +19,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Train."""
-    from syncvoice.files import read_json
+    from syncvoice.section import read_settings
+    from syncvoice.training.recipe import NamedRecipe
     from syncvoice.training.run import train
 
-    train(read_json(args.recipe), args.manifest, args.features_root, args.out, args.devices)
+    train(read_settings(args.recipe, NamedRecipe), args.manifest, args.features_root, args.out, args.devices)

@@ -1,6 +1,6 @@
 """Follow the speaker through the cues of a video: every cue is a clip of its own, the video is decoded once more."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
@@ -11,6 +11,7 @@ import numpy as np
 from syncvoice import clocks
 from syncvoice.dubbing.script import Cue
 from syncvoice.errors import UserError
+from syncvoice.features.conditions import Seen, extractor_of
 from syncvoice.video.decode import ClipProblem, FrameSource
 from syncvoice.video.detect import FaceDetector
 from syncvoice.video.prepare import PrepareSettings, crowd_problem, follow_face, sound_for
@@ -86,23 +87,25 @@ def _follow(
     return problem or track
 
 
-def visual_features(track: Track, modalities: Sequence[str], dims: dict[str, int]) -> dict[str, "Tensor"]:
-    """Features of a track, per modality (n_frames, dim).
+def extractors_of(seen: Mapping[str, Seen], conditions: Sequence[str]) -> dict[str, Any]:
+    """Return the extractors that a model was trained with, of the conditions that guide.
 
     Raises:
-        UserError: the model was trained with features of another kind.
+        UserError: one cannot be had here, or needs more than a followed face.
     """
+    found = {}
+    for condition in conditions:
+        found[condition] = extractor_of(condition, seen[condition])
+        if not hasattr(found[condition], "from_landmarks"):
+            raise UserError(
+                f"condition {condition}: {seen[condition].extractor} needs pictures of prepared clips; dub such a model "
+                f"with a study (config/wild.yaml), or set the scale of {condition} to 0"
+            )
+    return found
+
+
+def visual_features(track: Track, extractors: Mapping[str, Any]) -> dict[str, "Tensor"]:
+    """Features of a track, per condition (n_frames, dim)."""
     import torch
 
-    from syncvoice.features.base import make_extractor
-
-    features = {}
-    for modality in modalities:
-        extractor: Any = make_extractor(modality)
-        if dims[modality] != extractor.dim:
-            raise UserError(
-                f"the model hears {dims[modality]} {modality} features per frame and {extractor.name} makes "
-                f"{extractor.dim}; take a model trained with {extractor.name}, or set the scale of {modality} to 0"
-            )
-        features[modality] = torch.from_numpy(extractor.from_landmarks(track.landmarks))
-    return features
+    return {name: torch.from_numpy(one.from_landmarks(track.landmarks)) for name, one in extractors.items()}

@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from syncvoice.errors import UserError
-from syncvoice.files import read_json, sha256_of
+from syncvoice.features.base import key_of, make_extractor
+from syncvoice.features.conditions import Seen, seen_by
+from syncvoice.files import read_json, sha256_of, write_json
 from syncvoice.provenance import ROOT
+from syncvoice.section import nearest
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,11 +36,13 @@ class DubbingModel:
         model: in evaluation mode, float32.
         name: what people are told: recipe, file and digest.
         weights: files of vocoder and speaker_encoder that belong to it.
+        seen: what it was trained to see, by condition.
     """
 
     model: "SyncVoice"
     name: str
     weights: Mapping[str, Path]
+    seen: Mapping[str, Seen]
 
 
 def project_file(path: str | Path) -> Path:
@@ -76,7 +81,7 @@ def load_dubbing_model(path: Path | None = None) -> DubbingModel:
 
     path = default_model() if path is None else path
     path = path / "model.safetensors" if path.is_dir() else path
-    state, metadata = _read(path)
+    state, metadata, source = _read(path)
     model = SyncVoice(SyncVoiceConfig.of(metadata["config"]))
     if "base" in metadata:  # the base also holds what this model has no place for
         state = {k: v for k, v in _base_state(path, metadata).items() if k in model.state_dict()} | state
@@ -84,7 +89,7 @@ def load_dubbing_model(path: Path | None = None) -> DubbingModel:
     recipe = metadata.get("recipe") or {}
     name = f"{recipe.get('recipe') or path.stem} ({path.name}, sha256 {sha256_of(path)[:12]})"
     weights = {kind: project_file(recipe.get(kind) or default) for kind, default in DEFAULT_WEIGHTS.items()}
-    return DubbingModel(model.eval(), name, weights)
+    return DubbingModel(model.eval(), name, weights, seen_by(metadata, model.config.visual_dims, str(source)))
 
 
 def save_difference(model: Path, base: Path, out: Path) -> None:
@@ -100,25 +105,51 @@ def save_difference(model: Path, base: Path, out: Path) -> None:
     Raises:
         UserError: a file cannot be read.
     """
+    from syncvoice.model.start import start_state
     from syncvoice.records.weights import save_weights, write_metadata
-    from syncvoice.training.start import start_state
 
     model = model / "model.safetensors" if model.is_dir() else model
-    (state, metadata), kept = _read(model), start_state(base)
+    (state, metadata, _), kept = _read(model), start_state(base)
     changed = {k: v for k, v in state.items() if k not in kept or not v.equal(kept[k])}
     save_weights(out, changed)
     origin = {"base": os.path.relpath(base, out.parent), "base_sha256": sha256_of(base), "tensors": len(changed)}
     write_metadata(out, {**metadata, **origin, "weights_sha256": sha256_of(out)})
 
 
-def _read(path: Path) -> tuple[dict[str, "Tensor"], dict[str, Any]]:
-    """Return state dict and metadata of a model file.
+def describe(path: Path, extractors: Mapping[str, str]) -> Path:
+    """Write into a model's metadata which extractors its features came from, for models that say it not.
+
+    Args:
+        path: weight file or folder of a model.
+        extractors: name of the extractor by condition, with its default settings.
+
+    Returns:
+        the metadata file.
+
+    Raises:
+        UserError: the model has no such condition, or the extractor makes features of another width.
+    """
+    path = path / "model.safetensors" if path.is_dir() else path
+    _, metadata, source = _read(path)
+    dims = metadata["config"]["visual_dims"]
+    for condition, extractor in extractors.items():
+        if condition not in dims:
+            raise UserError(f"{path} has no condition {condition!r}; {nearest(condition, dims)}")
+        key = key_of(make_extractor(extractor))
+        metadata["conditions"] = {**metadata.get("conditions", {}), condition: Seen.of_key(condition, key).model_dump()}
+    seen_by(metadata, dims, str(source))
+    write_json(source, metadata)
+    return source
+
+
+def _read(path: Path) -> tuple[dict[str, "Tensor"], dict[str, Any], Path]:
+    """Return state dict and metadata of a model file, and the file of the metadata.
 
     Raises:
         UserError: there is no file, no metadata, or the file holds start weights.
     """
+    from syncvoice.model.start import PREFIX
     from syncvoice.records.weights import metadata_path, read_state_dict
-    from syncvoice.training.start import PREFIX
 
     state = read_state_dict(path)
     if any(name.startswith(PREFIX) for name in state):
@@ -133,7 +164,7 @@ def _read(path: Path) -> tuple[dict[str, "Tensor"], dict[str, Any]]:
     metadata = read_json(found)
     if "config" not in metadata:
         raise UserError(f"{found} has no entry 'config' with the model's sizes; copy the file that belongs to {path}")
-    return state, metadata
+    return state, metadata, found
 
 
 def _base_state(path: Path, metadata: Mapping[str, Any]) -> dict[str, "Tensor"]:
@@ -142,7 +173,7 @@ def _base_state(path: Path, metadata: Mapping[str, Any]) -> dict[str, "Tensor"]:
     Raises:
         UserError: they are missing or others.
     """
-    from syncvoice.training.start import start_state
+    from syncvoice.model.start import start_state
 
     base = path.parent / metadata["base"]
     if not base.is_file():

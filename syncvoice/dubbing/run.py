@@ -96,7 +96,7 @@ def dub(video: str | Path, text: str | None = None, *, voice: str | Path, out: s
     sound.check()
     with result.stage("load the model"):
         speaker = load_dubbing_model(None if model is None else Path(model))
-        result.model, scales = speaker.name, sound.scales(language, speaker)
+        result.model, scales = speaker.name, sound.guidance(language, speaker)
     with result.stage("read the voice"):
         reference = _reference(inputs["voice"], voice_text, language, speaker)
     with result.stage("decode the video"):
@@ -216,25 +216,26 @@ def _look(result: Dubbed, frames: "FrameSource", speaker: DubbingModel, several_
     Raises:
         UserError: no line has a usable face.
     """
-    from syncvoice.dubbing.faces import follow_cues, visual_features
+    from syncvoice.dubbing.faces import extractors_of, follow_cues, visual_features
     from syncvoice.video.decode import ClipProblem
 
     lines = [line for line in result.lines if line.tokens]
-    modalities = [condition for condition in lines[0].scales.active() if condition != "text"]
-    if not modalities:
+    conditions = [condition for condition in lines[0].scales.active() if condition != "text"]
+    if not conditions:
         return
+    extractors = extractors_of(speaker.seen, conditions)  # refused before the video is looked at
     count, total = _Counter(progress, "follow the face"), sum(line.cue.n_frames for line in lines)
     found = follow_cues(frames, [line.cue for line in lines], several_faces, lambda: count.step(total))
     problems = [track.message for track in found if isinstance(track, ClipProblem)]
     if len(problems) == len(found):
-        raise UserError(f"{frames.path}: {problems[0]}; with face and lip scale 0 the text is spoken without looking")
-    dims = dict(speaker.model.config.visual_dims)
+        off = " and ".join(conditions)
+        raise UserError(f"{frames.path}: {problems[0]}; with scale 0 of {off} the text is spoken without looking")
     for line, track in zip(lines, found, strict=True):
         if isinstance(track, ClipProblem):
             line.without_face()
             result.warn([f"{line.cue.where()} is spoken from its text alone: {track.message}"])
         else:
-            line.visual = visual_features(track, modalities, dims)
+            line.visual = visual_features(track, extractors)
 
 
 def _write(result: Dubbed, inputs: Mapping[str, Path], speech: np.ndarray, seed: int) -> None:

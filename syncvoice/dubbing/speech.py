@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +11,7 @@ from syncvoice import clocks
 from syncvoice.dubbing.model import DubbingModel
 from syncvoice.dubbing.script import Cue
 from syncvoice.errors import UserError
+from syncvoice.section import nearest
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from syncvoice.generation.speech import Voice
     from syncvoice.model.guidance import Scales
 
-GUIDED_SCALE = 2.0  # of face and lips, as in the study's rows M3 and M5
+GUIDED_SCALE = 2.0  # of what the model sees, as in the study's rows M3 and M5
+TRANSLATED = "zh"  # taken for a translation: the paper's translation rows leave the lips out
 FADE_SECONDS = 0.01  # at the ends of a cue, which silence may follow
 
 
@@ -27,19 +29,17 @@ class Sound:
     """How the speech is sampled.
 
     Attributes:
-        text_scale: guidance scale of the text.
-        face_scale, lip_scale: of face and lips. None takes 2; 0 where the model lacks the branch, and 0 for the lips of
-            Mandarin, which is taken for a translation (the paper's translation rows leave the lips out).
         steps: Euler steps.
+        scales: guidance scales by condition, "text" among them. One that is not named is 2 for whatever the model was
+            trained to see, but 0 for the lips of Mandarin, which is taken for a translation (the paper's translation
+            rows leave the lips out).
         seed: of the noise; same seed, machine and number of threads: same sound.
         precision: "auto", "fp32" or "bf16", see `resolve_precision`.
     """
 
-    text_scale: float = 2.0
-    face_scale: float | None = None
-    lip_scale: float | None = None
     steps: int = 8
     seed: int = 1
+    scales: Mapping[str, float] = field(default_factory=dict)
     precision: str = "auto"
 
     def check(self) -> None:
@@ -48,33 +48,32 @@ class Sound:
         Raises:
             UserError: a scale is negative or not finite, the text is off, or there is no step.
         """
-        for name in ("text_scale", "face_scale", "lip_scale"):
-            value = getattr(self, name)
-            if value is not None and not 0 <= value < math.inf:
-                raise UserError(f"{name} is {value}, expected 0 (off) or more; 2 is usual")
-        if self.text_scale == 0:
-            raise UserError("text_scale is 0, so nobody would hear the text; 2 is usual")
+        for name, value in self.scales.items():
+            if not 0 <= value < math.inf:
+                raise UserError(f"scale of {name} is {value}, expected 0 (off) or more; 2 is usual")
+        if self.scales.get("text") == 0:
+            raise UserError("scale of text is 0, so nobody would hear the text; 2 is usual")
         if self.steps < 1:
             raise UserError(f"steps is {self.steps}, expected at least 1; 8 is usual")
 
-    def scales(self, language: str, speaker: DubbingModel) -> "Scales":
+    def guidance(self, language: str, speaker: DubbingModel) -> "Scales":
         """Return the guidance scales for a language and a model.
 
         Raises:
-            UserError: a branch is asked for that the model lacks.
+            UserError: a condition is asked for that the model lacks.
         """
         from syncvoice.model.guidance import Scales
 
-        usual = {"face": GUIDED_SCALE, "lip": 0.0 if language == "zh" else GUIDED_SCALE}
-        chosen = {}
-        for modality, scale in (("face", self.face_scale), ("lip", self.lip_scale)):
-            has = modality in speaker.model.config.visual_dims
-            if scale and not has:
+        usual = {"text": GUIDED_SCALE, **dict.fromkeys(speaker.model.config.visual_dims, GUIDED_SCALE)}
+        if language == TRANSLATED and "lip" in usual:
+            usual["lip"] = 0.0
+        for condition, scale in self.scales.items():
+            if scale and condition not in usual:
                 raise UserError(
-                    f"{modality}_scale is {scale:g}, but model {speaker.name} has no {modality} branch; set it to 0"
+                    f"scale of {condition} is {scale:g}, but model {speaker.name} has no {condition} branch; "
+                    f"{nearest(condition, usual)}"
                 )
-            chosen[modality] = scale if scale is not None else usual[modality] if has else 0.0
-        return Scales(self.text_scale, **chosen)
+        return Scales(**{**usual, **self.scales})
 
 
 @dataclass
@@ -86,7 +85,7 @@ class Line:
         tokens: ids of the text; [] stays silent.
         syllables_per_s: speech rate that the text needs.
         scales: guidance; without a usable face that of the text alone.
-        visual: features per modality (n_frames, dim).
+        visual: features per condition (n_frames, dim).
     """
 
     cue: Cue
@@ -101,7 +100,9 @@ class Line:
 
     def without_face(self) -> None:
         """Leave the text as the only condition."""
-        self.scales, self.visual = replace(self.scales, face=0.0, lip=0.0), {}
+        from syncvoice.model.guidance import Scales
+
+        self.scales, self.visual = Scales(self.scales["text"]), {}
 
 
 def speak(lines: Sequence[Line], n_frames: int, speaker: DubbingModel, voice: "Voice", sound: Sound,

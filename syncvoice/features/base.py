@@ -1,32 +1,49 @@
-"""What every feature extractor offers, and the table of extractors."""
+"""What every feature extractor offers, and how one is found: by the name of its module in `features/extractors/`."""
 
-from collections.abc import Callable
-from typing import Any, Protocol
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
 from syncvoice.errors import UserError
 from syncvoice.records.clips import Clip
+from syncvoice.section import Name, Section, nearest, validated
 
 Key = dict[str, Any]
-DEFAULT_EXTRACTORS = {
-    "mel": "zipvoice_mel",
-    "lip": "mesh_lip",
-    "face": "mesh_face",
-    "speaker": "kaldi_fbank",
-    "text": "emilia_tokens",
-}
-EXTRACTORS = (
-    *DEFAULT_EXTRACTORS.values(),
-    "lrw_resnet18",
-    "av_hubert",
-    "mediapipe_blendshapes",
-    "precomputed",
-)
+FOLDER = Path(__file__).parent / "extractors"
+PACKAGE = "syncvoice.features.extractors"
 
 
-class Extractor(Protocol):
-    """A feature of a clip.
+class ExtractorSettings(Section):
+    """Base of the settings of an extractor.
+
+    Attributes:
+        network: what the numbers come from, by the name of the asset or package model; "" without a network. No metric
+            may score with it (`study/`).
+        asset: entry of config/assets.yaml whose file is read; "" for none.
+    """
+
+    network: ClassVar[str] = ""
+    asset: ClassVar[str] = ""
+
+    def reads_through(self) -> str:
+        """Return the network behind the numbers, "" for none."""
+        return self.network
+
+
+class FeatureJob(Section):
+    """Settings file of a feature job: the study's name of the feature, its extractor and what that takes."""
+
+    feature: Name
+    extractor: str
+    settings: dict[str, Any] = {}  # of the extractor; its own `Settings` is the schema
+
+
+class FeatureExtractor(Protocol):
+    """A feature of a clip; the class `Extractor` of a module in `features/extractors/`, made from its `Settings`.
 
     Attributes:
         name, version: identity; a change of the numbers must change the version.
@@ -50,25 +67,58 @@ class Extractor(Protocol):
         ...
 
 
-def make_extractor(name: str, settings: dict[str, Any] | None = None) -> Extractor:
+def extractor_names() -> list[str]:
+    """Return the names of all extractors: the modules of the folder."""
+    return sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
+
+
+def module_name(extractor: str) -> str:
+    """Return the dotted name of an extractor's module."""
+    return f"{PACKAGE}.{extractor}"
+
+
+def extractor_module(name: str) -> ModuleType:
+    """Import the module of one extractor, and no other's.
+
+    Raises:
+        UserError: there is none of that name; gives the nearest one.
+    """
+    names = extractor_names()
+    if name not in names:
+        raise UserError(f"extractor '{name}' is unknown; {nearest(name, names)}")
+    return importlib.import_module(module_name(name))
+
+
+def extractor_settings(name: str, values: Mapping[str, Any], source: str) -> ExtractorSettings:
+    """Return the typed settings of an extractor; `source` names the place that they come from.
+
+    Raises:
+        UserError: unknown extractor, unknown key (with the nearest valid one) or wrong value.
+    """
+    settings: ExtractorSettings = validated(extractor_module(name).Settings, values, source)
+    return settings
+
+
+def make_extractor(name: str, settings: Mapping[str, Any] | None = None) -> FeatureExtractor:
     """Return an extractor by name.
 
     Args:
-        name: of the extractor ("mesh_lip") or of a feature ("lip": its default extractor).
-        settings: keyword arguments of the extractor.
+        name: of the extractor, e.g. "mesh_lip".
+        settings: what its `Settings` take; None takes their defaults.
 
     Raises:
-        UserError: unknown name or settings.
+        UserError: unknown name or settings, or weights that are not there.
+
+    >>> lip = make_extractor("mesh_lip")
+    >>> lip.fps, lip.dim
+    (25.0, 30)
     """
-    name = DEFAULT_EXTRACTORS.get(name, name)
-    kind = _class_of(name)
-    try:
-        return kind(**(settings or {}))
-    except TypeError as error:
-        raise UserError(f"extractor '{name}' does not take the settings {settings} ({error}); remove them") from error
+    typed = extractor_settings(name, settings or {}, f"settings of extractor '{name}'")
+    extractor: FeatureExtractor = extractor_module(name).Extractor(typed)
+    return extractor
 
 
-def key_of(extractor: Extractor) -> Key:
+def key_of(extractor: FeatureExtractor) -> Key:
     """Return the part of the cache key that is the same for every clip."""
     return {
         "extractor": extractor.name,
@@ -79,49 +129,3 @@ def key_of(extractor: Extractor) -> Key:
         "dim": extractor.dim,
         "source_fields": list(extractor.source_fields),
     }
-
-
-def _class_of(name: str) -> Callable[..., Extractor]:  # noqa: C901  (a table)
-    """Return the class of an extractor; its module is imported only when it is wanted.
-
-    Raises:
-        UserError: unknown name.
-    """
-    match name:
-        case "zipvoice_mel":
-            from syncvoice.features.mel import ZipVoiceMel
-
-            return ZipVoiceMel
-        case "mesh_lip":
-            from syncvoice.features.lip import MeshLip
-
-            return MeshLip
-        case "mesh_face":
-            from syncvoice.features.face import MeshFace
-
-            return MeshFace
-        case "kaldi_fbank":
-            from syncvoice.features.speaker import KaldiFbank
-
-            return KaldiFbank
-        case "emilia_tokens":
-            from syncvoice.features.text import EmiliaTokens
-
-            return EmiliaTokens
-        case "lrw_resnet18":
-            from syncvoice.features.lip_network import LrwLip
-
-            return LrwLip
-        case "av_hubert":
-            from syncvoice.features.lip_network import AVHubertLip
-
-            return AVHubertLip
-        case "mediapipe_blendshapes":
-            from syncvoice.features.blendshapes import Blendshapes
-
-            return Blendshapes
-        case "precomputed":
-            from syncvoice.features.precomputed import Precomputed
-
-            return Precomputed
-    raise UserError(f"extractor '{name}' is unknown; choose one of {', '.join(EXTRACTORS)}")

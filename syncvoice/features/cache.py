@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from syncvoice.errors import UserError
-from syncvoice.features.base import Extractor, Key, key_of
+from syncvoice.features.base import FeatureExtractor, Key, key_of
 from syncvoice.files import atomic_path
 from syncvoice.records.clips import Clip
 
@@ -41,7 +41,9 @@ def write_shard(
         file.attrs["key"] = json.dumps({**key, "source_sha256": digest}, sort_keys=True)
 
 
-def extract_shard(path: Path | str, extractor: Extractor, clips: Sequence[Clip], feature: str | None = None) -> None:
+def extract_shard(
+    path: Path | str, extractor: FeatureExtractor, clips: Sequence[Clip], feature: str | None = None
+) -> None:
     """Compute one feature of all clips and write the shard.
 
     Raises:
@@ -132,6 +134,21 @@ class FeatureStore(Mapping[str, np.ndarray]):
     def __exit__(self, *_: object) -> None:
         """Close all files."""
         self.close()
+
+
+def open_features(folder: Path, features: Iterable[str]) -> dict[str, FeatureStore]:
+    """Open the shards of the named features of a split: `folder`/feature/shard-*.h5.
+
+    Raises:
+        UserError: a feature has no shard.
+    """
+    stores = {}
+    for feature in features:
+        paths = sorted((folder / feature).glob("shard-*.h5"))
+        if not paths:
+            raise UserError(f"feature '{feature}' has no shard in {folder}; run the features step first")
+        stores[feature] = FeatureStore(paths)
+    return stores
 
 
 def _open(path: Path) -> Any:

@@ -1,16 +1,13 @@
 """Log mel spectrogram as ZipVoice and Vocos define it (VocosFbank; golden values in tests/golden/vocos.json)."""
 
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from syncvoice import clocks
-from syncvoice.audio import read_wav
-from syncvoice.errors import UserError
-from syncvoice.records.clips import Clip
 
 N_FFT = 1024
 N_MELS = 100
@@ -61,29 +58,3 @@ def mel_filters() -> Tensor:
     slopes = edges[None, :] - bins[:, None]
     falling, rising = -slopes[:, :-2] / widths[:-1], slopes[:, 2:] / widths[1:]
     return torch.from_numpy(np.maximum(0, np.minimum(falling, rising)).astype(np.float32))
-
-
-class ZipVoiceMel:
-    """Feature `mel`: (mel_frames(n_frames), 100) float32 at 93.75 frames per second."""
-
-    name = "zipvoice_mel"
-    version = "1"
-    fps: float | None = clocks.MEL_FPS
-    dim: int | None = N_MELS
-    weights_sha256: str | None = None
-    source_fields: tuple[str, ...] = ("audio_sha256",)
-
-    def __init__(self) -> None:
-        """No settings."""
-        self.settings: dict[str, Any] = {}
-
-    def extract(self, clip: Clip) -> np.ndarray:
-        """Return the feature of a clip.
-
-        Raises:
-            UserError: the prepared sound is missing or not 24 kHz.
-        """
-        audio, rate = read_wav(clip.audio)
-        if rate != clocks.SAMPLE_RATE:
-            raise UserError(f"{clip.audio} has {rate} Hz, expected 24000; run the prepare step again")
-        return log_mel(audio, clip.n_frames)

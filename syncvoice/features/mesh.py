@@ -5,7 +5,13 @@ from typing import Any
 
 import numpy as np
 
+from syncvoice import clocks
+from syncvoice.errors import UserError
+from syncvoice.features.base import ExtractorSettings
+from syncvoice.records.clips import Clip
 from syncvoice.video.track import smooth
+
+MESH = "mediapipe_face_mesh"  # the network that finds the landmarks
 
 
 def align(landmarks: np.ndarray, points: dict[int, tuple[float, float, float]], window: int) -> "Aligned":
@@ -69,20 +75,38 @@ def standardised(values: np.ndarray, mean: np.ndarray, std: np.ndarray, limit: f
     return np.clip((values - mean) / std, -limit, limit).astype(np.float32)
 
 
-class Landmarks:
-    """Landmarks of clips from track shards; the last file stays open."""
+class MeshExtractor:
+    """Base of the extractors that see landmarks alone; a subclass has `name`, `version`, `dim`, `from_landmarks`."""
 
-    def __init__(self) -> None:
-        """Open nothing."""
+    name: str
+    version: str
+    dim: int | None
+    fps: float | None = float(clocks.FPS)
+    weights_sha256: str | None = None
+    source_fields: tuple[str, ...] = ("track_sha256",)
+
+    def __init__(self, settings: ExtractorSettings) -> None:
+        """Open nothing; the last track shard stays open while clips are read."""
+        self.settings: dict[str, Any] = settings.model_dump()
         self._path: Path | None = None
         self._reader: Any = None
 
-    def of(self, path: Path, clip: str) -> np.ndarray:
-        """Return landmarks (frames, 478, 3) of a clip."""
+    def extract(self, clip: Clip) -> np.ndarray:
+        """Return the feature of a clip, (n_frames, dim) float32.
+
+        Raises:
+            UserError: the clip has no track.
+        """
         from syncvoice.video.store import TrackReader
 
-        if path != self._path:
+        if clip.track is None:
+            raise UserError(f"clip '{clip.id}' has no tracked face, so no {self.name} features; use a clip with video")
+        if clip.track != self._path:
             if self._reader is not None:
                 self._reader.close()
-            self._reader, self._path = TrackReader(path), path
-        return self._reader.landmarks(clip)
+            self._reader, self._path = TrackReader(clip.track), clip.track
+        return self.from_landmarks(self._reader.landmarks(clip.id))
+
+    def from_landmarks(self, landmarks: np.ndarray) -> np.ndarray:
+        """Return the feature (n_frames, dim) of landmarks (n_frames, 478, 3) in pixels."""
+        raise NotImplementedError

@@ -5,34 +5,25 @@ rows of a table differ by their conditions, never by luck; batches are formed by
 of utterances and not on the machine's load.
 """
 
-import csv
-import io
-import itertools
-import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from syncvoice import clocks
-from syncvoice.audio import read_wav, write_wav
 from syncvoice.errors import UserError
-from syncvoice.features.cache import FeatureStore
-from syncvoice.files import atomic_path
+from syncvoice.generation.settings import SampledSettings
+from syncvoice.generation.vocode import decode
+from syncvoice.generation.work import Row, save
 from syncvoice.model.guidance import Scales
 from syncvoice.model.solver import Conditions, euler
 from syncvoice.model.syncvoice import Script, SyncVoice, pad_stack, pad_visual
 from syncvoice.model.vocoder import Vocoder
-from syncvoice.records.clips import Clip
-from syncvoice.records.tasks import Utterance
-from syncvoice.seeding import generator, rng
-
-log = logging.getLogger(__name__)
+from syncvoice.seeding import generator
 
 BATCH_FRAMES = 2600  # mel frames per batch before guidance multiplies them; keeps memory under 2 GB
 
@@ -53,7 +44,7 @@ class Request:
     name: str
     tokens: list[int]
     voice: Voice
-    visual: Mapping[str, Tensor]  # per modality (n_frames, dim)
+    visual: Mapping[str, Tensor]  # per condition (n_frames, dim)
     n_frames: int
     seed: int
 
@@ -74,11 +65,6 @@ class Sampling:
     t_shift: float = 0.5
     voice: str = "context"
     expansion: str = "segments"
-
-
-def point_name(scales: Scales) -> str:
-    """Name of a point of a sweep, used as folder, e.g. face1.0_lip2.0."""
-    return f"face{scales.face:.1f}_lip{scales.lip:.1f}"
 
 
 @torch.inference_mode()
@@ -117,15 +103,15 @@ def script_of(model: SyncVoice, requests: Sequence[Request], sampling: Sampling)
         UserError: see `sample_mels`.
     """
     wanted = [c for c in sampling.scales.active() if c != "text"]
-    for modality in wanted:
-        if modality not in model.config.visual_dims:
+    for condition in wanted:
+        if condition not in model.config.visual_dims:
             raise UserError(
-                f"scale of {modality} is {getattr(sampling.scales, modality)}, but the model has no {modality} branch "
+                f"scale of {condition} is {sampling.scales[condition]}, but the model has no {condition} branch "
                 f"(it has: {', '.join(model.config.visual_dims) or 'none'}); set the scale to 0 or take another recipe"
             )
-        lacking = [r.name for r in requests if modality not in r.visual]
+        lacking = [r.name for r in requests if condition not in r.visual]
         if lacking:
-            raise UserError(f"utterance '{lacking[0]}' has no {modality} features, which scale {modality} needs")
+            raise UserError(f"utterance '{lacking[0]}' has no {condition} features, which scale {condition} needs")
     if sampling.voice == "speaker" and model.speaker is None:
         raise UserError("voice is 'speaker', but the model has no speaker encoder; set voice: context")
     context = sampling.voice == "context"
@@ -186,116 +172,30 @@ def synthesise(model: SyncVoice, vocoder: Vocoder, requests: Sequence[Request], 
             yield request, sound, sampled + time.perf_counter() - began
 
 
-@torch.inference_mode()
-def decode(vocoder: Vocoder, mel: Tensor, n_frames: int) -> np.ndarray:
-    """Vocode features (T, 100) to exactly 960 * n_frames samples."""
-    return vocoder.decode(mel[None], clocks.samples(n_frames))[0].numpy()
+def speak_points(model: SyncVoice, settings: SampledSettings, requests: Sequence[Request],
+                 points: Sequence[tuple[str, Sampling]], out: Path, failed: Sequence[Row]) -> list[Row]:  # fmt: skip
+    """Speak all requests at every point of a row and write the WAV files.
 
+    Args:
+        model: in evaluation mode; its estimator takes the settings' precision here.
+        settings: of the row.
+        requests: what can be spoken.
+        points: (name, how to sample).
+        out: folder for WAV files.
+        failed: rows of what cannot be spoken.
 
-class RequestBuilder:
-    """Turn task rows into requests, from cached features."""
-
-    def __init__(self, stores: Mapping[str, Mapping[str, FeatureStore]], visual: Iterable[str], seed: int,
-                 speaker_encoder: Path | None) -> None:  # fmt: skip
-        """Keep open stores {split: {feature: store}}; `speaker_encoder` is needed for the speaker embedding."""
-        from syncvoice.text.tokenizer import EmiliaTokenizer
-
-        self.stores, self.visual, self.seed = stores, tuple(visual), seed
-        self.tokenizer = EmiliaTokenizer()
-        self._voices: dict[str, Voice] = {}
-        self._encoder: Any = None
-        if speaker_encoder is not None:
-            from syncvoice.networks.camplus import CAMPPlus
-
-            self._encoder = CAMPPlus.load(speaker_encoder).eval()
-
-    def voice(self, row: Utterance) -> Voice:
-        """Reference voice of a row, cached by reference.
-
-        Raises:
-            UserError: the row has no reference.
-        """
-        if not row.reference:
-            raise UserError(f"utterance '{row.utterance}' has no reference recording of speaker '{row.speaker}'")
-        if row.reference not in self._voices:
-            store = self.stores[row.reference_split]
-            embedding = None
-            if self._encoder is not None:
-                with torch.inference_mode():
-                    embedding = self._encoder(torch.from_numpy(store["speaker"][row.reference])[None])[0]
-            tokens = self.tokenizer.encode(row.reference_text, row.reference_language)
-            self._voices[row.reference] = Voice(tokens, torch.from_numpy(store["mel"][row.reference]), embedding)
-        return self._voices[row.reference]
-
-    def request(self, row: Utterance, text: str, video: str) -> Request:
-        """Request for a row that says `text` and follows the clip `video` (the row's own, but for controls).
-
-        Raises:
-            UserError: no reference, or a text without a known symbol.
-        """
-        tokens = self.tokenizer.encode(text, row.language)
-        if not tokens:
-            raise UserError(f"utterance '{row.utterance}': text {text!r} has no symbol that the tokenizer knows")
-        visual = {}
-        for modality in self.visual:
-            found = torch.from_numpy(self.stores[row.split][modality][video])[: row.n_frames]
-            visual[modality] = torch.cat([found, found[-1:].expand(row.n_frames - len(found), -1)])
-        return Request(row.utterance, tokens, self.voice(row), visual, row.n_frames, self.seed)
-
-
-def swapped(rows: Sequence[Utterance], seed: int, what: str) -> list[Utterance]:
-    """Give every row a partner for a control: another clip, said in another text, chosen by seed.
-
-    Partners form one cycle in random order, so every row has exactly one and none has itself; rows of equal text are
-    moved apart where that is possible.
-
-    Raises:
-        UserError: fewer than two rows.
+    Returns:
+        all rows, by point and utterance.
     """
-    if len(rows) < 2:
-        raise UserError(f"control '{what}' needs at least two utterances, the task has {len(rows)}")
-    order = sorted(range(len(rows)), key=lambda i: rng(seed, "swap", what, rows[i].utterance).random())
-    partner = {order[k]: order[(k + 1) % len(order)] for k in range(len(order))}
-    return [rows[partner[i]] for i in range(len(rows))]
+    from tqdm import tqdm
 
+    from syncvoice.fast.precision import prepare_for_sampling
 
-def write_rows(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
-    """Write utterances.csv."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, ["utterance", "point", "wav", "status", "message"], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    with atomic_path(path) as temporary:
-        temporary.write_text(text.getvalue(), encoding="utf-8")
-
-
-def points_of(settings: Mapping[str, Any]) -> list[tuple[str, Scales]]:
-    """Points of an experiment: one without name, or the grid of its sweep."""
-    scales = Scales(**settings["scales"])
-    sweep = settings.get("sweep")
-    if not sweep:
-        return [("", scales)]
-    grid = itertools.product(sweep["face"], sweep["lip"])
-    return [(point_name(s), s) for s in (replace(scales, face=face, lip=lip) for face, lip in grid)]
-
-
-def copy_of(kind: str, clip: Clip, vocoder: Vocoder | None, mel: np.ndarray | None, seed: int) -> np.ndarray:
-    """Sound of a row without model: recording, recording through mel and vocoder, or noise."""
-    if kind == "vocoder_copy":
-        assert vocoder is not None and mel is not None
-        return decode(vocoder, torch.from_numpy(mel), clip.n_frames)
-    audio, _ = read_wav(clip.audio, clocks.SAMPLE_RATE)
-    if kind == "noise":  # as loud as the recording
-        noise = rng(seed, "noise", clip.id).standard_normal(len(audio)).astype(np.float32)
-        return noise * float(np.sqrt(np.mean(audio**2)))
-    return audio
-
-
-def save(folder: Path, name: str, point: str, sound: np.ndarray) -> dict[str, object]:
-    """Write a WAV and return its row; sound that is not finite becomes a failed row."""
-    if not np.isfinite(sound).all():
-        message = "the generated sound is not finite; look at the model's training curve"
-        return {"utterance": name, "point": point, "wav": "", "status": "failed", "message": message}
-    wav = Path(point) / f"{name}.wav"
-    write_wav(folder / wav, sound, clocks.SAMPLE_RATE)
-    return {"utterance": name, "point": point, "wav": wav.as_posix(), "status": "ok", "message": ""}
+    prepare_for_sampling(model.backbone, settings.precision)
+    vocoder, rows = Vocoder.load(Path(settings.vocoder)).eval(), list(failed)
+    with tqdm(total=len(points) * len(requests), desc=settings.experiment, unit="clip", mininterval=5.0) as bar:
+        for point, sampling in points:
+            for request, sound, _ in synthesise(model, vocoder, requests, sampling):
+                rows.append(save(out, request.name, point, sound))
+                bar.update()
+    return sorted(rows, key=lambda row: (str(row["point"]), str(row["utterance"])))

@@ -1,20 +1,39 @@
-"""Text-Visual Fusion: lip and face features enter the text condition.
+"""Text-Visual Fusion: lip, face and any further visual features enter the text condition.
 
 Paper: per-modality bottleneck adapters (LayerNorm, GELU, residual) map the visual features into the text latent space;
 a residual linear layer fuses them with the text condition: z_tv = z_t + Linear([z_t; a_lip; a_face]).
 Our choices: the residual of an adapter is a linear map, because widths differ; features are interpolated linearly from
 25 fps to the mel rate after the adapters; the fusion layer starts at zero, so that at step 0 the backbone's output is
-unchanged; frames without video (the reference voice, a dropped modality) hold a learned null vector.
+unchanged; frames without video (the reference voice, a dropped condition) hold a learned null vector.
+
+First weights: the paper's two draw from the model's own stream of random numbers, lip before face; every further
+condition draws from a stream of its own that its name seeds, so that adding one changes no other number.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
 from syncvoice.clocks import FPS, HOP, SAMPLE_RATE
+from syncvoice.seeding import seed_of
 
-MODALITIES = ("lip", "face")  # order of the fusion layer's input
+PAPER = ("lip", "face")  # what the paper's model sees
+
+
+def in_fusion_order(conditions: Iterable[str]) -> list[str]:
+    """Return conditions in the order of the fusion layer's input: lip, face, then the others by name."""
+    return sorted(conditions, key=lambda name: (PAPER.index(name) if name in PAPER else len(PAPER), name))
+
+
+@contextmanager
+def own_stream(*names: str) -> Iterator[None]:
+    """Draw from a stream that the stream's seed and `names` decide; the stream outside does not move."""
+    seed = seed_of(torch.initial_seed(), *names)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
 
 
 class BottleneckAdapter(nn.Module):
@@ -32,22 +51,30 @@ class BottleneckAdapter(nn.Module):
 
 
 class TextVisualFusion(nn.Module):
-    """Fuse adapted lip and face features into the text condition.
+    """Fuse adapted visual features into the text condition.
 
     Args:
-        visual_dims: features per modality, e.g. {"lip": 24, "face": 16}; an absent modality has no parameters.
+        visual_dims: features per condition, e.g. {"lip": 24, "face": 16}; an absent condition has no parameters.
         bottleneck_dim: width inside the adapters.
         text_dim: channels of z_t.
     """
 
     def __init__(self, visual_dims: Mapping[str, int], bottleneck_dim: int = 64, text_dim: int = 100) -> None:
         super().__init__()
-        self.modalities = tuple(m for m in MODALITIES if m in visual_dims)
-        self.adapters = nn.ModuleDict(
-            {m: BottleneckAdapter(visual_dims[m], bottleneck_dim, text_dim) for m in self.modalities}
-        )
-        self.null = nn.ParameterDict({m: nn.Parameter(torch.zeros(text_dim)) for m in self.modalities})
-        self.linear = nn.Linear(text_dim * (1 + len(self.modalities)), text_dim)
+        self.modalities = tuple(in_fusion_order(visual_dims))
+        paper = [name for name in self.modalities if name in PAPER]
+        self.adapters = nn.ModuleDict()
+        for name in paper:
+            self.adapters[name] = BottleneckAdapter(visual_dims[name], bottleneck_dim, text_dim)
+        self.null = nn.ParameterDict({name: nn.Parameter(torch.zeros(text_dim)) for name in self.modalities})
+        # Drawn in the paper's width whatever else is seen: what is made after the fusion finds the same stream.
+        self.linear = nn.Linear(text_dim * (1 + len(paper)), text_dim)
+        for name in self.modalities[len(paper) :]:
+            with own_stream("adapter", name):
+                self.adapters[name] = BottleneckAdapter(visual_dims[name], bottleneck_dim, text_dim)
+        if len(paper) < len(self.modalities):
+            with own_stream("fusion"):
+                self.linear = nn.Linear(text_dim * (1 + len(self.modalities)), text_dim)
         nn.init.zeros_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
 
@@ -55,11 +82,11 @@ class TextVisualFusion(nn.Module):
         """Adapted features at mel rate.
 
         Args:
-            features: per modality (B, N, dim) at 25 fps.
+            features: per condition (B, N, dim) at 25 fps.
             n_frames: mel frames T of the result.
 
         Returns:
-            per modality a: (B, T, text_dim).
+            per condition a: (B, T, text_dim).
         """
         return {m: to_mel_rate(self.adapters[m](features[m]), n_frames) for m in self.modalities if m in features}
 
@@ -68,8 +95,8 @@ class TextVisualFusion(nn.Module):
 
         Args:
             z_t: text condition (B, T, text_dim).
-            adapted: a_lip, a_face (B, T, text_dim); a missing modality is null everywhere.
-            present: per modality a bool mask (B, T) of frames that have video and are not dropped.
+            adapted: per condition a (B, T, text_dim); a missing condition is null everywhere.
+            present: per condition a bool mask (B, T) of frames that have video and are not dropped.
 
         Returns:
             z_tv: (B, T, text_dim).

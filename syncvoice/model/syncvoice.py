@@ -24,7 +24,7 @@ class SyncVoiceConfig:
 
     Attributes:
         backbone: ZipVoice sizes.
-        visual_dims: features per modality; empty for a model without visual branch.
+        visual_dims: features per visual condition; empty for a model without visual branch.
         adapter_dim: bottleneck of the adapters.
         speaker_branches: subset of ("pretrained", "learnable"); empty for a model without speaker encoder.
         pretrained_speaker_dim: width of the CAM++ embedding.
@@ -65,7 +65,7 @@ class Script:
     Attributes:
         tokens: token ids of context and target joined.
         segments: per clip (tokens, frames) of context (may be (0, 0)) and target.
-        visual: per modality features of the targets (B, N max, dim) at 25 fps, zero-padded.
+        visual: per condition features of the targets (B, N max, dim) at 25 fps, zero-padded.
         reference: mel features of the reference voice (B, R, feat_dim) and their lengths, for the speaker encoder.
         reference_lengths: (B,).
         reference_embedding: CAM++ embedding of the reference voice (B, pretrained_speaker_dim).
@@ -113,7 +113,7 @@ class SyncVoice(nn.Module):
         return expand_text(self.backbone.encode_text(script.tokens), index)
 
     def adapt_visual(self, script: Script) -> dict[str, Tensor]:
-        """Adapted visual features placed on the target's frames, per modality (B, T, feat_dim)."""
+        """Adapted visual features placed on the target's frames, per condition (B, T, feat_dim)."""
         if self.fusion is None or not script.visual:
             return {}
         device = self.backbone.embed.weight.device
@@ -131,7 +131,7 @@ class SyncVoice(nn.Module):
             z_t: (B, T, feat_dim).
             adapted: from `adapt_visual`.
             script: the clips.
-            use: per modality, whether each clip uses it, bool (B,).
+            use: per condition, whether each clip uses it, bool (B,).
 
         Returns:
             z_tv (B, T, feat_dim).

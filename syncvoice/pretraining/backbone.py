@@ -33,7 +33,7 @@ from syncvoice.pretraining.optimisers import optimisers
 from syncvoice.pretraining.speech_data import SpeechPool
 from syncvoice.seeding import rng
 from syncvoice.text.phones import PHONE_CLASSES, phone_class
-from syncvoice.training.objective import Batch, Masking, predict
+from syncvoice.training.objective import Batch, predict
 
 log = logging.getLogger(__name__)
 
@@ -173,7 +173,7 @@ def train_step(trainer: BackbonePretraining, batch: Batch, batches: Batches, set
     keep: list[Tensor] = []
     with torch.autocast("cpu", torch.bfloat16, enabled=settings["precision"] == "bf16"):
         prediction = predict(
-            trainer.model, batch, Masking(**settings["masking"]), "average" if average else "segments", t=t, keep=keep
+            trainer.model, batch, settings["masking"], "average" if average else "segments", t=t, keep=keep
         )
         logits = trainer.phone_head(keep[trainer.phone_stack]).float()
     flow = prediction.loss()

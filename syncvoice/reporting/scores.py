@@ -23,7 +23,8 @@ from syncvoice.reporting.settings import Row
 if TYPE_CHECKING:
     import pandas as pd
 
-NUMBER = re.compile(r"\d+(?:\.\d+)?")
+NUMBER = re.compile(r"\d+(?:\.\d+)?$")  # the scale at the end of a part of a point's name
+PARTS = re.compile(r"(?<=\d)_")  # a point is conditions with their scales, joined by "_", which names may hold too
 SCORE_COLUMNS = ("utterance", "metric", "value", "scorer", "status")
 
 
@@ -229,21 +230,26 @@ def _counts(
 
 def expand_points(scores: "pd.DataFrame", row: Row) -> list[Row]:
     """Return the row itself, or one row per point (in order of the scales) if it names a sweep without a point."""
-    points = sorted(set(scores["point"]), key=lambda point: [float(part) for part in NUMBER.findall(point)])
+    points = sorted(set(scores["point"]), key=_scales_of)
     if row.point or "" in points:
         return [row]
     return [Row(row.experiment, f"{row.caption}: {point_caption(point)}", point, row.group) for point in points]
 
 
 def point_caption(point: str) -> str:
-    """Return the scales of a point for people: `face1.0_lip2.0` becomes `face 1, lip 2`."""
+    """Return the scales of a point for people: `face1.0_head_pose2.0` becomes `face 1, head pose 2`."""
     parts = []
-    for part in point.split("_"):
+    for part in PARTS.split(point):
         number = NUMBER.search(part)
         name = part[: number.start()].rstrip("-=") if number else part
-        name = {"f": "face", "l": "lip", "t": "text"}.get(name, name)
+        name = {"f": "face", "l": "lip", "t": "text"}.get(name, name).replace("_", " ")
         parts.append(f"{name} {float(number.group()):g}".strip() if number else name)
     return ", ".join(parts)
+
+
+def _scales_of(point: str) -> list[float]:
+    """Return the scales in a point's name, in its order."""
+    return [float(number.group()) for part in PARTS.split(point) if (number := NUMBER.search(part))]
 
 
 def word_count(text: str, language: str) -> int:

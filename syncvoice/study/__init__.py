@@ -4,8 +4,8 @@ A study is one YAML file (`config/mini.yaml`). `load_study` lays it over `config
 with pydantic (no unknown keys anywhere) and checks every name that one section uses from another.
 """
 
-from syncvoice.generation.experiment import Experiment, Scales, Sweep
 from syncvoice.study.load import load_study, read_study
+from syncvoice.study.row import Experiment
 from syncvoice.study.study import Dataset, Feature, Plot, Study, Table, Task
 from syncvoice.training.recipe import Masking, Recipe
 
@@ -16,9 +16,7 @@ __all__ = [
     "Masking",
     "Plot",
     "Recipe",
-    "Scales",
     "Study",
-    "Sweep",
     "Table",
     "Task",
     "load_study",

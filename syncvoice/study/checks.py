@@ -5,6 +5,7 @@ from itertools import chain
 from pathlib import PurePath
 
 from syncvoice.errors import UserError
+from syncvoice.features.base import extractor_names
 from syncvoice.metrics import METRIC_FILES, METRICS
 from syncvoice.section import nearest
 from syncvoice.study.study import Study
@@ -21,6 +22,20 @@ def check_names(study: Study, source: str) -> None:
     for where, kind, name, valid in chain(_uses_of_data(study), _uses_of_rows(study)):
         if name not in (names := list(valid)):
             raise UserError(f"{source}: {where}: unknown {kind} {name!r}; {nearest(name, names)}")
+
+
+def check_features(study: Study, source: str) -> None:
+    """Check that every feature has an extractor that takes its settings.
+
+    Raises:
+        UserError: unknown extractor or setting; the message gives the nearest valid one.
+    """
+    names = extractor_names()
+    for name, feature in study.features.items():
+        if feature.extractor not in names:
+            hint = nearest(feature.extractor, names)
+            raise UserError(f"{source}: features.{name}.extractor: unknown extractor {feature.extractor!r}; {hint}")
+        feature.typed(f"{source}: features.{name}.settings")
 
 
 def check_networks(study: Study, source: str) -> None:
@@ -69,11 +84,19 @@ def _uses_of_data(study: Study) -> Iterator[Use]:
     for name, recipe in study.recipes.items():
         yield f"recipes.{name}.dataset", "dataset", recipe.dataset, study.datasets
         yield f"recipes.{name}.split", "split", recipe.split, study.datasets[recipe.dataset].splits
-        yield from ((f"recipes.{name}.visual", "feature", feature, study.features) for feature in recipe.visual)
+        visual = [feature for feature, entry in study.features.items() if entry.is_visual()]
+        for condition, feature in recipe.features().items():
+            yield f"recipes.{name}.sees.{condition}.feature", "visual feature", feature, visual
+        yield from (("features", "feature", needed, study.features) for needed in ("mel", "text", "speaker"))
     for name, experiment in study.experiments.items():
         where = f"experiments.{name}"
         if experiment.recipe is not None:
             yield f"{where}.recipe", "recipe", experiment.recipe, study.recipes
+        sees = study.recipes[experiment.recipe].sees if experiment.recipe is not None else {}
+        for condition, scale in experiment.asked_for().items():
+            if scale > 0:
+                section = "sweep" if condition in (experiment.sweep or {}) else "scales"
+                yield f"{where}.{section}", "condition", condition, ["text", *sees]
         yield from ((f"{where}.tasks", "task", task, study.tasks) for task in experiment.tasks)
         yield from ((f"{where}.metrics", "metric", metric, METRIC_FILES) for metric in experiment.metrics or [])
 

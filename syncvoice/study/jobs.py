@@ -7,6 +7,7 @@ and paper rows reach tables and plots but no job that computes speech or scores.
 from collections.abc import Mapping
 from typing import Any
 
+from syncvoice.features.base import FeatureJob
 from syncvoice.metrics import METRIC_FILES, METRICS
 from syncvoice.study.study import AdaptedNetwork, Study
 
@@ -30,7 +31,7 @@ def job_settings(study: Study, paper: Settings, training: Mapping[str, Settings]
         },
         "prepare": study.prepare,
         **_selection_settings(study),
-        **{f"features/{name}": {"feature": name, **entry.model_dump()} for name, entry in study.features.items()},
+        **{f"features/{name}": _feature_settings(study, name) for name in study.features},
         **{f"tasks/{name}": _task_settings(study, name) for name in study.tasks},
         **{f"experiments/{name}": _experiment_settings(study, name) for name in study.experiments},
         **{f"tables/{name}": _table_settings(study, name, paper) for name in study.tables},
@@ -87,10 +88,15 @@ def _task_settings(study: Study, name: str) -> Settings:
     return {"task": name, "seed": study.seed, **task.model_dump(exclude={"metrics", *usual})}
 
 
+def _feature_settings(study: Study, name: str) -> Settings:
+    """Return what a feature job reads."""
+    feature = study.features[name]
+    return FeatureJob(feature=name, extractor=feature.extractor, settings=feature.typed().model_dump()).model_dump()
+
+
 def _experiment_settings(study: Study, name: str) -> Settings:
     """Return what decides the speech of a row."""
-    settings = study.experiments[name].generation_settings()
-    return {"experiment": name, **settings, "weights": study.weights_of(name)}
+    return study.experiments[name].job(name, study.weights_of(name))
 
 
 def _table_settings(study: Study, name: str, paper: Settings) -> Settings:

@@ -7,7 +7,7 @@ from typing import Any
 
 from syncvoice.errors import UserError
 from syncvoice.section import nearest, validated
-from syncvoice.study.checks import check_names, check_networks
+from syncvoice.study.checks import check_features, check_names, check_networks
 from syncvoice.study.study import Study, adapted_file
 
 # Maps whose entries belong to one study: a later file replaces the whole map instead of merging into it.
@@ -32,7 +32,8 @@ def load_study(values: Mapping[str, Any], config_dir: Path | str, source: str) -
     """Resolve a study: `defaults.yaml` <- files named in `extends` <- `values`.
 
     Plain sections merge key by key; the maps in `REPLACED` replace, so that nothing leaks from one study into another.
-    Every recipe lies over `recipe_defaults`, every experiment over `experiment_defaults`.
+    Every recipe lies over `recipe_defaults`, every experiment over `experiment_defaults`. What stands under
+    `ablations.NAME` is then added to the study: entries to maps, items to lists.
 
     Args:
         values: content of the study file.
@@ -47,6 +48,8 @@ def load_study(values: Mapping[str, Any], config_dir: Path | str, source: str) -
     for file, sections in (values.get("extends") or {}).items():
         resolved = _overlay(resolved, _take(_read_yaml(config_dir / file), sections, f"{source}: extends.{file}"))
     resolved = _overlay(resolved, {key: value for key, value in values.items() if key != "extends"})
+    for name, additions in (resolved.pop("ablations", None) or {}).items():
+        resolved = _added(resolved, additions, f"{source}: ablations.{name}")
     _set_roots(resolved)
     resolved["recipe_defaults"] = _start_weights(resolved) | resolved.get("recipe_defaults", {})
     for section, template in TEMPLATES.items():
@@ -54,6 +57,7 @@ def load_study(values: Mapping[str, Any], config_dir: Path | str, source: str) -
         entries = resolved.get(section) or {}
         resolved[section] = {name: _overlay(base, entry or {}) for name, entry in entries.items()}
     study = validated(Study, resolved, source)
+    check_features(study, source)
     check_names(study, source)
     check_networks(study, source)
     return study
@@ -106,4 +110,24 @@ def _overlay(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in top.items():
         merges = isinstance(value, Mapping) and isinstance(result.get(key), Mapping) and key not in REPLACED
         result[key] = _overlay(result[key], value) if merges else copy.deepcopy(value)
+    return result
+
+
+def _added(base: Mapping[str, Any], additions: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return `base` with new entries in its maps and new items in its lists.
+
+    Raises:
+        UserError: an entry exists already; an ablation changes nothing that others use.
+    """
+    result = dict(base)
+    for key, value in additions.items():
+        known = result.get(key)
+        if isinstance(known, Mapping) and isinstance(value, Mapping):
+            result[key] = _added(known, value, f"{where}.{key}")
+        elif isinstance(known, list) and isinstance(value, list):
+            result[key] = [*known, *value]
+        elif known is None:
+            result[key] = copy.deepcopy(value)
+        elif known != value:
+            raise UserError(f"{where}.{key}: the study has it already; an ablation adds entries and changes none")
     return result

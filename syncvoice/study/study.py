@@ -5,8 +5,9 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from syncvoice.generation.experiment import Experiment
+from syncvoice.features.base import ExtractorSettings, extractor_module, extractor_settings
 from syncvoice.section import Name, Section
+from syncvoice.study.row import Experiment
 from syncvoice.training.recipe import Recipe
 
 
@@ -42,12 +43,22 @@ class Dataset(Section):
 
 
 class Feature(Section):
-    """A cached feature; `network` names the weights that compute it ("" = none)."""
+    """A cached feature: an extractor (a module of `features/extractors/`) and what it takes."""
 
     extractor: str
-    network: str
-    video: bool  # computed from the tracked video; otherwise from sound or text
-    settings: dict[str, Any] = {}
+    settings: dict[str, Any] = {}  # their schema is the extractor's own
+
+    def typed(self, source: str = "settings") -> ExtractorSettings:
+        """Return the extractor's settings.
+
+        Raises:
+            UserError: unknown extractor or setting; `source` is where they stand.
+        """
+        return extractor_settings(self.extractor, self.settings, source)
+
+    def is_visual(self) -> bool:
+        """Whether it is computed from the tracked video; otherwise from sound or text."""
+        return "track_sha256" in extractor_module(self.extractor).Extractor.source_fields
 
 
 class Task(Section):
@@ -206,6 +217,14 @@ class Study(Section):
         asked = {experiment.recipe for experiment in self.experiments.values()}
         return [recipe for recipe in self.recipes if recipe in asked]
 
+    def guided_by(self, experiment: str) -> list[str]:
+        """Return the features of the video that guide a row anywhere in its scales or its sweep."""
+        row = self.experiments[experiment]
+        if row.recipe is None:
+            return []
+        asked, seen = row.asked_for(), self.recipes[row.recipe].features()
+        return list(dict.fromkeys(feature for name, feature in seen.items() if asked.get(name, 0.0) > 0))
+
     def rows(self) -> Iterable[tuple[str, str]]:
         """Yield every (experiment, task) pair of the study."""
         for name, experiment in self.experiments.items():
@@ -229,7 +248,9 @@ class Study(Section):
 
     def conditioning_networks(self) -> set[str]:
         """Return the networks that a model hears or sees through, by name or weight file."""
-        networks = {feature.network for feature in self.features.values()} | set(self.weights.model_dump().values())
+        networks = {feature.typed().reads_through() for feature in self.features.values()} | set(
+            self.weights.model_dump().values()
+        )
         for recipe in self.recipes.values():
             networks |= {recipe.start, recipe.vocoder, recipe.speaker_encoder}
         return networks - {""}

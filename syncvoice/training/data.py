@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,23 +20,9 @@ from syncvoice.model.syncvoice import Script, pad_stack, pad_visual
 from syncvoice.records.clips import Clip
 from syncvoice.seeding import rng, seed_of
 from syncvoice.training.objective import Batch
+from syncvoice.training.recipe import NamedRecipe
 
 log = logging.getLogger(__name__)
-
-
-def open_features(folder: Path, features: Sequence[str]) -> dict[str, FeatureStore]:
-    """Open the shards of the named features of a split: `folder`/feature/shard-*.h5.
-
-    Raises:
-        UserError: a feature has no shard.
-    """
-    stores = {}
-    for feature in features:
-        paths = sorted((folder / feature).glob("shard-*.h5"))
-        if not paths:
-            raise UserError(f"feature '{feature}' has no shard in {folder}; run the features step first")
-        stores[feature] = FeatureStore(paths)
-    return stores
 
 
 @dataclass(frozen=True)
@@ -53,10 +38,9 @@ class Example:
 Step = list[list[Example]]  # the batches, one or several parts, of one update of the weights
 
 
-def accumulation(recipe: Mapping[str, Any], devices: int) -> int:
+def accumulation(batch_seconds: float, device_seconds: float | None, devices: int) -> int:
     """Batches that each device takes per step, so that a step has `batch_seconds` of audio on any number of devices."""
-    per_device = recipe["device_seconds"]
-    return 1 if per_device is None else math.ceil(recipe["batch_seconds"] / (devices * per_device))
+    return 1 if device_seconds is None else math.ceil(batch_seconds / (devices * device_seconds))
 
 
 class BatchPlan:
@@ -68,7 +52,7 @@ class BatchPlan:
     the same batches, and a step is the same however many devices share its parts.
     """
 
-    def __init__(self, clips: Sequence[Clip], recipe: Mapping[str, Any], parts: int = 1,
+    def __init__(self, clips: Sequence[Clip], recipe: NamedRecipe, parts: int = 1,
                  longest_reference: int = 55) -> None:  # fmt: skip
         """Choose the clips of this recipe's share and group references by speaker.
 
@@ -81,11 +65,11 @@ class BatchPlan:
         Raises:
             UserError: no clip.
         """
-        self.recipe, self.seed, self.parts = recipe, int(recipe["seed"]), parts
-        share = float(recipe["share"])
+        self.recipe, self.seed, self.parts = recipe, recipe.seed, parts
+        share = recipe.share
         self.clips = [c for c in clips if seed_of(0, "share", c.id) % 10_000 < share * 10_000]
         if not self.clips:
-            raise UserError(f"recipe {recipe['recipe']}: no training clip left of {len(clips)} with share {share}")
+            raise UserError(f"recipe {recipe.recipe}: no training clip left of {len(clips)} with share {share}")
         self.references: dict[str, list[Clip]] = {}
         for speaker in sorted({c.speaker for c in self.clips}):
             own = sorted((c for c in self.clips if c.speaker == speaker), key=lambda c: (c.n_frames, c.id))
@@ -109,7 +93,7 @@ class BatchPlan:
         draw = rng(self.seed, "epoch", epoch)
         examples = [self._example(self.clips[i], draw) for i in draw.permutation(len(self.clips))]
         examples.sort(key=lambda e: frames_of(e) // 8)  # stable: clips of like length stay in random order
-        limit = float(self.recipe["batch_seconds"]) * clocks.FPS / self.parts
+        limit = self.recipe.batch_seconds * clocks.FPS / self.parts
         batches: list[list[Example]] = [[]]
         for example in examples:
             if batches[-1] and frames_of(example) * (len(batches[-1]) + 1) > limit:
@@ -120,12 +104,12 @@ class BatchPlan:
     def _example(self, clip: Clip, draw: np.random.Generator) -> Example:
         references, place = self.references[clip.speaker], self._places.get(clip.id)
         others = len(references) - (place is not None)
-        u, masking = draw.random(), self.recipe["masking"]
-        has_speaker_encoder = bool(self.recipe["speaker_branches"])
+        u, masking = draw.random(), self.recipe.masking
+        has_speaker_encoder = bool(self.recipe.speaker_branches)
         # Without speaker encoder the voice comes from the context alone; it is still dropped at its own rate.
-        context = others > 0 and u >= masking["context"]
+        context = others > 0 and u >= masking.context
         # Never both gone: a speaker with one clip has no context, so its embedding stays.
-        speaker = has_speaker_encoder and not (context and u < masking["context"] + masking["speaker"])
+        speaker = has_speaker_encoder and not (context and u < masking.context + masking.speaker)
         chosen = int(draw.integers(max(others, 1)))
         chosen += place is not None and chosen >= place  # the clip itself is skipped
         return Example(clip, references[chosen] if others else clip, context, speaker)
@@ -159,10 +143,9 @@ def frames_of(example: Example) -> int:
 class BatchMaker:
     """Read features and assemble batches."""
 
-    def __init__(
-        self, stores: Mapping[str, FeatureStore], visual: Sequence[str], embeddings: Mapping[str, Tensor]
-    ) -> None:
-        """Keep open stores (mel, text and the visual features) and CAM++ embeddings by clip id."""
+    def __init__(self, stores: Mapping[str, FeatureStore], visual: Mapping[str, FeatureStore],
+                 embeddings: Mapping[str, Tensor]) -> None:  # fmt: skip
+        """Keep open stores (mel and text; visual features by condition) and CAM++ embeddings by clip id."""
         self.stores, self.visual, self.embeddings = stores, visual, embeddings
 
     def __call__(self, examples: Sequence[Example]) -> Batch:
@@ -176,7 +159,10 @@ class BatchMaker:
             segments.append(((len(context), len(reference) if e.context else 0), (len(own), len(target))))
             features.append(torch.cat([reference, target]) if e.context else target)
             reference_mels.append(reference)
-        visual = {m: pad_visual([torch.from_numpy(self.stores[m][e.clip.id]) for e in examples]) for m in self.visual}
+        visual = {
+            name: pad_visual([torch.from_numpy(store[e.clip.id]) for e in examples])
+            for name, store in self.visual.items()
+        }
         script = Script(tokens, segments, visual)
         if self.embeddings:
             script.reference = pad_stack(reference_mels)

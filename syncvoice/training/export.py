@@ -6,21 +6,34 @@ from typing import Any
 
 from syncvoice.errors import UserError
 from syncvoice.fast.precision import resolve_precision
+from syncvoice.features.conditions import seen_by
+from syncvoice.model.start import save_model
 from syncvoice.model.syncvoice import SyncVoice, SyncVoiceConfig
 from syncvoice.records.weights import read_checkpoint
+from syncvoice.section import validated
 from syncvoice.training.averaging import RunningAverage
 from syncvoice.training.module import FineTuning, write_curve
-from syncvoice.training.start import save_model
+from syncvoice.training.recipe import NamedRecipe
 
-NEEDED = ("state_dict", "global_step", "recipe", "config", "curve", "running_average", "running_average_at_start")
+NEEDED = (
+    "state_dict",
+    "global_step",
+    "recipe",
+    "config",
+    "conditions",
+    "curve",
+    "running_average",
+    "running_average_at_start",
+)
 
 
 def export_model(folder: Path, module: FineTuning, step: int, facts: Mapping[str, Any],
                  since: RunningAverage | None = None) -> None:  # fmt: skip
     """Write model.safetensors and metadata.json of a module after `step` steps; `facts` go into the metadata."""
     model, recipe = module.final_model(since), module.recipe
-    metadata = {"recipe": dict(recipe), "steps": step, "visual_dims": dict(model.config.visual_dims),
-                "precision": resolve_precision(recipe["precision"]), **facts}  # fmt: skip
+    conditions = {name: seen.model_dump() for name, seen in module.conditions.items()}
+    metadata = {"recipe": recipe.as_json(), "steps": step, "conditions": conditions,
+                "precision": resolve_precision(recipe.precision), **facts}  # fmt: skip
     save_model(folder, model, metadata)
 
 
@@ -37,7 +50,9 @@ def export_checkpoint(checkpoint: Path, folder: Path, average_from: Path | None 
         UserError: a file is no training checkpoint, or the two have no running averages to take the difference of.
     """
     content = read_training(checkpoint)
-    module = FineTuning(SyncVoice(SyncVoiceConfig.of(content["config"])), content["recipe"])
+    config = SyncVoiceConfig.of(content["config"])
+    recipe = validated(NamedRecipe, content["recipe"], f"{checkpoint}: recipe")
+    module = FineTuning(SyncVoice(config), recipe, seen_by(content, config.visual_dims, str(checkpoint)))
     module.load_state_dict(content["state_dict"])
     module.on_load_checkpoint(content)
     since = _average_of(average_from, content) if average_from else None

@@ -13,13 +13,15 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
 from syncvoice.errors import UserError
+from syncvoice.features.conditions import Seen
 from syncvoice.files import atomic_path
 from syncvoice.model.syncvoice import SyncVoice
 from syncvoice.seeding import seed_of
 from syncvoice.training import lora
 from syncvoice.training.averaging import RunningAverage
-from syncvoice.training.objective import Batch, Masking, predict
+from syncvoice.training.objective import Batch, predict
 from syncvoice.training.optimisers import optimiser_of, rate_factor
+from syncvoice.training.recipe import NamedRecipe
 
 log = logging.getLogger(__name__)
 
@@ -34,19 +36,22 @@ class FineTuning(lightning.LightningModule):
     Args:
         model: from the start weights; with `lora` in the recipe its estimator is adapted here.
         recipe: resolved recipe.
+        conditions: what the model sees through, for its metadata.
         new: parts of the model, by name prefix, that the start weights lack.
         epoch_of: passes over the data that are complete before a step (only the Eden schedule asks).
     """
 
-    def __init__(self, model: SyncVoice, recipe: Mapping[str, Any], new: Sequence[str] = ("fusion.",),
+    def __init__(self, model: SyncVoice, recipe: NamedRecipe, conditions: Mapping[str, Seen],
+                 new: Sequence[str] = ("fusion.",),
                  epoch_of: Callable[[int], int] = lambda step: 0) -> None:  # fmt: skip
         super().__init__()
-        if recipe["lora"]:
-            lora.adapt(model, **recipe["lora"])
-        self.model, self.recipe, self.new, self.epoch_of = model, recipe, tuple(new), epoch_of
-        self.masking = Masking(**recipe["masking"])
-        self.first_averaged = recipe["average_from"] * recipe["steps"]
-        averages, period = recipe["average_from"] < 1.0, recipe["average_period"]
+        if recipe.lora:
+            lora.adapt(model, recipe.lora.rank, recipe.lora.alpha)
+        self.model, self.recipe, self.conditions = model, recipe, dict(conditions)
+        self.new, self.epoch_of = tuple(new), epoch_of
+        self.masks = recipe.masks()
+        self.first_averaged = recipe.average_from * recipe.steps
+        averages, period = recipe.average_from < 1.0, recipe.average_period
         # Equal average over the last steps; frozen, because processes exchange the gradients of all that learns.
         self.average = AveragedModel(model).requires_grad_(False) if averages and period is None else None
         self.running = RunningAverage(period) if averages and period is not None else None
@@ -60,8 +65,8 @@ class FineTuning(lightning.LightningModule):
         Raises:
             UserError: the loss is not finite; names the clips.
         """
-        torch.manual_seed(seed_of(self.recipe["seed"], *batch.seed_keys(self.global_step)))
-        loss = predict(self.model, batch, self.masking).loss(self.recipe["time_weight"])
+        torch.manual_seed(seed_of(self.recipe.seed, *batch.seed_keys(self.global_step)))
+        loss = predict(self.model, batch, self.masks).loss(self.recipe.time_weight)
         self._check_finite(loss, batch)
         if batch.parts > 1:
             loss = loss * batch.share
@@ -78,8 +83,8 @@ class FineTuning(lightning.LightningModule):
             torch.distributed.all_gather_object(of_processes, own)
         for value, clips in filter(None, of_processes):
             raise UserError(
-                f"recipe {self.recipe['recipe']}: loss {value} at step {self.global_step} on clips "
-                f"{', '.join(clips)}; look at these or lower learning_rate ({self.recipe['learning_rate']})"
+                f"recipe {self.recipe.recipe}: loss {value} at step {self.global_step} on clips "
+                f"{', '.join(clips)}; look at these or lower learning_rate ({self.recipe.learning_rate})"
             )
 
     def _record(self, loss: Tensor, batch: Batch) -> None:
@@ -104,7 +109,7 @@ class FineTuning(lightning.LightningModule):
             self.average.update_parameters(self.model)
         if self.running is not None:
             self.running.update(self.model.state_dict(), step)
-            if step == self.running.span_start(self.first_averaged, self.recipe["steps"]):
+            if step == self.running.span_start(self.first_averaged, self.recipe.steps):
                 self.running_at_start = RunningAverage.of(self.running.content())
 
     def configure_gradient_clipping(self, optimizer: Any, gradient_clip_val: float | None = None,
@@ -121,12 +126,13 @@ class FineTuning(lightning.LightningModule):
 
     def on_fit_start(self) -> None:
         """Compute with the recipe's threads; starting other processes may have changed their number."""
-        torch.set_num_threads(int(self.recipe["threads"]))
+        torch.set_num_threads(self.recipe.threads)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep what belongs to the weights: the curve, the averages, the recipe and the sizes (see export)."""
+        """Keep what belongs to the weights: curve, averages, recipe, conditions and sizes (see export)."""
         checkpoint["curve"] = self.rows
-        checkpoint["recipe"], checkpoint["config"] = dict(self.recipe), self.model.config.as_dict()
+        checkpoint["recipe"], checkpoint["config"] = self.recipe.as_json(), self.model.config.as_dict()
+        checkpoint["conditions"] = {name: seen.model_dump() for name, seen in self.conditions.items()}
         for name, average in (("running_average", self.running), ("running_average_at_start", self.running_at_start)):
             checkpoint[name] = average.content() if average else None
 
@@ -154,7 +160,7 @@ class FineTuning(lightning.LightningModule):
             model = self.average.module
         else:
             model = self.model
-        if self.recipe["lora"]:
+        if self.recipe.lora:
             model = copy.deepcopy(model)
             lora.merge(model)
         return model

@@ -1,27 +1,23 @@
 """The training objective: masked flow matching on the target, with random condition masking.
 
-Condition masking (our choice of rates, in the recipe), independent per clip: whole z_tv, lip, face; and context speech
-or speaker embedding, never both. A clip whose context speech is dropped is built without context segment by the data
-pipeline, as at inference from the speaker embedding.
+Condition masking (our choice of rates, in the recipe), independent per clip: whole z_tv, each visual condition; and
+context speech or speaker embedding, never both. A clip whose context speech is dropped is built without context segment
+by the data pipeline, as at inference from the speaker embedding.
+
+Random numbers: the draws of text, lip and face come first in the step's stream, whether they are seen or not; any
+further condition has a stream of its own that the step's seed and its name decide. So a model that sees one condition
+more meets the same masks, times and noise.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from syncvoice.model.fusion import PAPER
 from syncvoice.model.syncvoice import Script, SyncVoice
-
-
-@dataclass(frozen=True)
-class Masking:
-    """Rates of condition masking in training."""
-
-    text: float = 0.2
-    lip: float = 0.2
-    face: float = 0.2
-    context: float = 0.3
-    speaker: float = 0.3
+from syncvoice.seeding import generator
 
 
 @dataclass
@@ -72,14 +68,14 @@ class Prediction:
         return (error * mask).sum() / mask.sum()
 
 
-def predict(model: SyncVoice, batch: Batch, masking: Masking, expansion: str = "segments",
+def predict(model: SyncVoice, batch: Batch, masks: Mapping[str, float], expansion: str = "segments",
             t: Tensor | None = None, keep: list[Tensor] | None = None) -> Prediction:  # fmt: skip
     """Run the model on a noised batch.
 
     Args:
         model: in training mode.
         batch: the clips.
-        masking: rates; zero rates for validation.
+        masks: rate of hiding per condition, "text" = the whole z_tv; a condition that is not named is never hidden.
         expansion: rule of text expansion.
         t: flow times (B,); uniform random when None.
         keep: collects the stacks' outputs.
@@ -90,13 +86,14 @@ def predict(model: SyncVoice, batch: Batch, masking: Masking, expansion: str = "
     script, x_1 = batch.script, batch.features
     size, device = len(x_1), x_1.device
     # Drawn on the CPU: the same numbers on every device.
-    drop = {name: (torch.rand(size) < getattr(masking, name)).to(device) for name in ("text", "lip", "face")}
+    drop = {name: mask.to(device) for name, mask in hidden(size, masks).items()}
     t = (torch.rand(size) if t is None else t).to(device)
     x_0 = torch.randn(x_1.shape, dtype=x_1.dtype).to(device)
     x_t = t[:, None, None] * x_1 + (1 - t[:, None, None]) * x_0
     target = model.target_mask(script)
     adapted = model.adapt_visual(script)
-    z_tv = model.fuse(model.text_condition(script, expansion), adapted, script, {m: ~drop[m] for m in adapted})
+    use = {m: ~drop[m] if m in drop else torch.ones(size, dtype=torch.bool, device=device) for m in adapted}
+    z_tv = model.fuse(model.text_condition(script, expansion), adapted, script, use)
     z_tv = z_tv * (~drop["text"]).to(z_tv.dtype)[:, None, None]
     speech = x_1.masked_fill(target[..., None], 0.0)
     time_emb = model.backbone.fm_decoder.embed_time(t)
@@ -105,3 +102,13 @@ def predict(model: SyncVoice, batch: Batch, masking: Masking, expansion: str = "
         time_emb = time_emb + e_g * batch.use_speaker[:, None]
     v = model.backbone.velocity(x_t, z_tv, speech, time_emb, model.padding(script), keep)
     return Prediction(v, x_1 - x_0, target, t)
+
+
+def hidden(size: int, masks: Mapping[str, float]) -> dict[str, Tensor]:
+    """Draw per condition which of `size` clips lose it, bool (size,); see the module's text for the order of draws."""
+    first = ("text", *PAPER)
+    drop = {name: torch.rand(size) < masks.get(name, 0.0) for name in first}
+    for name in sorted(set(masks) - set(first)):
+        own = generator(torch.initial_seed(), "mask", name)
+        drop[name] = torch.rand(size, generator=own) < masks[name]
+    return drop

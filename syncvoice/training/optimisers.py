@@ -1,18 +1,19 @@
 """Optimiser and learning-rate schedule of a recipe."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
 from syncvoice.fast.precision import resolve_precision
+from syncvoice.training.recipe import Recipe
 from syncvoice.training.scaled_adam import ScaledAdam, eden
 
 FINAL_RATE = 0.02  # of the highest rate, where the linear schedule ends
 
 
-def optimiser_of(recipe: Mapping[str, Any], model: nn.Module, new: Sequence[str]) -> torch.optim.Optimizer:
+def optimiser_of(recipe: Recipe, model: nn.Module, new: Sequence[str]) -> torch.optim.Optimizer:
     """Optimiser over the parameters that learn; layers that the start weights lack learn at a multiple of the rate.
 
     Args:
@@ -20,32 +21,31 @@ def optimiser_of(recipe: Mapping[str, Any], model: nn.Module, new: Sequence[str]
         model: a model in which fixed parameters ask for no gradient.
         new: parts of the model, by name prefix, that the start weights lack.
     """
-    settings, rate = recipe["optimiser"], recipe["learning_rate"]
+    settings, rate = recipe.optimiser, recipe.learning_rate
     learning = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     fresh = [p for name, p in learning if name.startswith(tuple(new))]
     groups: list[dict[str, Any]] = [{"params": [p for name, p in learning if not name.startswith(tuple(new))]}]
     if fresh:
-        groups.append({"params": fresh, "lr": rate * settings["new_layers_rate"]})
-    betas = (settings["betas"][0], settings["betas"][1])
-    if settings["name"] == "scaled_adam":
+        groups.append({"params": fresh, "lr": rate * settings.new_layers_rate})
+    if settings.name == "scaled_adam":
         # A size near zero would keep zero-initialised layers from ever leaving it.
         for group in groups[1:]:
-            group["param_min_rms"] = settings["new_layers_min_rms"]
+            group["param_min_rms"] = settings.new_layers_min_rms
         groups = [group for group in groups if group["params"]]
-        return ScaledAdam(groups, rate, betas, settings["clipping_scale"])
+        return ScaledAdam(groups, rate, settings.betas, settings.clipping_scale)
     # One pass over the memory. With float16 a fused optimiser would undo the loss scale itself, after the clipping.
-    fused = resolve_precision(recipe["precision"]) != "fp16"
-    return torch.optim.AdamW(groups, rate, betas, weight_decay=settings["weight_decay"], fused=fused)
+    fused = resolve_precision(recipe.precision) != "fp16"
+    return torch.optim.AdamW(groups, rate, settings.betas, weight_decay=settings.weight_decay, fused=fused)
 
 
-def rate_factor(recipe: Mapping[str, Any], epoch_of: Callable[[int], int]) -> Callable[[int], float]:
+def rate_factor(recipe: Recipe, epoch_of: Callable[[int], int]) -> Callable[[int], float]:
     """Return the share of the highest rate as a function of the step (from 0).
 
     Args:
         recipe: resolved recipe.
         epoch_of: passes over the data that are complete before a step; asked by Eden without `lr_hours`.
     """
-    schedule, steps, warm = recipe["schedule"], recipe["steps"], recipe["warmup_steps"]
+    schedule, steps, warm = recipe.schedule, recipe.steps, recipe.warmup_steps
 
     def linear(step: int) -> float:
         """Linear rise, linear fall."""
@@ -57,9 +57,9 @@ def rate_factor(recipe: Mapping[str, Any], epoch_of: Callable[[int], int]) -> Ca
 
     def by_eden(step: int) -> float:
         """Eden in steps and in hours of audio, or in passes over the data."""
-        if schedule["lr_hours"] is None:
-            return eden(step + 1, epoch_of(step), schedule["lr_batches"], schedule["lr_epochs"], warm)
-        hours = (step + 1) * recipe["batch_seconds"] / 3600
-        return eden(step + 1, hours, schedule["lr_batches"], schedule["lr_hours"], warm)
+        if schedule.lr_hours is None:
+            return eden(step + 1, epoch_of(step), schedule.lr_batches, schedule.lr_epochs, warm)
+        hours = (step + 1) * recipe.batch_seconds / 3600
+        return eden(step + 1, hours, schedule.lr_batches, schedule.lr_hours, warm)
 
-    return {"linear": linear, "constant": constant, "eden": by_eden}[schedule["name"]]
+    return {"linear": linear, "constant": constant, "eden": by_eden}[schedule.name]

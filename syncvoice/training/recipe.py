@@ -1,21 +1,34 @@
 """A recipe is a trained model: everything that decides its weights, and nothing else."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from syncvoice.section import Name, Probability, Section
 
-Visual = Literal["lip", "face"]
 SpeakerBranch = Literal["pretrained", "learnable"]
 
 
+RESERVED = ("text", "context", "speaker")  # conditions that are no feature of the video
+
+
+class Condition(Section):
+    """What the model sees as one visual condition; `lip: mesh` is short for `lip: {feature: mesh}`."""
+
+    feature: Name  # an entry of the study's `features`
+    mask: Probability = 0.2  # of hiding it in training, independent per clip (our choice)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        """The feature's name alone takes the usual rate."""
+        return {"feature": value} if isinstance(value, str) else value
+
+
 class Masking(Section):
-    """Probabilities of hiding a condition from the model in training, independent per clip (our choice)."""
+    """Probabilities of hiding text or voice from the model in training, independent per clip (our choice)."""
 
     text: Probability  # the whole fused text-visual condition z_tv
-    lip: Probability
-    face: Probability
     context: Probability  # the context speech; never together with `speaker`
     speaker: Probability  # the speaker embedding
 
@@ -63,7 +76,7 @@ class Recipe(Section):
     start: str  # weights of the backbone before fine-tuning
     vocoder: str  # weights
     speaker_encoder: str  # weights of the pretrained speaker branch
-    visual: list[Visual]  # features that the text-visual fusion sees
+    sees: dict[Name, Condition]  # visual conditions of the text-visual fusion; {} is a model without video
     speaker_branches: list[SpeakerBranch]  # branches of the dual speaker encoder; [] trains no speaker embedding
     dataset: Name
     split: Name
@@ -83,7 +96,7 @@ class Recipe(Section):
     time_weight: Literal[
         "uniform", "noise_share"
     ]  # of a clip's loss at flow time t: 1, or 1 - t, the share of noise in x_t
-    adapter_dim: int = Field(gt=0)  # width of the bottleneck adapters of lip and face
+    adapter_dim: int = Field(gt=0)  # width of the bottleneck adapters of visual conditions
     padding: Literal["invariant", "reference"]
     precision: Literal["auto", "fp32", "bf16", "fp16"]  # auto: bf16 where the hardware is fast at it
     seed: int = Field(ge=0)
@@ -96,6 +109,12 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _parts_fit_together(self) -> "Recipe":
         """Refuse settings that would contradict each other in silence."""
+        for name in RESERVED:
+            if name in self.sees:
+                raise ValueError(f"sees: {name} is no visual condition; give it another name")
+        for name in self.sees:
+            if name[-1].isdigit():
+                raise ValueError(f"sees: {name} ends with a digit, where points of a sweep put their scale; rename it")
         if self.optimiser.name == "scaled_adam" and self.gradient_clip is not None:
             raise ValueError(
                 "optimiser scaled_adam clips by itself (optimiser.clipping_scale): set gradient_clip to null"
@@ -107,3 +126,21 @@ class Recipe(Section):
         if self.device_seconds is not None and self.device_seconds > self.batch_seconds:
             raise ValueError("device_seconds must not exceed batch_seconds, the audio of a whole step")
         return self
+
+    def features(self) -> dict[str, str]:
+        """Return the study's feature behind every visual condition."""
+        return {condition: seen.feature for condition, seen in self.sees.items()}
+
+    def masks(self) -> dict[str, float]:
+        """Return the rates of hiding text and visual conditions."""
+        return {"text": self.masking.text, **{condition: seen.mask for condition, seen in self.sees.items()}}
+
+
+class NamedRecipe(Recipe):
+    """A recipe and its name: what a training job reads, and what its checkpoints and models carry."""
+
+    recipe: Name
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return self.model_dump(mode="json")

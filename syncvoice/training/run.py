@@ -15,19 +15,22 @@ from torch.utils.data import DataLoader
 
 from syncvoice.errors import UserError
 from syncvoice.fast.precision import resolve_precision
+from syncvoice.features.cache import FeatureStore, open_features
+from syncvoice.features.conditions import Seen
 from syncvoice.files import read_json, sha256_of, write_json
+from syncvoice.model.start import model_from_start, new_parts, start_digest
 from syncvoice.records.clips import clips_of
-from syncvoice.training.data import BatchMaker, BatchPlan, StepStream, accumulation, embed_speakers, open_features
+from syncvoice.training.data import BatchMaker, BatchPlan, StepStream, accumulation, embed_speakers
 from syncvoice.training.export import export_model
 from syncvoice.training.module import FineTuning, write_curve
-from syncvoice.training.start import model_from_start, new_parts, start_digest
+from syncvoice.training.recipe import NamedRecipe
 
 log = logging.getLogger(__name__)
 
 PRECISION = {"fp32": "32-true", "bf16": "bf16-mixed"}
 
 
-def train(recipe: Mapping[str, Any], manifest: Path, features_root: Path, folder: Path, devices: int = 1) -> None:
+def train(recipe: NamedRecipe, manifest: Path, features_root: Path, folder: Path, devices: int = 1) -> None:
     """Fine-tune a recipe and write model.safetensors, metadata.json and curve.csv into `folder`.
 
     `folder`/state holds checkpoints; a run that was killed continues from the last one when the recipe is the same, and
@@ -45,14 +48,15 @@ def train(recipe: Mapping[str, Any], manifest: Path, features_root: Path, folder
     """
     if devices < 1 or (torch.cuda.is_available() and devices > torch.cuda.device_count()):
         raise UserError(f"--devices {devices}: expected 1 or more, no more than the GPUs of a machine that has some")
-    torch.set_num_threads(int(recipe["threads"]))
+    torch.set_num_threads(recipe.threads)
     torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())  # to the bit on CPU only
     torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads memory that it did not write
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)  # its advice is not about this run
-    steps, accumulate = int(recipe["steps"]), accumulation(recipe, devices)
+    steps = recipe.steps
+    accumulate = accumulation(recipe.batch_seconds, recipe.device_seconds, devices)
     plan = BatchPlan(clips_of(manifest), recipe, parts=devices * accumulate)
     module, maker = prepare(recipe, plan, features_root)
-    state = prepare_state(folder / "state", recipe, {"devices": devices, "accumulate": accumulate})
+    state = prepare_state(folder / "state", module, {"devices": devices, "accumulate": accumulate})
     checkpoint, first = last_checkpoint(state)
     if first < steps:
         trainer = trainer_of(recipe, state, devices, accumulate)
@@ -68,62 +72,72 @@ def train(recipe: Mapping[str, Any], manifest: Path, features_root: Path, folder
         module.on_load_checkpoint(content)
     write_curve(folder / "curve.csv", module.rows)
     export_model(folder, module, steps, {"clips": len(plan.clips), "manifest_sha256": sha256_of(manifest)})
-    if not recipe["keep_checkpoints"]:
+    if not recipe.keep_checkpoints:
         shutil.rmtree(state)  # finished: the exported model is all that is needed
 
 
-def prepare(recipe: Mapping[str, Any], plan: BatchPlan, features_root: Path) -> tuple[FineTuning, BatchMaker]:
+def prepare(recipe: NamedRecipe, plan: BatchPlan, features_root: Path) -> tuple[FineTuning, BatchMaker]:
     """Open the features and build the model from the start weights."""
-    visual, branches = recipe["visual"], tuple(recipe["speaker_branches"])
-    stores = open_features(features_root, ["mel", "text", *visual, *(["speaker"] if branches else [])])
-    for store in stores.values():
+    branches = tuple(recipe.speaker_branches)
+    stores = open_features(features_root, ["mel", "text", *(["speaker"] if branches else [])])
+    visual = {name: open_features(features_root, [feature])[feature] for name, feature in recipe.features().items()}
+    for store in (*stores.values(), *visual.values()):
         store.check(plan.clips)
-    embeddings = embed_speakers(stores["speaker"], plan.clips, Path(recipe["speaker_encoder"])) if branches else {}
-    dims = {m: int(stores[m].dim or 0) for m in visual}
-    torch.manual_seed(int(recipe["seed"]))
-    start = Path(recipe["start"])
+    conditions = {name: seen_in(recipe.sees[name].feature, store) for name, store in visual.items()}
+    embeddings = embed_speakers(stores["speaker"], plan.clips, Path(recipe.speaker_encoder)) if branches else {}
+    dims = {name: seen.dim for name, seen in conditions.items()}
+    torch.manual_seed(recipe.seed)
+    start = Path(recipe.start)
     width = len(next(iter(embeddings.values()))) if embeddings else None
-    model = model_from_start(start, dims, recipe["adapter_dim"], branches, recipe["padding"], width)
-    return FineTuning(model, recipe, new_parts(start), plan.epoch_of), BatchMaker(stores, visual, embeddings)
+    model = model_from_start(start, dims, recipe.adapter_dim, branches, recipe.padding, width)
+    module = FineTuning(model, recipe, conditions, new_parts(start), plan.epoch_of)
+    return module, BatchMaker(stores, visual, embeddings)
 
 
-def trainer_of(recipe: Mapping[str, Any], state: Path, devices: int, accumulate: int) -> lightning.Trainer:
+def seen_in(feature: str, store: FeatureStore) -> Seen:
+    """Return what a model sees through a feature, from the header of its shards."""
+    return Seen.of_key(feature, next(iter(store.keys_by_path.values())))
+
+
+def trainer_of(recipe: NamedRecipe, state: Path, devices: int, accumulate: int) -> lightning.Trainer:
     """Lightning trainer that checkpoints into `state`."""
     saver = ModelCheckpoint(
-        dirpath=state, filename="{step}", every_n_train_steps=int(recipe["checkpoint_every"]),
-        monitor="step", mode="max", save_top_k=max(1, int(recipe["keep_checkpoints"])),  # the last ones
+        dirpath=state, filename="{step}", every_n_train_steps=recipe.checkpoint_every,
+        monitor="step", mode="max", save_top_k=max(1, recipe.keep_checkpoints),  # the last ones
         enable_version_counter=False, save_on_train_epoch_end=False,
     )  # fmt: skip
     return lightning.Trainer(
-        max_steps=int(recipe["steps"]), accelerator="auto", devices=devices, strategy="ddp" if devices > 1 else "auto",
-        accumulate_grad_batches=accumulate, gradient_clip_val=recipe["gradient_clip"],
+        max_steps=recipe.steps, accelerator="auto", devices=devices, strategy="ddp" if devices > 1 else "auto",
+        accumulate_grad_batches=accumulate, gradient_clip_val=recipe.gradient_clip,
         logger=False, callbacks=[saver], enable_model_summary=False, max_epochs=-1,
         deterministic="warn" if torch.cuda.is_available() else True,
-        log_every_n_steps=int(recipe["log_every"]), num_sanity_val_steps=0, **precision_of(recipe),
+        log_every_n_steps=recipe.log_every, num_sanity_val_steps=0, **precision_of(recipe),
     )  # fmt: skip
 
 
-def precision_of(recipe: Mapping[str, Any]) -> dict[str, Any]:
+def precision_of(recipe: NamedRecipe) -> dict[str, Any]:
     """Trainer's arguments for the arithmetic; float16 scales the loss so that small gradients do not vanish."""
-    precision = resolve_precision(recipe["precision"])
+    precision = resolve_precision(recipe.precision)
     if precision == "fp16":
         device = "cuda" if torch.cuda.is_available() else "cpu"
         return {"plugins": [MixedPrecision("16-mixed", device, torch.amp.GradScaler(device))]}
     return {"precision": PRECISION[precision]}
 
 
-def prepare_state(state: Path, recipe: Mapping[str, Any], division: Mapping[str, int]) -> Path:
+def prepare_state(state: Path, module: FineTuning, division: Mapping[str, int]) -> Path:
     """Return the checkpoint folder, emptied when it belongs to another version of the recipe or another division.
 
     Args:
         state: the folder.
-        recipe: resolved recipe.
+        module: the recipe and what the model sees through.
         division: of a step's batches between devices.
     """
-    digest = {"recipe": dict(recipe), "start": start_digest(Path(recipe["start"])), **division}
+    recipe, conditions = module.recipe, {name: seen.model_dump() for name, seen in module.conditions.items()}
+    start = start_digest(Path(recipe.start))
+    digest = {"recipe": recipe.as_json(), "conditions": conditions, "start": start, **division}
     marker = state / "recipe.json"
     if marker.exists() and read_json(marker) != digest:
-        log.warning("%s belongs to other settings of recipe %s: training starts anew", state, recipe["recipe"])
+        log.warning("%s belongs to other settings of recipe %s: training starts anew", state, recipe.recipe)
         shutil.rmtree(state)
     if not marker.exists():
         shutil.rmtree(state, ignore_errors=True)

@@ -117,7 +117,7 @@ def test_sampling_reproduces_zipvoice_on_both_sides_of_half_time(
     text = encoded_text(model)
     fused = {(): torch.zeros_like(text), ("text",): text, ("text", "face"): text, ("text", "face", "lip"): text}
     conditions = Conditions(fused, speech, padding=padding_mask(torch.tensor(LENGTHS), 37))
-    for scales in (Scales(1 + g), Scales(1 + g, 1 + g, 1 + g)):  # equal scales reproduce ZipVoice's g
+    for scales in (Scales(1 + g), Scales(1 + g, face=1 + g, lip=1 + g)):  # equal scales reproduce ZipVoice's g
         x_1 = euler(model, det((2, 37, 100), "x0"), conditions, scales, steps, shift)
         check_summary(x_1[0], GOLDEN[name]["b0"])
         check_summary(x_1[1, :30], GOLDEN[name]["b1_valid"])

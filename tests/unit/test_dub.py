@@ -16,10 +16,12 @@ from syncvoice.cli import main
 from syncvoice.dubbing import Dubbed, Sound
 from syncvoice.dubbing.model import KNOWN_PLACES, default_model, load_dubbing_model, save_difference
 from syncvoice.errors import UserError
+from syncvoice.features.base import key_of, make_extractor
+from syncvoice.features.conditions import Seen
+from syncvoice.model.start import save_model
 from syncvoice.model.syncvoice import SyncVoice, SyncVoiceConfig
 from syncvoice.model.vocoder import Vocoder
 from syncvoice.provenance import reachable
-from syncvoice.training.start import save_model
 from syncvoice.video.decode import read_sound
 from tests.unit.clip_files import blank_frames, clicks, face_frames, write_video
 from tests.unit.test_generation import VOCODER
@@ -28,6 +30,11 @@ from tests.unit.test_mux import packets
 from tests.unit.training_study import start_weights
 
 N = 40  # frames of the clip
+BLIND = {"face": 0.0, "lip": 0.0}
+EXTRACTORS = {"lip": "mesh_lip", "face": "mesh_face"}
+CONDITIONS = {
+    name: Seen.of_key(name, key_of(make_extractor(extractor))).model_dump() for name, extractor in EXTRACTORS.items()
+}
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +56,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         torch.nn.init.normal_(layer.weight, std=0.3)
     recipe = {"recipe": "full", "vocoder": str(folder / "vocoder.safetensors")}
     recipe["speaker_encoder"] = str(folder / "speaker_encoder.safetensors")
-    save_model(folder / "model", model, {"recipe": recipe})
+    save_model(folder / "model", model, {"recipe": recipe, "conditions": CONDITIONS})
     return folder
 
 
@@ -108,7 +115,7 @@ def test_picture_is_copied_and_sound_is_exactly_as_long(place: Path, dubbed: Dub
 
 def test_sound_ends_with_a_picture_of_another_rate(place: Path) -> None:
     video = write_video(place / "ntsc.mp4", blank_frames(50), None, fps=Fraction(30_000, 1001))
-    result = dub(place, "ntsc_dubbed.mp4", video=video, sound=Sound(steps=1, face_scale=0, lip_scale=0))
+    result = dub(place, "ntsc_dubbed.mp4", video=video, sound=Sound(steps=1, scales=BLIND))
     with av.open(str(result.out)) as file:
         lengths = [float(stream.duration * stream.time_base) for stream in file.streams]
     assert lengths == pytest.approx([50 * 1001 / 30_000] * 2, abs=1e-3), "edit lists count milliseconds"
@@ -125,8 +132,8 @@ def test_every_condition_changes_the_sound(place: Path, dubbed: Dubbed) -> None:
     whole = sound_of(dubbed.out)
     others = {
         "seed": {"sound": Sound(steps=2, seed=2)},
-        "face": {"sound": Sound(steps=2, face_scale=0.0)},
-        "lip": {"sound": Sound(steps=2, lip_scale=4.0)},
+        "face": {"sound": Sound(steps=2, scales={"face": 0.0})},
+        "lip": {"sound": Sound(steps=2, scales={"lip": 4.0})},
         "context": {"voice_text": "something is said"},
         "language": {"language": "zh", "text": "今天天气很好"},
     }
@@ -141,7 +148,7 @@ def test_without_visual_guidance_no_face_is_needed(place: Path) -> None:
     video = write_video(place / "blank.mp4", blank_frames(N), None)
     with pytest.raises(UserError, match="no face.*scale 0"):
         dub(place, "x.mp4", video=video)
-    result = dub(place, "blind.mp4", video=video, sound=Sound(steps=2, face_scale=0, lip_scale=0))
+    result = dub(place, "blind.mp4", video=video, sound=Sound(steps=2, scales=BLIND))
     assert result.lines[0].guided_by() == ("text",) and "follow the face" in result.timings
 
 
@@ -203,7 +210,7 @@ def test_long_clip_needs_subtitles(place: Path) -> None:
     with pytest.raises(UserError, match=r"31\.0 s .* --subtitles"):
         dub(place, "x.mp4", video=video)
     path = subtitles(place, "long.srt", (30.0, 30.8, "bin blue"))
-    result = dub(place, "late.mp4", None, video=video, subtitles=path, sound=Sound(steps=1, face_scale=0, lip_scale=0))
+    result = dub(place, "late.mp4", None, video=video, subtitles=path, sound=Sound(steps=1, scales=BLIND))
     sound = np.abs(sound_of(result.out))
     assert result.seconds == 31 and sound[: 29 * 24_000].max() < 1e-4 < 1e-3 < sound[30 * 24_000 :].max()
 
@@ -228,13 +235,13 @@ def test_background_is_kept(place: Path, dubbed: Dubbed) -> None:
 
 
 def test_difference_from_start_weights_is_the_same_model(place: Path) -> None:
-    from syncvoice.training.start import model_from_start
+    from syncvoice.model.start import model_from_start
 
     base = place / "backbone.safetensors"
     model = model_from_start(base, {"lip": 30, "face": 22}, 8, ("pretrained",))
     assert model.fusion is not None
     torch.nn.init.normal_(model.fusion.linear.weight)
-    save_model(place / "tuned", model, {"recipe": {"recipe": "tuned"}})
+    save_model(place / "tuned", model, {"recipe": {"recipe": "tuned"}, "conditions": CONDITIONS})
     save_difference(place / "tuned", base, place / "shipped" / "dubbing.safetensors")
     whole, small = load_dubbing_model(place / "tuned"), load_dubbing_model(place / "shipped" / "dubbing.safetensors")
     assert small.name.startswith("tuned (dubbing.safetensors, sha256 ")
@@ -288,9 +295,9 @@ def test_markup_is_no_text(place: Path) -> None:
 def test_model_without_a_branch_is_not_guided_by_it(place: Path) -> None:
     config = SimpleNamespace(visual_dims={"face": 22})
     speaker: Any = SimpleNamespace(model=SimpleNamespace(config=config), name="small")
-    assert Sound().scales("en", speaker).active() == ("text", "face")
+    assert Sound().guidance("en", speaker).active() == ("text", "face")
     with pytest.raises(UserError, match="small has no lip branch"):
-        Sound(lip_scale=1.0).scales("en", speaker)
+        Sound(scales={"lip": 1.0}).guidance("en", speaker)
 
 
 def voice(place: Path, name: str, samples: np.ndarray, rate: int = 24_000) -> Path:

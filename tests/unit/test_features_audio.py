@@ -64,7 +64,7 @@ def clip(tmp_path: Path) -> Clip:
 
 
 def test_mel_extractor(clip: Clip, tmp_path: Path) -> None:
-    mel = make_extractor("mel")
+    mel = make_extractor("zipvoice_mel")
     assert mel.extract(clip).shape == (94, 100)
     write_wav(clip.audio, signal(), 16_000)
     with pytest.raises(UserError, match="24000"):
@@ -72,13 +72,13 @@ def test_mel_extractor(clip: Clip, tmp_path: Path) -> None:
 
 
 def test_speaker_extractor(clip: Clip) -> None:
-    fbank = make_extractor("speaker").extract(clip)
+    fbank = make_extractor("kaldi_fbank").extract(clip)
     assert fbank.shape == (98, 80) and fbank.dtype == np.float32
     assert np.abs(fbank.mean(axis=0)).max() < 1e-4
 
 
 def test_text_extractor(clip: Clip) -> None:
-    tokens = make_extractor("text").extract(clip)
+    tokens = make_extractor("emilia_tokens").extract(clip)
     assert tokens.dtype == np.int32 and tokens.ndim == 1 and len(tokens) > 10
     assert tokens.min() >= 0 and tokens.max() < 360
 
@@ -87,4 +87,4 @@ def test_unknown_extractors_and_settings() -> None:
     with pytest.raises(UserError, match="zipvoice_mel"):
         make_extractor("mfcc")
     with pytest.raises(UserError, match="settings"):
-        make_extractor("mel", {"bands": 80})
+        make_extractor("zipvoice_mel", {"bands": 80})

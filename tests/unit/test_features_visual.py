@@ -7,10 +7,10 @@ import pytest
 
 from syncvoice.errors import UserError
 from syncvoice.features.base import make_extractor
-from syncvoice.features.face import POSE_POINTS, USED_POINTS, face_features
-from syncvoice.features.face import VALUES as FACE_VALUES
-from syncvoice.features.lip import VALUES as LIP_VALUES
-from syncvoice.features.lip import lip_features
+from syncvoice.features.extractors.mesh_face import POSE_POINTS, USED_POINTS, face_features
+from syncvoice.features.extractors.mesh_face import VALUES as FACE_VALUES
+from syncvoice.features.extractors.mesh_lip import VALUES as LIP_VALUES
+from syncvoice.features.extractors.mesh_lip import lip_features
 from syncvoice.features.mesh import align, with_differences
 from syncvoice.records.clips import Clip
 from syncvoice.video.detect import MediaPipeMesh
@@ -118,7 +118,7 @@ def test_extractors_read_track_shards_and_name_clips_without_face(tmp_path: Path
     common = {"split": "s", "dataset": "d", "speaker": "p", "sex": "", "voice_seen": "", "language": "en", "source": ""}
     clip = Clip(id="a", **common, text="t", video=None, audio=Path("a.wav"), n_frames=40, track=tmp_path / "t.h5")
     blind = Clip(id="b", **common, text="t", video=None, audio=Path("b.wav"), n_frames=40)
-    for name in ("lip", "face"):
+    for name in ("mesh_lip", "mesh_face", "head_pose"):
         extractor = make_extractor(name)
         assert extractor.extract(clip).shape == (40, extractor.dim)
         with pytest.raises(UserError, match="'b'"):

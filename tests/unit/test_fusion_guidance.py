@@ -10,20 +10,25 @@ from unittest import mock
 import numpy as np
 import pytest
 import torch
+import yaml
 from torch import Tensor
 
 from syncvoice.generation.speech import Request, Sampling, sample_mels
 from syncvoice.model.fusion import TextVisualFusion
-from syncvoice.model.guidance import CONDITIONS, Scales
+from syncvoice.model.guidance import Scales, in_guidance_order
 from syncvoice.model.solver import Conditions, euler
 from syncvoice.model.syncvoice import Script, SyncVoice, SyncVoiceConfig
 from syncvoice.model.zipformer import padding_mask
 from syncvoice.model.zipvoice import ZipVoice
 from syncvoice.records.clips import Clip
 from syncvoice.training.data import BatchPlan
-from syncvoice.training.objective import Batch, Masking, predict
+from syncvoice.training.objective import Batch, predict
+from syncvoice.training.recipe import Condition
 from tests.unit.test_model import TINY, make_model, make_request, sample
+from tests.unit.training_study import recipe
 
+CONFIG = Path(__file__).resolve().parents[2] / "config"
+CONDITIONS = ("text", "face", "lip")  # the paper's, in the order of its scales
 EVERY_SCALE = list(itertools.product((0.0, 1.0, 2.0), repeat=3))  # text, face, lip
 
 
@@ -34,13 +39,13 @@ def model() -> SyncVoice:
 
 def passes(scales: Scales) -> int:
     """Estimator passes that the guidance formula needs: one per subset, and the last alone when it telescopes."""
-    used = [getattr(scales, c) for c in CONDITIONS if getattr(scales, c) != 0]
+    used = [scales[c] for c in CONDITIONS if scales[c] != 0]
     return 1 if used and set(used) == {1.0} else 1 + len(used)
 
 
 def replacements(request: Request, scales: Scales) -> Iterator[Request]:
     """The same request with every condition of scale 0 replaced: by other values, by no number, by nothing."""
-    off = [c for c in CONDITIONS if getattr(scales, c) == 0]
+    off = [c for c in CONDITIONS if scales[c] == 0]
     look = torch.Generator().manual_seed(9)
     for change in ("other", "nan", "nothing"):
         visual = dict(request.visual)
@@ -55,7 +60,7 @@ def replacements(request: Request, scales: Scales) -> Iterator[Request]:
 
 @pytest.mark.parametrize("values", EVERY_SCALE)
 def test_scale_zero_removes_a_condition_and_its_pass(values: tuple[float, float, float], model: SyncVoice) -> None:
-    scales = Scales(*values)
+    scales = Scales(**dict(zip(CONDITIONS, values, strict=True)))
     sampling = Sampling(scales, num_steps=2)
     requests = [make_request("a", 6), make_request("b", 6)]
     with mock.patch.object(model.backbone, "velocity", wraps=model.backbone.velocity) as velocity:
@@ -69,7 +74,7 @@ def test_scale_zero_removes_a_condition_and_its_pass(values: tuple[float, float,
 @pytest.mark.parametrize("condition", CONDITIONS)
 def test_other_scales_let_a_condition_through(condition: str, model: SyncVoice) -> None:
     request = make_request("a", 6)
-    scales = Scales(2.0, 2.0, 2.0)
+    scales = Scales(2.0, face=2.0, lip=2.0)
     visual = {m: v + 1.0 if m == condition else v for m, v in request.visual.items()}
     changed = replace(request, visual=visual, tokens=[7, 8, 9] if condition == "text" else request.tokens)
     assert not torch.allclose(sample(model, [request], scales)[0], sample(model, [changed], scales)[0], atol=1e-4)
@@ -107,7 +112,7 @@ def test_equal_scales_reproduce_zipvoice(g: float, steps: int, shift: float, wit
     # Text alone carries z_tv, or z_tv grows condition by condition: with equal scales only its whole counts.
     fused = {(): torch.zeros_like(z_tv), ("text",): 0.3 * z_tv, ("text", "face"): -z_tv, CONDITIONS: z_tv}
     alone = {(): torch.zeros_like(z_tv), ("text",): z_tv}
-    for subsets, scales in ((alone, Scales(1 + g)), (fused, Scales(1 + g, 1 + g, 1 + g))):
+    for subsets, scales in ((alone, Scales(1 + g)), (fused, Scales(1 + g, face=1 + g, lip=1 + g))):
         found = euler(backbone, x_0, Conditions(subsets, speech, speaker), scales, steps, shift)
         torch.testing.assert_close(found, expected, atol=2e-5, rtol=1e-5)
 
@@ -137,9 +142,9 @@ def test_invariant_padding_makes_a_batch_equal_to_single_clips(lengths: tuple[in
 def test_permuted_batch_gives_permuted_outputs(model: SyncVoice) -> None:
     requests = [make_request(name, n) for name, n in (("a", 7), ("b", 4), ("c", 9), ("d", 7))]
     for voice in ("context", "speaker"):
-        straight = sample(model, requests, Scales(2.0, 1.5, 2.0), voice)
+        straight = sample(model, requests, Scales(2.0, face=1.5, lip=2.0), voice)
         order = [2, 0, 3, 1]
-        permuted = sample(model, [requests[i] for i in order], Scales(2.0, 1.5, 2.0), voice)
+        permuted = sample(model, [requests[i] for i in order], Scales(2.0, face=1.5, lip=2.0), voice)
         for i, mel in zip(order, permuted, strict=True):
             torch.testing.assert_close(mel, straight[i], atol=1e-5, rtol=1e-5)
 
@@ -156,7 +161,7 @@ def test_text_encoder_and_fusion_run_once_per_clip_whatever_the_steps(steps: int
         mock.patch.object(model.fusion, "forward", wraps=model.fusion.forward) as fuse,
         mock.patch.object(model.backbone, "velocity", wraps=model.backbone.velocity) as velocity,
     ):
-        sample_mels(model, requests, Sampling(Scales(2.0, 2.0, 2.0), num_steps=steps))
+        sample_mels(model, requests, Sampling(Scales(2.0, face=2.0, lip=2.0), num_steps=steps))
     assert velocity.call_count == steps
     for part in (encode, adapt_lip, adapt_face):
         assert part.call_count == 1 and len(part.call_args.args[0]) == 3  # one call holds the three clips
@@ -196,7 +201,9 @@ class Observed:
     time_emb: Tensor
 
 
-def observe(model: SyncVoice, masking: Masking, size: int, use_speaker: Tensor, e_g: Tensor | None = None) -> Observed:
+def observe(
+    model: SyncVoice, masks: dict[str, float], size: int, use_speaker: Tensor, e_g: Tensor | None = None
+) -> Observed:
     """Run the training objective on a large batch of two-frame clips, with cheap parts in place of the networks."""
     seen = Observed()
     rows = torch.ones(size, 2, 100)
@@ -218,7 +225,7 @@ def observe(model: SyncVoice, masking: Masking, size: int, use_speaker: Tensor, 
         mock.patch.object(model.backbone, "velocity", velocity),
     ):
         batch = Batch([str(i) for i in range(size)], script, torch.zeros(size, 2, 100), use_speaker)
-        predict(model, batch, masking, t=torch.full((size,), 0.3))
+        predict(model, batch, masks, t=torch.full((size,), 0.3))
     return seen
 
 
@@ -239,7 +246,7 @@ def check_independent(*columns: np.ndarray) -> None:
 def test_text_and_visual_conditions_are_masked_at_their_rates_independently(model: SyncVoice) -> None:
     torch.manual_seed(7)
     size = 20_000
-    seen = observe(model, Masking(text=0.2, lip=0.1, face=0.3), size, torch.ones(size))
+    seen = observe(model, {"text": 0.2, "lip": 0.1, "face": 0.3}, size, torch.ones(size))
     text = seen.z_tv.ne(0).flatten(1)
     assert torch.equal(text.any(dim=1), text.all(dim=1))  # a dropped z_tv is zero everywhere
     kept = [column.numpy().astype(float) for column in (text[:, 0], seen.lip, seen.face)]
@@ -248,14 +255,21 @@ def test_text_and_visual_conditions_are_masked_at_their_rates_independently(mode
     check_independent(*kept)
 
 
+def test_the_chain_is_text_and_then_by_name() -> None:
+    assert tuple(in_guidance_order(["lip", "text", "face"])) == CONDITIONS
+    assert Scales(2.0, lip=1.0, head_pose=1.0, face=0.5).active() == ("text", "face", "head_pose", "lip")
+
+
 def test_default_rates_are_those_of_the_design() -> None:
-    assert Masking() == Masking(text=0.2, lip=0.2, face=0.2, context=0.3, speaker=0.3)
+    defaults = yaml.safe_load((CONFIG / "defaults.yaml").read_text())["recipe_defaults"]
+    assert defaults["masking"] == {"text": 0.2, "context": 0.3, "speaker": 0.3}
+    assert {name: Condition.model_validate(name).mask for name in ("lip", "face")} == {"lip": 0.2, "face": 0.2}
 
 
 def test_dropped_speaker_embedding_is_zero(model: SyncVoice) -> None:
     e_g = torch.randn(4, TINY.time_embed_dim)
     use = torch.tensor([1.0, 0.0, 1.0, 0.0])
-    seen = observe(model, Masking(0, 0, 0, 0, 0), 4, use, e_g)
+    seen = observe(model, {}, 4, use, e_g)
     bare = model.backbone.fm_decoder.embed_time(torch.full((4,), 0.3))
     torch.testing.assert_close(seen.time_emb[1::2], bare[1::2])
     torch.testing.assert_close(seen.time_emb[::2], (bare + e_g)[::2])
@@ -268,11 +282,9 @@ def test_voice_conditions_are_masked_at_their_rates_and_never_both(context: floa
         Clip(id=f"clip{i}", **facts, speaker=f"voice{i % 20}", video=None, audio=Path("a.wav"), n_frames=10 + i % 7)
         for i in range(1000)
     ]
-    recipe = {
-        "recipe": "r", "seed": 3, "share": 1.0, "batch_seconds": 8.0, "speaker_branches": ["pretrained", "learnable"],
-        "masking": {"text": 0.2, "lip": 0.2, "face": 0.2, "context": context, "speaker": speaker},
-    }  # fmt: skip
-    plan = BatchPlan(clips, recipe)
+    masking = {"text": 0.2, "context": context, "speaker": speaker}
+    settings = recipe(Path(), seed=3, batch_seconds=8.0, masking=masking)
+    plan = BatchPlan(clips, settings)
     drawn: list[dict[str, tuple[bool, bool]]] = []
     for epoch in range(6):
         examples = [example for batch in plan.batches_of_epoch(epoch) for example in batch]

@@ -9,7 +9,10 @@ import torch
 from syncvoice import clocks
 from syncvoice.audio import read_wav
 from syncvoice.errors import UserError
-from syncvoice.generation.speech import Sampling, batches_by_length, point_name, points_of, save, swapped, synthesise
+from syncvoice.generation.requests import swapped
+from syncvoice.generation.settings import point_name, points_of
+from syncvoice.generation.speech import Sampling, batches_by_length, synthesise
+from syncvoice.generation.work import save
 from syncvoice.model.guidance import Scales
 from syncvoice.model.vocoder import Vocoder
 from syncvoice.records.tasks import Utterance
@@ -73,12 +76,17 @@ def test_controls_give_every_utterance_another_partner() -> None:
 
 
 def test_points_of_a_sweep() -> None:
-    settings = {"scales": {"text": 2.0, "face": 0.0, "lip": 0.0}}
-    assert points_of(settings) == [("", Scales(2.0))]
-    grid = points_of(settings | {"sweep": {"face": [0.0, 2.0], "lip": [1.0], "clips": 2}})
+    assert points_of(Scales(2.0), None) == [("", Scales(2.0))]
+    grid = points_of(Scales(2.0), {"face": [0.0, 2.0], "lip": [1.0]})
     assert [name for name, _ in grid] == ["face0.0_lip1.0", "face2.0_lip1.0"]
-    assert grid[1][1] == Scales(2.0, 2.0, 1.0)
-    assert point_name(grid[1][1]) == grid[1][0]
+    assert grid[1][1] == Scales(2.0, face=2.0, lip=1.0)
+    assert point_name(grid[1][1], ["face", "lip"]) == grid[1][0]
+
+
+def test_a_sweep_ranges_over_any_condition_text_first() -> None:
+    grid = points_of(Scales(2.0, lip=3.0), {"lip": [1.0], "text": [1.0, 2.0], "head_pose": [0.25]})
+    assert [name for name, _ in grid] == ["text1.0_head_pose0.25_lip1.0", "text2.0_head_pose0.25_lip1.0"]
+    assert grid[1][1] == Scales(2.0, head_pose=0.25, lip=1.0)
 
 
 def test_sound_that_is_not_finite_is_a_failed_row(tmp_path: Path) -> None:

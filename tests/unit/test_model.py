@@ -50,7 +50,7 @@ def sample(model: SyncVoice, requests: list[Request], scales: Scales, voice: str
 def test_zero_initialised_fusion_leaves_the_backbone_unchanged() -> None:
     model = make_model(random_fusion=False)
     request = make_request("a", 8)
-    with_video = sample(model, [request], Scales(1.0, 1.0, 1.0))
+    with_video = sample(model, [request], Scales(1.0, face=1.0, lip=1.0))
     without = sample(model, [request], Scales(1.0))
     torch.testing.assert_close(with_video, without, atol=0, rtol=0)
 
@@ -71,7 +71,7 @@ def test_scale_zero_removes_a_condition_and_its_pass(removed: str) -> None:
 
 def test_guidance_is_the_telescoping_sum() -> None:
     v = [torch.full((1, 1, 1), x) for x in (1.0, 2.0, 4.0, 8.0)]
-    scales = Scales(2.0, 0.5, 3.0)
+    scales = Scales(2.0, face=0.5, lip=3.0)
     late = combine(v, scales, 0.7)
     assert late.item() == pytest.approx(1 + 2.0 * 1 + 0.5 * 2 + 3.0 * 4)
     early = combine(v, scales, 0.5)  # 2 s - 1 where s >= 1
@@ -79,15 +79,15 @@ def test_guidance_is_the_telescoping_sum() -> None:
 
 
 def test_all_scales_one_need_one_pass() -> None:
-    assert Scales(1.0, 1.0, 0.0).subsets() == [("text", "face")]
-    assert Scales(2.0, 1.0, 0.0).subsets() == [(), ("text",), ("text", "face")]
+    assert Scales(1.0, face=1.0, lip=0.0).subsets() == [("text", "face")]
+    assert Scales(2.0, face=1.0, lip=0.0).subsets() == [(), ("text",), ("text", "face")]
 
 
 @pytest.mark.parametrize("voice", ["context", "speaker"])
 def test_a_clip_alone_equals_the_same_clip_in_a_batch_in_any_order(voice: str) -> None:
     model = make_model()
     requests = [make_request("a", 9), make_request("bb", 6), make_request("ccc", 11)]
-    scales = Scales(2.0, 1.5, 2.0)
+    scales = Scales(2.0, face=1.5, lip=2.0)
     batched = sample(model, requests, scales, voice)
     permuted = sample(model, requests[::-1], scales, voice)[::-1]
     for request, one, two in zip(requests, batched, permuted, strict=True):
@@ -105,7 +105,7 @@ def test_text_encoder_and_adapters_run_once_per_batch() -> None:
         mock.patch.object(model.fusion, "adapt", wraps=model.fusion.adapt) as adapt,
         mock.patch.object(model.backbone, "velocity", wraps=model.backbone.velocity) as velocity,
     ):
-        sample(model, [make_request("a", 8)], Scales(2.0, 2.0, 2.0))
+        sample(model, [make_request("a", 8)], Scales(2.0, face=2.0, lip=2.0))
     assert encode.call_count == 1
     assert adapt.call_count == 1
     assert velocity.call_count == 4  # one batched call per step, four subsets in each
@@ -124,7 +124,7 @@ def test_voice_reaches_the_speech_by_context_and_by_embedding() -> None:
 def test_missing_condition_is_explained() -> None:
     model = SyncVoice(SyncVoiceConfig(TINY)).eval()
     with pytest.raises(UserError, match="no lip branch"):
-        sample(model, [make_request("a", 8)], Scales(2.0, 0.0, 2.0))
+        sample(model, [make_request("a", 8)], Scales(2.0, face=0.0, lip=2.0))
     with pytest.raises(UserError, match="no speaker encoder"):
         sample(model, [make_request("a", 8)], Scales(2.0), "speaker")
 

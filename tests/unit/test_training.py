@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from syncvoice.errors import UserError
+from syncvoice.model.start import load_model, model_from_start
 from syncvoice.training.data import BatchPlan
 from syncvoice.training.module import FineTuning
-from syncvoice.training.objective import Masking, predict
-from syncvoice.training.start import load_model, model_from_start
+from syncvoice.training.objective import predict
 from tests.unit.training_study import clips, make_study, recipe, run
 
 
@@ -64,13 +64,13 @@ def test_plan_is_a_function_of_seed_and_step(study: Path) -> None:
     whole = list(BatchPlan(clips(), recipe(study)).steps(0, 9))
     later = list(BatchPlan(clips(), recipe(study)).steps(5, 9))
     assert whole[5:] == later
-    other = recipe(study, visual=[])
+    other = recipe(study, sees={})
     assert list(BatchPlan(clips(), other).steps(0, 9)) == whole  # M1 and M3 see the same batches
     assert list(BatchPlan(clips(), recipe(study, seed=2)).steps(0, 9)) != whole
 
 
 def test_masking_never_drops_both_voices(study: Path) -> None:
-    masking = {"text": 0.0, "lip": 0.0, "face": 0.0, "context": 0.5, "speaker": 0.5}
+    masking = {"text": 0.0, "context": 0.5, "speaker": 0.5}
     plan = BatchPlan(clips(), recipe(study, masking=masking))
     examples = [e for _, step in plan.steps(0, 60) for batch in step for e in batch]
     assert {(e.context, e.use_speaker) for e in examples} == {(True, False), (False, True)}
@@ -102,7 +102,7 @@ def test_loss_counts_target_frames_only(study: Path) -> None:
     model = model_from_start(study / "backbone.safetensors", {}, 8, ())
     script = Script([[1, 2, 3]], [((1, 10), (2, 15))], {})
     torch.manual_seed(0)
-    prediction = predict(model, Batch(["a"], script, torch.randn(1, 25, 100), torch.ones(1)), Masking(0, 0, 0, 0, 0))
+    prediction = predict(model, Batch(["a"], script, torch.randn(1, 25, 100), torch.ones(1)), {})
     assert prediction.mask[0].tolist() == [False] * 10 + [True] * 15
     expected = (prediction.v - prediction.u)[0, 10:].square().mean()
     torch.testing.assert_close(prediction.loss(), expected)

@@ -11,13 +11,13 @@ import yaml
 from syncvoice.errors import UserError
 from syncvoice.files import write_json
 from syncvoice.model.public_layout import save_release
+from syncvoice.model.start import load_model, model_from_start, new_parts
 from syncvoice.model.zipvoice import ZipVoice
 from syncvoice.study import Study, load_study
 from syncvoice.study.jobs import recipe_settings
 from syncvoice.training.optimisers import optimiser_of
-from syncvoice.training.start import load_model, model_from_start, new_parts
 from tests.unit.test_model import TINY
-from tests.unit.training_study import make_study, run
+from tests.unit.training_study import make_study, recipe, run
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 FILES = ("grid", "bilingual", "lrs3", "efficient")
@@ -52,7 +52,7 @@ def test_paper_recipes_differ_where_their_experiments_do(file: str) -> None:
     full, others = recipe_settings(study, "full"), [name for name in study.recipes if name != "full"]
     for name in others:
         other = recipe_settings(study, name)
-        expected = "speaker_branches" if name.startswith("dse") else "visual"
+        expected = "speaker_branches" if name.startswith("dse") else "sees"
         assert {key for key in full if full[key] != other[key]} == {"recipe", expected}
 
 
@@ -95,16 +95,14 @@ def test_layers_that_public_weights_lack_are_new(study: Path) -> None:
     start = study / "public/model.pt"
     assert new_parts(start) == ("fusion.", "speaker.")
     model = model_from_start(start, {"lip": 6}, 8, ("pretrained", "learnable"), speaker_width=12)
-    settings = {"optimiser": {"name": "adamw", "betas": (0.9, 0.98), "weight_decay": 0.0, "new_layers_rate": 3.0},
-                "learning_rate": 1.0, "precision": "fp32"}  # fmt: skip
-    first, second = optimiser_of(settings, model, new_parts(start)).param_groups
+    first, second = optimiser_of(recipe(study, learning_rate=1.0), model, new_parts(start)).param_groups
     assert (first["lr"], second["lr"]) == (1.0, 3.0)
     assert len(first["params"]) == len(list(model.backbone.parameters()))
 
 
 def test_distilled_start_is_refused(study: Path) -> None:
     with (
-        mock.patch("syncvoice.training.start.DISTILLED_KEY", "embed.weight"),
+        mock.patch("syncvoice.model.start.DISTILLED_KEY", "embed.weight"),
         pytest.raises(UserError, match="distilled"),
     ):
         model_from_start(study / "public/model.pt", {}, 8, ())

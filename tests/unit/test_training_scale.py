@@ -11,17 +11,18 @@ from safetensors.torch import load_file
 from syncvoice import clocks
 from syncvoice.cli import main
 from syncvoice.errors import UserError
+from syncvoice.features.cache import open_features
 from syncvoice.files import read_json
+from syncvoice.model.start import load_model, model_from_start
 from syncvoice.training import lora
 from syncvoice.training.averaging import RunningAverage
-from syncvoice.training.data import BatchMaker, BatchPlan, StepStream, accumulation, frames_of, open_features
+from syncvoice.training.data import BatchMaker, BatchPlan, StepStream, accumulation, frames_of
 from syncvoice.training.export import export_checkpoint
 from syncvoice.training.module import FineTuning, keep_scale_up
-from syncvoice.training.objective import Masking, predict
+from syncvoice.training.objective import predict
 from syncvoice.training.optimisers import optimiser_of, rate_factor
 from syncvoice.training.run import last_checkpoint, train
 from syncvoice.training.scaled_adam import ScaledAdam, eden
-from syncvoice.training.start import load_model, model_from_start
 from tests.unit.training_study import clips, make_study, recipe, run
 
 SCALED = {"name": "scaled_adam", "betas": [0.9, 0.98], "weight_decay": 0.0, "clipping_scale": 2.0,
@@ -42,7 +43,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [(1, None, 1), (4, None, 1), (1, 500.0, 4), (2, 500.0, 2), (3, 500.0, 2), (4, 500.0, 1), (8, 500.0, 1)],
 )
 def test_accumulation_follows_from_the_devices(devices: int, per_device: float | None, expected: int) -> None:
-    assert accumulation({"batch_seconds": 2000.0, "device_seconds": per_device}, devices) == expected
+    assert accumulation(2000.0, per_device, devices) == expected
 
 
 def test_parts_of_a_step_stay_below_the_limit_of_a_device(study: Path) -> None:
@@ -61,9 +62,9 @@ def test_parts_of_a_step_stay_below_the_limit_of_a_device(study: Path) -> None:
 
 def test_gradient_of_parts_is_that_of_the_whole_step(study: Path) -> None:
     """Without random masking: shares weigh the parts so that their mean loss is the loss of one large batch."""
-    settings = recipe(study, visual=[], speaker_branches=[])
+    settings = recipe(study, sees={}, speaker_branches=[])
     plan = BatchPlan(clips(), settings, parts=2)
-    maker = BatchMaker(open_features(study / "features", ["mel", "text"]), [], {})
+    maker = BatchMaker(open_features(study / "features", ["mel", "text"]), {}, {})
     model = model_from_start(study / "backbone.safetensors", {}, 8, ())
     (_, parts), t = next(iter(plan.steps(0, 1))), 0.4
     batches = list(StepStream(plan, maker, 0, 1))
@@ -71,7 +72,7 @@ def test_gradient_of_parts_is_that_of_the_whole_step(study: Path) -> None:
 
     def loss(batch: Any) -> Any:
         with mock.patch("torch.randn", lambda shape, dtype: torch.zeros(shape, dtype=dtype)):
-            return predict(model, batch, Masking(0, 0, 0, 0, 0), t=torch.full((len(batch.clip_ids),), t)).loss()
+            return predict(model, batch, {}, t=torch.full((len(batch.clip_ids),), t)).loss()
 
     whole = loss(maker(parts[0] + parts[1]))
     mean = sum(loss(batch) * batch.share for batch in batches) / 2
@@ -176,21 +177,25 @@ def test_running_average_is_the_mean_of_its_samples() -> None:
 
 
 def test_schedules(study: Path) -> None:
-    values = recipe(study, steps=100, warmup_steps=10)
-    linear = rate_factor(values, lambda step: 0)
+    values = {"steps": 100, "warmup_steps": 10}
+    linear = rate_factor(recipe(study, **values), lambda step: 0)
     assert (linear(0), linear(9), linear(99)) == (0.1, 1.0, 0.02)
-    constant = rate_factor(values | {"schedule": EDEN | {"name": "constant"}}, lambda step: 0)
+    constant = rate_factor(recipe(study, **values, schedule=EDEN | {"name": "constant"}), lambda step: 0)
     assert (constant(0), constant(99)) == (0.1, 1.0)
-    by_epoch = rate_factor(values | {"schedule": EDEN}, lambda step: step // 5)
+    by_epoch = rate_factor(recipe(study, **values, schedule=EDEN), lambda step: step // 5)
     assert by_epoch(20) == eden(21, 4, 10, 2, 10)
-    by_hours = rate_factor(values | {"schedule": EDEN | {"lr_hours": 100.0}, "batch_seconds": 3600.0}, lambda step: 0)
+    by_hours = rate_factor(
+        recipe(study, **values, **{"schedule": EDEN | {"lr_hours": 100.0}, "batch_seconds": 3600.0}), lambda step: 0
+    )
     assert by_hours(20) == eden(21, 21.0, 10, 100.0, 10)
 
 
 def test_scaled_adam_moves_layers_that_start_at_zero(study: Path) -> None:
     model = model_from_start(study / "backbone.safetensors", {"lip": 6}, 8, ())
     assert model.fusion is not None and not model.fusion.linear.weight.any()
-    optimiser = optimiser_of(recipe(study, optimiser=SCALED, learning_rate=1e-4), model, ("fusion.",))
+    optimiser = optimiser_of(
+        recipe(study, optimiser=SCALED, learning_rate=1e-4, gradient_clip=None), model, ("fusion.",)
+    )
     assert isinstance(optimiser, ScaledAdam)
     rates = [(group["lr"], group["param_min_rms"]) for group in optimiser.param_groups]
     assert rates == [(1e-4, 1e-5), (1e-3, 0.01)]

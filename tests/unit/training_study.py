@@ -12,7 +12,9 @@ from syncvoice.model.syncvoice import SyncVoice, SyncVoiceConfig
 from syncvoice.networks.camplus import CAMPPlus
 from syncvoice.records.clips import Clip, write_manifest
 from syncvoice.records.weights import save_weights, write_metadata
+from syncvoice.section import validated
 from syncvoice.seeding import rng
+from syncvoice.training.recipe import NamedRecipe
 from syncvoice.training.run import train
 from tests.unit.test_model import TINY
 
@@ -59,9 +61,10 @@ def start_weights(folder: Path) -> Path:
     return path
 
 
-def recipe(folder: Path, **changes: Any) -> dict[str, Any]:
-    values = {
-        "recipe": "full", "start": str(folder / "backbone.safetensors"), "vocoder": "", "visual": ["lip", "face"],
+def recipe(folder: Path, **changes: Any) -> NamedRecipe:
+    values: dict[str, Any] = {
+        "recipe": "full", "start": str(folder / "backbone.safetensors"), "vocoder": "",
+        "sees": {"lip": "lip", "face": "face"},
         "speaker_encoder": str(folder / "speaker_encoder.safetensors"), "speaker_branches": ["pretrained", "learnable"],
         "dataset": "d", "split": "train", "share": 1.0, "steps": 6, "batch_seconds": 3.0, "device_seconds": None,
         "optimiser": {"name": "adamw", "betas": [0.9, 0.98], "weight_decay": 0.01, "clipping_scale": 2.0,
@@ -69,17 +72,17 @@ def recipe(folder: Path, **changes: Any) -> dict[str, Any]:
         "schedule": {"name": "linear", "lr_batches": 7500, "lr_hours": None, "lr_epochs": 10},
         "learning_rate": 1e-3, "warmup_steps": 1, "gradient_clip": 1.0, "average_from": 0.3, "average_period": None,
         "lora": None, "keep_checkpoints": 0, "adapter_dim": 8, "padding": "invariant", "time_weight": "uniform",
-        "masking": {"text": 0.2, "lip": 0.2, "face": 0.2, "context": 0.3, "speaker": 0.3}, "precision": "fp32",
+        "masking": {"text": 0.2, "context": 0.3, "speaker": 0.3}, "precision": "fp32",
         "seed": 1, "threads": 1, "log_every": 1, "checkpoint_every": 1, "made_by": "train",
     }  # fmt: skip
-    return values | changes
+    return validated(NamedRecipe, values | changes, "recipe")
 
 
 def make_study(folder: Path) -> Path:
     start_weights(folder)
     write_manifest(folder / "train.cuts.jsonl.gz", clips())
-    widths = {"lip": 6, "face": 4}
-    for feature in ("mel", "text", "lip", "face", "speaker"):
+    widths = {"lip": 6, "face": 4, "head_pose": 3}
+    for feature in ("mel", "text", "lip", "face", "head_pose", "speaker"):
         items = []
         for clip in clips():
             draw = rng(0, feature, clip.id)
@@ -89,9 +92,9 @@ def make_study(folder: Path) -> Path:
             else:
                 width = {"mel": 100, "speaker": 80}.get(feature) or widths[feature]
                 items.append((clip.id, draw.standard_normal((rows, width)).astype(np.float32)))
-        write_shard(
-            folder / "features" / feature / "shard-0.h5", {"feature": feature, "dim": widths.get(feature)}, items
-        )
+        key = {"feature": feature, "extractor": f"random_{feature}", "version": "1", "settings": {}, "fps": None}
+        key |= {"weights_sha256": None, "dim": widths.get(feature)}
+        write_shard(folder / "features" / feature / "shard-0.h5", key, items)
     return folder
 
 

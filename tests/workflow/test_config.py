@@ -31,14 +31,44 @@ def test_shipped_studies_are_valid(name: str) -> None:
     ("sections", "message"),
     [
         ({"recipes": {"full": {"stepz": 3}}}, "study.yaml: unknown key recipes.full.stepz; did you mean 'steps'?"),
-        ({"recipes": {"full": {"masking": {"lips": 0.1}}}}, "recipes.full.masking.lips; did you mean 'lip'?"),
+        ({"recipes": {"full": {"masking": {"txt": 0.1}}}}, "recipes.full.masking.txt; did you mean 'text'?"),
+        (
+            {"recipes": {"full": {"sees": {"lip": {"feature": "lip", "mas": 0.1}}}}},
+            "sees.lip.mas; did you mean 'mask'?",
+        ),
+        ({"recipes": {"full": {"sees": {"lip": {"feature": "lip", "mask": 2}}}}}, "sees.lip.mask: .*found 2"),
+        ({"recipes": {"full": {"sees": {"text": "lip"}}}}, "sees: text is no visual condition"),
+        ({"recipes": {"full": {"sees": {"lip2": "lip"}}}}, "sees: lip2 ends with a digit"),
+        ({"features": {"lip": {"extractor": "mesh_lips"}}}, "unknown extractor 'mesh_lips'; did you mean 'mesh_lip'?"),
+        (
+            {"features": {"lip": {"extractor": "lrw_resnet18", "settings": {"activatoin": "relu"}}}},
+            "features.lip.settings: unknown key activatoin; did you mean 'activation'?",
+        ),
+        ({"features": {"lip": {"settigns": {}}}}, "unknown key features.lip.settigns; did you mean 'settings'?"),
+        (
+            {"experiments": {"M3": {"scales": {"lips": 2.0}}}},
+            "experiments.M3.scales: unknown condition 'lips'; did you mean 'lip'?",
+        ),
+        (
+            {"experiments": {"M1": {"scales": {"lip": 2.0}}}},
+            "experiments.M1.scales: unknown condition 'lip'; valid: text",
+        ),
+        (
+            {"experiments": {"guidance_sweep": {"sweep": {"fase": [0.0, 1.0]}}}},
+            "experiments.guidance_sweep.sweep: unknown condition 'fase'; did you mean 'face'?",
+        ),
+        ({"experiments": {"M3": {"kind": "modl"}}}, "experiments.M3: .*kind 'modl' is unknown; did you mean 'model'?"),
         ({"bootstrap": {"boot": {}}}, "unknown key bootstrap.boot"),
         (
             {"recipes": {"full": {"optimiser": {"name": "scaled_adam", "betas": [0.0, 0.9]}, "gradient_clip": None}}},
             "recipes.full.*first beta above 0",
         ),
         ({"recipes": {"full": {"masking": {"context": 0.9}}}}, "recipes.full.masking: .*never hidden together"),
-        ({"recipes": {"full": {"visual": ["lips"]}}}, "recipes.full.visual.0: .*found 'lips'"),
+        (
+            {"recipes": {"full": {"sees": {"lip": "lips"}}}},
+            "recipes.full.sees.lip.feature: unknown visual feature 'lips'; did you mean 'lip'?",
+        ),
+        ({"recipes": {"full": {"sees": {"lip": "mel"}}}}, "sees.lip.feature: unknown visual feature 'mel'"),
         (
             {"experiments": {"M3": {"recipe": "ful"}}},
             "experiments.M3.recipe: unknown recipe 'ful'; did you mean 'full'",
@@ -71,7 +101,8 @@ def _merge(base: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_network_must_not_condition_and_score() -> None:
-    lip = {"extractor": "mesh_lip", "network": "syncnet_mini", "video": True}
+    made = {"folder": "x", "dim": 3, "origin": "its own lip stream", "made_with": "syncnet_mini"}
+    lip = {"extractor": "precomputed", "settings": made}
     with pytest.raises(UserError, match="lse.syncnet_mini scores with syncnet_mini, which also conditions a model"):
         changed(features={"lip": lip})
 
@@ -94,7 +125,7 @@ def test_maps_of_a_study_replace_those_it_extends() -> None:
 def test_no_visual_and_full_differ_in_the_visual_branch_only() -> None:
     study = read_study(CONFIG / "mini.yaml")
     no_visual, full = recipe_settings(study, "no_visual"), recipe_settings(study, "full")
-    assert {key for key in full if full[key] != no_visual[key]} == {"recipe", "visual"}
+    assert {key for key in full if full[key] != no_visual[key]} == {"recipe", "sees"}
 
 
 def test_captions_and_paper_rows_reach_no_job_that_computes() -> None:

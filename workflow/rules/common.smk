@@ -17,6 +17,8 @@ from syncvoice.study import load_study
 from syncvoice.section import nearest
 from syncvoice.study.jobs import job_settings, recipe_settings
 from syncvoice.errors import UserError
+from syncvoice.features import base as extractors
+from syncvoice.generation import work as kinds
 from syncvoice.metrics import METRIC_FILES
 from syncvoice.provenance import code_digest
 
@@ -207,9 +209,10 @@ def feature_shards(dataset, split, features):
 
 
 def features_of_recipe(wildcards):
-    """Features that a recipe trains on: sound, text and voice always, lip and face if its fusion sees them."""
+    """Features that a recipe trains on: sound, text and voice always, and what its fusion sees."""
     recipe = STUDY.recipes[wildcards.recipe]
-    return feature_shards(recipe.dataset, recipe.split, ["mel", "text", "speaker", *recipe.visual])
+    seen = dict.fromkeys(recipe.features().values())
+    return feature_shards(recipe.dataset, recipe.split, ["mel", "text", "speaker", *seen])
 
 
 def features_root_of_recipe(wildcards):
@@ -236,9 +239,16 @@ def with_metadata(weights):
 
 def weights_of_feature(wildcards):
     """Published weights that a feature's network reads; none for what comes inside a package or was computed before."""
-    feature = STUDY.features[wildcards.feature]
-    reads = feature.network in ASSETS and feature.extractor != "precomputed"
-    return [f"{ASSET_FOLDER}/{feature.network}"] if reads else []
+    settings = STUDY.features[wildcards.feature].typed()
+    if not settings.asset:
+        return []
+    return [getattr(settings, "weights", None) or f"{ASSET_FOLDER}/{settings.asset}"]
+
+
+def code_of_feature(wildcards):
+    """Digest of what one feature runs; another extractor's code does not count."""
+    extractor = STUDY.features[wildcards.feature].extractor
+    return code_digest("syncvoice.commands.features", extractors.module_name(extractor))
 
 
 def weights_of_recipe(wildcards):
@@ -270,35 +280,36 @@ def model_of_experiment(wildcards):
     return [f"{RESULTS}/models/{recipe}/model.safetensors"] if recipe else []
 
 
-def model_folder_of_experiment(wildcards):
-    """Folder of a row's model; the word `none` for a row without a recipe."""
-    recipe = STUDY.experiments[wildcards.experiment].recipe
-    return f"{RESULTS}/models/{recipe}" if recipe else "none"
+def kind_of_experiment(wildcards):
+    """Options of `syncvoice generate` that say who speaks."""
+    experiment = STUDY.experiments[wildcards.experiment]
+    model = f" --model {RESULTS}/models/{experiment.recipe}" if experiment.recipe else ""
+    return f"--kind {experiment.kind}{model}"
+
+
+def code_of_experiment(wildcards):
+    """Digest of what one kind of row runs; another kind's code does not count."""
+    kind = STUDY.experiments[wildcards.experiment].kind
+    return code_digest("syncvoice.commands.generate", kinds.module_name(kind))
 
 
 def features_of_experiment(wildcards):
     """Features that a row's speech depends on: of the clip, and of the reference recording."""
     task = STUDY.tasks[wildcards.task]
-    experiment = STUDY.experiments[wildcards.experiment]
-    visual = STUDY.recipes[experiment.recipe].visual if experiment.recipe else []
-    clip_features = ["mel"] if experiment.kind == "vocoder_copy" else visual
-    reference_features = ["mel", "speaker"] if experiment.kind in ("model", "zero_shot") else []
+    kind = kinds.kind_module(STUDY.experiments[wildcards.experiment].kind)
+    guides = STUDY.guided_by(wildcards.experiment)
     return [
-        *feature_shards(task.dataset, task.split, clip_features),
-        *feature_shards(task.dataset, task.reference_split, reference_features),
+        *feature_shards(task.dataset, task.split, [*kind.CLIP_FEATURES, *guides]),
+        *feature_shards(task.dataset, task.reference_split, kind.REFERENCE_FEATURES),
     ]
 
 
 def weights_of_experiment(wildcards):
     """Weights that a row's speech depends on."""
     experiment = STUDY.experiments[wildcards.experiment]
+    fields = kinds.kind_module(experiment.kind).Settings.model_fields
     weights = STUDY.weights_of(wildcards.experiment)
-    needed = {
-        "model": ("vocoder", "speaker_encoder"),
-        "zero_shot": ("backbone", "vocoder"),
-        "vocoder_copy": ("vocoder",),
-    }
-    return with_metadata(weights[name] for name in needed.get(experiment.kind, ()))
+    return with_metadata(file for network, file in weights.items() if network in fields)
 
 
 def weights_of_scorer(wildcards):

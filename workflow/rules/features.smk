@@ -20,11 +20,11 @@ rule compute_feature:
     resources:
         mem_mb=lambda wildcards: 6000 if weights_of_feature(wildcards) else 2000,
     params:
-        code=code_digest("syncvoice.commands.features", "syncvoice.features.*"),
+        code=code_of_feature,
         env=thread_environment("features"),
     shell:
-        "{params.env} syncvoice features --feature {wildcards.feature} --manifest {input.manifest}"
-        " --settings {input.settings} --out {output} > {log} 2>&1"
+        "{params.env} syncvoice features --settings {input.settings} --manifest {input.manifest}"
+        " --out {output} > {log} 2>&1"
 
 
 rule list_utterances:

@@ -21,14 +21,14 @@ rule generate:
     resources:
         mem_mb=4000,
     params:
-        code=code_digest("syncvoice.commands.generate"),
+        code=code_of_experiment,
         env=thread_environment("generate"),
-        model=model_folder_of_experiment,
+        kind=kind_of_experiment,
         features_root=features_root_of_task,
     shell:
-        "{params.env} syncvoice generate --experiment-settings {input.settings} --task {input.task}"
-        " --model {params.model} --manifest {input.manifest} --references {input.references}"
-        " --features-root {params.features_root} --out {output.speech} > {log} 2>&1"
+        "{params.env} syncvoice generate {params.kind} --experiment-settings {input.settings}"
+        " --task {input.task} --manifest {input.manifest} --features-root {params.features_root}"
+        " --out {output.speech} > {log} 2>&1"
 
 
 rule mux:

@@ -117,7 +117,7 @@ def feature_files():
 
 def features_of_split(dataset, split):
     """Features that can be computed of a split: without video, none that needs it."""
-    return [name for name, feature in STUDY.features.items() if has_video(dataset, split) or not feature.video]
+    return [name for name, feature in STUDY.features.items() if has_video(dataset, split) or not feature.is_visual()]
 
 
 def has_video(dataset, split):

@@ -1,4 +1,4 @@
-"""Building a recipe's model from start weights, and saving and loading trained models."""
+"""Models from weight files: fresh ones from start weights, and trained ones saved and loaded."""
 
 import logging
 from collections.abc import Mapping
@@ -75,7 +75,7 @@ def model_from_start(weights: Path, visual_dims: Mapping[str, int], adapter_dim:
 
     Args:
         weights: start weights with metadata.
-        visual_dims: features per modality of this recipe.
+        visual_dims: features per condition of this recipe.
         adapter_dim: bottleneck of the adapters.
         branches: speaker branches of this recipe; weights of other branches are left out.
         padding: padding mode of the backbone.

@@ -4,11 +4,16 @@ from typing import Any
 
 import numpy as np
 
+from syncvoice.features.base import ExtractorSettings
 from syncvoice.records.clips import Clip
 
 
-class EmiliaTokens:
-    """Feature `text`: (tokens,) int32 ids of the clip's own text, without the pad that the model appends."""
+class Settings(ExtractorSettings):
+    """No settings."""
+
+
+class Extractor:
+    """(tokens,) int32 ids of the clip's own text, without the pad that the model appends."""
 
     name = "emilia_tokens"
     fps: float | None = None
@@ -16,7 +21,7 @@ class EmiliaTokens:
     weights_sha256: str | None = None
     source_fields: tuple[str, ...] = ("text", "language")
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings) -> None:
         """Load the tokenizer."""
         from syncvoice.text import tokenizer
 

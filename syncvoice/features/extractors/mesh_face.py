@@ -1,13 +1,17 @@
 """Face features from mesh points above the nose base only: head pose and motion, brows, eyes; no mouth, no jaw."""
 
-from typing import Any
-
 import numpy as np
 
-from syncvoice import clocks
-from syncvoice.errors import UserError
-from syncvoice.features.mesh import Aligned, Landmarks, align, around_median, standardised, with_differences
-from syncvoice.records.clips import Clip
+from syncvoice.features.base import ExtractorSettings
+from syncvoice.features.mesh import (
+    MESH,
+    Aligned,
+    MeshExtractor,
+    align,
+    around_median,
+    standardised,
+    with_differences,
+)
 
 ALIGN_FRAMES = 3
 # Points that carry the head pose (layout as in video/track.py; our own measurement): eye corners, bridge of the nose,
@@ -88,30 +92,18 @@ def raw_face_values(face: Aligned) -> np.ndarray:
     )
 
 
-class MeshFace:
-    """Feature `face`: (n_frames, 22) float32 at 25 fps."""
+class Settings(ExtractorSettings):
+    """No settings."""
+
+    network = MESH
+
+
+class Extractor(MeshExtractor):
+    """(n_frames, 22) float32 at 25 fps."""
 
     name = "mesh_face"
     version = "1"
-    fps: float | None = float(clocks.FPS)
     dim: int | None = 2 * len(VALUES)
-    weights_sha256: str | None = None
-    source_fields: tuple[str, ...] = ("track_sha256",)
-
-    def __init__(self) -> None:
-        """No settings."""
-        self.settings: dict[str, Any] = {}
-        self._landmarks = Landmarks()
-
-    def extract(self, clip: Clip) -> np.ndarray:
-        """Return the feature of a clip.
-
-        Raises:
-            UserError: the clip has no track.
-        """
-        if clip.track is None:
-            raise UserError(f"clip '{clip.id}' has no tracked face, so no face features; use a clip with video")
-        return self.from_landmarks(self._landmarks.of(clip.track, clip.id))
 
     def from_landmarks(self, landmarks: np.ndarray) -> np.ndarray:
         """Return the feature of landmarks (n_frames, 478, 3) in pixels, for clips outside any manifest."""

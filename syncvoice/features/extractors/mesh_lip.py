@@ -1,13 +1,17 @@
 """Lip features from the face mesh: contour distances, opening, width, protrusion and jaw, without head pose."""
 
-from typing import Any
-
 import numpy as np
 
-from syncvoice import clocks
-from syncvoice.errors import UserError
-from syncvoice.features.mesh import Aligned, Landmarks, align, around_median, standardised, with_differences
-from syncvoice.records.clips import Clip
+from syncvoice.features.base import ExtractorSettings
+from syncvoice.features.mesh import (
+    MESH,
+    Aligned,
+    MeshExtractor,
+    align,
+    around_median,
+    standardised,
+    with_differences,
+)
 from syncvoice.video.track import STABLE_POINTS
 
 ALIGN_FRAMES = 5
@@ -80,30 +84,18 @@ def _area(ring: np.ndarray) -> np.ndarray:
     return np.abs((x * np.roll(y, -1, axis=1) - y * np.roll(x, -1, axis=1)).sum(axis=1)) / 2
 
 
-class MeshLip:
-    """Feature `lip`: (n_frames, 30) float32 at 25 fps."""
+class Settings(ExtractorSettings):
+    """No settings."""
+
+    network = MESH
+
+
+class Extractor(MeshExtractor):
+    """(n_frames, 30) float32 at 25 fps."""
 
     name = "mesh_lip"
     version = "1"
-    fps: float | None = float(clocks.FPS)
     dim: int | None = 2 * len(VALUES)
-    weights_sha256: str | None = None
-    source_fields: tuple[str, ...] = ("track_sha256",)
-
-    def __init__(self) -> None:
-        """No settings."""
-        self.settings: dict[str, Any] = {}
-        self._landmarks = Landmarks()
-
-    def extract(self, clip: Clip) -> np.ndarray:
-        """Return the feature of a clip.
-
-        Raises:
-            UserError: the clip has no track.
-        """
-        if clip.track is None:
-            raise UserError(f"clip '{clip.id}' has no tracked face, so no lip features; use a clip with video")
-        return self.from_landmarks(self._landmarks.of(clip.track, clip.id))
 
     def from_landmarks(self, landmarks: np.ndarray) -> np.ndarray:
         """Return the feature of landmarks (n_frames, 478, 3) in pixels, for clips outside any manifest."""

@@ -6,13 +6,14 @@ as files (`precomputed`).
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from syncvoice import clocks
 from syncvoice.assets import local_asset
 from syncvoice.errors import UserError
+from syncvoice.features.base import ExtractorSettings
 from syncvoice.features.crops import Crops
 from syncvoice.records.clips import Clip
 
@@ -25,30 +26,38 @@ UPPER = (1, 2, 3, 4, 5, *range(7, 23), 50, 51)
 PARTS = {"all": tuple(range(COUNT)), "upper": UPPER}
 
 
-class Blendshapes:
-    """Feature `face`: (n_frames, 52 or 23) float32 in [0, 1] at 25 fps (asset face_landmarker)."""
+class Settings(ExtractorSettings):
+    """Which coefficients, by which model bundle.
+
+    Attributes:
+        weights: face_landmarker.task; None = where the registry puts it.
+        parts: "all" coefficients or those of the "upper" face.
+    """
+
+    network = asset = "face_landmarker"
+    weights: str | None = None
+    parts: Literal["all", "upper"] = "all"
+
+
+class Extractor:
+    """(n_frames, 52 or 23) float32 in [0, 1] at 25 fps (asset face_landmarker)."""
 
     name = "mediapipe_blendshapes"
     version = "1"
     fps: float | None = float(clocks.FPS)
     source_fields: tuple[str, ...] = ("track_sha256",)
 
-    def __init__(self, weights: str | None = None, parts: str = "all") -> None:
+    def __init__(self, settings: Settings) -> None:
         """Check the model bundle.
 
-        Args:
-            weights: face_landmarker.task; None = where the registry puts it.
-            parts: "all" coefficients or those of the "upper" face.
-
         Raises:
-            UserError: the file is absent, or `parts` is unknown.
+            UserError: the file is absent.
         """
-        if parts not in PARTS:
-            raise UserError(f"parts of {self.name} is {parts!r}; choose {' or '.join(PARTS)}")
-        found = local_asset("face_landmarker", weights)
+        found = local_asset("face_landmarker", settings.weights)
         self.weights_sha256: str | None = found.sha256
-        self.settings: dict[str, Any] = {"parts": parts}
-        self.dim: int | None = len(PARTS[parts])
+        self.settings: dict[str, Any] = {"parts": settings.parts}
+        self._columns = list(PARTS[settings.parts])
+        self.dim: int | None = len(self._columns)
         self._model, self._crops = found.path.read_bytes(), Crops()
 
     def extract(self, clip: Clip) -> np.ndarray:
@@ -64,7 +73,7 @@ class Blendshapes:
             )
         known = np.flatnonzero(found)
         nearest = known[np.abs(np.arange(len(found))[:, None] - known[None]).argmin(axis=1)]
-        return values[nearest][:, list(PARTS[self.settings["parts"]])]
+        return values[nearest][:, self._columns]
 
 
 def coefficients(model: bytes, faces: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -5,12 +5,16 @@ from typing import Any
 import numpy as np
 
 from syncvoice import clocks
-from syncvoice.audio import read_wav
+from syncvoice.features.base import ExtractorSettings
 from syncvoice.records.clips import Clip
 
 
-class KaldiFbank:
-    """Feature `speaker`: (frames, 80) float32 at 100 frames per second, mean over time removed."""
+class Settings(ExtractorSettings):
+    """No settings."""
+
+
+class Extractor:
+    """(frames, 80) float32 at 100 frames per second, mean over time removed."""
 
     name = "kaldi_fbank"
     version = "1"
@@ -19,12 +23,13 @@ class KaldiFbank:
     weights_sha256: str | None = None
     source_fields: tuple[str, ...] = ("audio_sha256",)
 
-    def __init__(self) -> None:
-        """No settings."""
+    def __init__(self, settings: Settings) -> None:
+        """Nothing to keep."""
         self.settings: dict[str, Any] = {}
 
     def extract(self, clip: Clip) -> np.ndarray:
         """Return the feature of a clip."""
+        from syncvoice.audio import read_wav
         from syncvoice.networks.camplus import fbank
 
         audio, _ = read_wav(clip.audio, clocks.SCORER_SAMPLE_RATE)

@@ -9,15 +9,56 @@ from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
+from pydantic import Field, field_validator
 
 from syncvoice import clocks
 from syncvoice.errors import UserError
+from syncvoice.features.base import ExtractorSettings
 from syncvoice.records.clips import Clip
 
 READ = {".npy": "_npy", ".npz": "_npz", ".pt": "_torch", ".pth": "_torch", ".h5": "_hdf5", ".hdf5": "_hdf5"}
 
 
-class Precomputed:
+class Settings(ExtractorSettings):
+    """Where the files lie and what they hold.
+
+    Attributes:
+        folder: where the files lie.
+        dim: values per row.
+        origin: what made the files, e.g. "AV-HuBERT large_lrs3_iter5"; part of the cache key, so change it when the
+            files change (they are not read to plan).
+        made_with: network that made them, by its name in config/assets.yaml or among the scorers, so that it is not
+            asked to score too; "" if none did.
+        pattern: name of a clip's file in the folder; {clip}, {speaker} and {split} stand for the clip's own. The suffix
+            decides the format: .npy, .npz, .pt, .pth, .h5, .hdf5.
+        key: name inside an .npz, .h5, .hdf5 or a dictionary in a .pt.
+        fps: rows per second in the files.
+        tolerance_frames: video frames by which a file may be longer or shorter than the clip.
+    """
+
+    folder: str
+    dim: int = Field(ge=1)
+    origin: str
+    made_with: str = ""
+    pattern: str = "{clip}.npy"
+    key: str = "{clip}"
+    fps: float = Field(float(clocks.FPS), gt=0)
+    tolerance_frames: int = Field(2, ge=0)
+
+    @field_validator("pattern")
+    @classmethod
+    def _known_suffix(cls, pattern: str) -> str:
+        """The suffix says how a file is read."""
+        if Path(pattern).suffix not in READ:
+            raise ValueError(f"{pattern!r} has no known suffix; use {', '.join(READ)}")
+        return pattern
+
+    def reads_through(self) -> str:
+        """Return the network that made the files."""
+        return self.made_with
+
+
+class Extractor:
     """A visual feature read from files: (n_frames, dim) float32 at 25 fps."""
 
     name = "precomputed"
@@ -26,32 +67,12 @@ class Precomputed:
     weights_sha256: str | None = None
     source_fields: tuple[str, ...] = ("track_sha256",)
 
-    def __init__(self, folder: str, dim: int, origin: str, pattern: str = "{clip}.npy", key: str = "{clip}",
-                 fps: float = float(clocks.FPS), tolerance_frames: int = 2) -> None:  # fmt: skip
-        """Keep the settings.
-
-        Args:
-            folder: where the files lie.
-            dim: values per row.
-            origin: what made the files, e.g. "AV-HuBERT large_lrs3_iter5"; part of the cache key, so change it when
-                the files change (they are not read to plan).
-            pattern: name of a clip's file in the folder; {clip}, {speaker} and {split} stand for the clip's own. The
-                suffix decides the format: .npy, .npz, .pt, .pth, .h5, .hdf5.
-            key: name inside an .npz, .h5, .hdf5 or a dictionary in a .pt.
-            fps: rows per second in the files.
-            tolerance_frames: video frames by which a file may be longer or shorter than the clip.
-
-        Raises:
-            UserError: the suffix is of no known format.
-        """
-        if Path(pattern).suffix not in READ:
-            raise UserError(f"pattern {pattern!r} of precomputed features has no known suffix; use {', '.join(READ)}")
-        self.dim: int | None = dim
-        self.folder, self.pattern, self.key = Path(folder), pattern, key
-        self.rows_per_s, self.tolerance = fps, tolerance_frames
-        self.settings: dict[str, Any] = {
-            "origin": origin, "pattern": pattern, "key": key, "fps": fps, "tolerance_frames": tolerance_frames,
-        }  # fmt: skip
+    def __init__(self, settings: Settings) -> None:
+        """Keep the settings; the key names files by origin, not by place."""
+        self.dim: int | None = settings.dim
+        self.folder, self.pattern, self.key = Path(settings.folder), settings.pattern, settings.key
+        self.rows_per_s, self.tolerance = settings.fps, settings.tolerance_frames
+        self.settings: dict[str, Any] = settings.model_dump(exclude={"folder", "dim", "made_with"})
 
     def extract(self, clip: Clip) -> np.ndarray:
         """Return the feature of a clip.

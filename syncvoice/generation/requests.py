@@ -1,0 +1,153 @@
+"""Requests of a task: from rows, cached features and a tokenizer to what the model speaks."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from syncvoice.errors import UserError
+from syncvoice.features.cache import FeatureStore, open_features
+from syncvoice.features.conditions import Seen, check_store
+from syncvoice.generation.settings import SampledSettings
+from syncvoice.generation.speech import Request, Voice
+from syncvoice.generation.work import Row, Work, failed
+from syncvoice.records.tasks import Utterance
+from syncvoice.seeding import rng
+
+Stores = Mapping[str, Mapping[str, FeatureStore]]  # by split, then by feature or condition
+
+
+def requests_of(settings: SampledSettings, work: Work, seen: Mapping[str, Seen],
+                swap: Literal["none", "video", "text"] = "none") -> tuple[list[Request], list[Row]]:  # fmt: skip
+    """Return requests of all rows that can be spoken, and failed rows with the reason for the others.
+
+    Args:
+        settings: of the row.
+        work: utterances and where their features lie.
+        seen: conditions that guide, with the features that the model learned with.
+        swap: control, see `generation.settings`.
+
+    Raises:
+        UserError: a feature is missing, or not the one that the model learned with.
+    """
+    encoder = Path(settings.speaker_encoder) if settings.voice == "speaker" else None
+    rows = work.utterances
+    builder = RequestBuilder(
+        references_of(work.features_root, rows), visual_of(work.features_root, rows, seen), settings.seed, encoder
+    )
+    partners = swapped(rows, settings.seed, swap) if swap != "none" else rows
+    requests, lost = [], []
+    for row, partner in zip(rows, partners, strict=True):
+        text = partner.text if swap == "text" else row.text
+        video = partner.clip if swap == "video" else row.clip
+        try:
+            requests.append(builder.request(row, text, video))
+        except UserError as error:
+            lost.append(failed(row.utterance, "", str(error)))
+    return requests, lost
+
+
+def references_of(root: Path, rows: Sequence[Utterance]) -> dict[str, dict[str, FeatureStore]]:
+    """Open mel and speaker features of the splits that give the voices."""
+    splits = {row.reference_split for row in rows if row.reference_split}
+    return {split: open_features(root / split, ["mel", "speaker"]) for split in sorted(splits)}
+
+
+def visual_of(root: Path, rows: Sequence[Utterance], seen: Mapping[str, Seen]) -> dict[str, dict[str, FeatureStore]]:
+    """Open the features behind every condition, of the splits that are dubbed.
+
+    Raises:
+        UserError: a feature is missing, or not the one that the model learned with.
+    """
+    stores: dict[str, dict[str, FeatureStore]] = {}
+    for split in sorted({row.split for row in rows}):
+        stores[split] = {name: open_features(root / split, [s.feature])[s.feature] for name, s in seen.items()}
+        for name, store in stores[split].items():
+            check_store(name, seen[name], store)
+    return stores
+
+
+class RequestBuilder:
+    """Turn task rows into requests, from cached features.
+
+    Args:
+        references: mel and speaker features of reference recordings, {split: {feature: {clip: values}}}.
+        visual: features of the dubbed clips, {split: {condition: {clip: values}}}.
+        seed: of the noise.
+        speaker_encoder: weights of CAM++, needed for the speaker embedding.
+
+    >>> import numpy as np
+    >>> from syncvoice.records.tasks import Utterance
+    >>> references = {"reference": {"mel": {"r1": np.zeros((30, 100), np.float32)}}}
+    >>> visual = {"test": {"lip": {"c1": np.zeros((25, 30), np.float32)}}}
+    >>> row = Utterance(
+    ...     "u1", "c1", "test", "grid", "Bin blue.", "en", "s1", "female", "no", "grid", "r1", "reference", "Set red.",
+    ...     "en", 25,
+    ... )
+    >>> request = RequestBuilder(references, visual, seed=1).request(row, row.text, row.clip)
+    >>> request.name, tuple(request.visual["lip"].shape), tuple(request.voice.mel.shape)
+    ('u1', (25, 30), (30, 100))
+    """
+
+    def __init__(self, references: Stores, visual: Stores, seed: int, speaker_encoder: Path | None = None) -> None:
+        """Keep open stores."""
+        from syncvoice.text.tokenizer import EmiliaTokenizer
+
+        self.references, self.visual, self.seed = references, visual, seed
+        self.tokenizer = EmiliaTokenizer()
+        self._voices: dict[str, Voice] = {}
+        self._encoder: Any = None
+        if speaker_encoder is not None:
+            from syncvoice.networks.camplus import CAMPPlus
+
+            self._encoder = CAMPPlus.load(speaker_encoder).eval()
+
+    def voice(self, row: Utterance) -> Voice:
+        """Reference voice of a row, cached by reference.
+
+        Raises:
+            UserError: the row has no reference.
+        """
+        if not row.reference:
+            raise UserError(f"utterance '{row.utterance}' has no reference recording of speaker '{row.speaker}'")
+        if row.reference not in self._voices:
+            store = self.references[row.reference_split]
+            embedding = None
+            if self._encoder is not None:
+                with torch.inference_mode():
+                    embedding = self._encoder(torch.from_numpy(store["speaker"][row.reference])[None])[0]
+            tokens = self.tokenizer.encode(row.reference_text, row.reference_language)
+            self._voices[row.reference] = Voice(tokens, torch.from_numpy(store["mel"][row.reference]), embedding)
+        return self._voices[row.reference]
+
+    def request(self, row: Utterance, text: str, video: str) -> Request:
+        """Request for a row that says `text` and follows the clip `video` (the row's own, but for controls).
+
+        Raises:
+            UserError: no reference, or a text without a known symbol.
+        """
+        tokens = self.tokenizer.encode(text, row.language)
+        if not tokens:
+            raise UserError(f"utterance '{row.utterance}': text {text!r} has no symbol that the tokenizer knows")
+        visual = {}
+        for condition, store in self.visual.get(row.split, {}).items():
+            found = torch.from_numpy(store[video])[: row.n_frames]
+            visual[condition] = torch.cat([found, found[-1:].expand(row.n_frames - len(found), -1)])
+        return Request(row.utterance, tokens, self.voice(row), visual, row.n_frames, self.seed)
+
+
+def swapped(rows: Sequence[Utterance], seed: int, what: str) -> list[Utterance]:
+    """Give every row a partner for a control: another clip, said in another text, chosen by seed.
+
+    Partners form one cycle in random order, so every row has exactly one and none has itself; rows of equal text are
+    moved apart where that is possible.
+
+    Raises:
+        UserError: fewer than two rows.
+    """
+    if len(rows) < 2:
+        raise UserError(f"control '{what}' needs at least two utterances, the task has {len(rows)}")
+    order = sorted(range(len(rows)), key=lambda i: rng(seed, "swap", what, rows[i].utterance).random())
+    partner = {order[k]: order[(k + 1) % len(order)] for k in range(len(order))}
+    return [rows[partner[i]] for i in range(len(rows))]

@@ -1,0 +1,79 @@
+"""What decides the speech of a row. The study adds to it what a table needs (captions, groups, metrics)."""
+
+import itertools
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from syncvoice.model.guidance import Scales, in_guidance_order
+from syncvoice.section import Name, Section
+
+Scale = Annotated[float, Field(ge=0.0)]
+Precision = Literal["auto", "fp32", "bf16"]
+VoiceKind = Literal["context", "speaker"]
+
+
+class SpeechSettings(Section):
+    """Whose voice a row takes, how strongly each condition guides it, how it is sampled."""
+
+    kind: Name  # who speaks: a module of `generation/kinds/`
+    voice: VoiceKind  # the reference as context speech, or as speaker embedding
+    scales: dict[Name, Scale]  # guidance by condition (paper: multi-condition guidance); unnamed = 0 = left out
+    steps: int = Field(ge=1)  # Euler steps
+    precision: Precision  # of the vector-field estimator
+    t_shift: float = Field(gt=0.0, le=1.0)
+    seed: int = Field(ge=0)
+    swap: Literal["none", "video", "text"]  # controls: another clip's video, or shuffled text
+    sweep: dict[Name, Annotated[list[Scale], Field(min_length=1)]] | None  # points: every combination of these scales
+
+    @model_validator(mode="after")
+    def _names_the_text(self) -> "SpeechSettings":
+        """Nothing is spoken without saying how strongly the text guides."""
+        if "text" not in self.scales:
+            raise ValueError("scales: text is missing; 2.0 is usual, 1.0 is no extra guidance")
+        return self
+
+    def asked_for(self) -> dict[str, float]:
+        """Return the highest scale that is asked for of every condition, in scales or sweep."""
+        highest = {condition: [scale] for condition, scale in self.scales.items()} | (self.sweep or {})
+        return {condition: max(scales) for condition, scales in highest.items()}
+
+
+class SampledSettings(Section):
+    """What every job that samples from a model reads; fields are those of `SpeechSettings` and weight files."""
+
+    experiment: Name
+    voice: VoiceKind
+    scales: dict[Name, Scale]
+    steps: int
+    precision: Precision
+    t_shift: float
+    seed: int
+    vocoder: str
+    speaker_encoder: str
+
+    def guidance(self) -> Scales:
+        """Return the guidance scales."""
+        return Scales(**self.scales)
+
+
+def point_name(scales: Scales, conditions: list[str]) -> str:
+    """Name of a point of a sweep over `conditions`, used as folder.
+
+    >>> point_name(Scales(2.0, face=1.0, lip=2.0), ["face", "lip"])
+    'face1.0_lip2.0'
+    """
+    return "_".join(f"{name}{scales[name]}" for name in conditions)
+
+
+def points_of(scales: Scales, sweep: dict[str, list[float]] | None) -> list[tuple[str, Scales]]:
+    """Points of a row: one without name, or the grid of its sweep, conditions in guidance order.
+
+    >>> [name for name, _ in points_of(Scales(2.0), {"lip": [0.0], "face": [0.0, 1.0]})]
+    ['face0.0_lip0.0', 'face1.0_lip0.0']
+    """
+    if not sweep:
+        return [("", scales)]
+    swept = in_guidance_order(sweep)
+    grid = (dict(zip(swept, values, strict=True)) for values in itertools.product(*(sweep[name] for name in swept)))
+    return [(point_name(point, swept), point) for point in (scales.changed(**values) for values in grid)]

@@ -1,0 +1,88 @@
+"""The work of a generate job: what it is given, and the rows that it writes. Kinds are found by their module's name."""
+
+import csv
+import importlib
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+
+from syncvoice import clocks
+from syncvoice.audio import write_wav
+from syncvoice.errors import UserError
+from syncvoice.files import atomic_path
+from syncvoice.records.tasks import Utterance
+from syncvoice.section import nearest
+
+FOLDER = Path(__file__).parent / "kinds"
+PACKAGE = "syncvoice.generation.kinds"
+
+Row = dict[str, object]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a row is spoken from.
+
+    Attributes:
+        utterances: of the task.
+        manifest: clips of the task.
+        features_root: folder that holds SPLIT/FEATURE/shard-*.h5.
+        model: folder of the trained model, None for a row without.
+        out: folder for WAV files.
+    """
+
+    utterances: list[Utterance]
+    manifest: Path
+    features_root: Path
+    model: Path | None
+    out: Path
+
+
+def kind_names() -> list[str]:
+    """Return the names of all kinds of rows: the modules of the folder."""
+    return sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
+
+
+def module_name(kind: str) -> str:
+    """Return the dotted name of a kind's module."""
+    return f"{PACKAGE}.{kind}"
+
+
+def kind_module(kind: str) -> ModuleType:
+    """Import the module of one kind of row, and no other's.
+
+    Raises:
+        UserError: there is none of that name; gives the nearest one.
+    """
+    names = kind_names()
+    if kind not in names:
+        raise UserError(f"kind '{kind}' is unknown; {nearest(kind, names)}")
+    return importlib.import_module(module_name(kind))
+
+
+def save(folder: Path, name: str, point: str, sound: np.ndarray) -> Row:
+    """Write a WAV and return its row; sound that is not finite becomes a failed row."""
+    if not np.isfinite(sound).all():
+        return failed(name, point, "the generated sound is not finite; look at the model's training curve")
+    wav = Path(point) / f"{name}.wav"
+    write_wav(folder / wav, sound, clocks.SAMPLE_RATE)
+    return {"utterance": name, "point": point, "wav": wav.as_posix(), "status": "ok", "message": ""}
+
+
+def failed(name: str, point: str, message: str) -> Row:
+    """Return the row of an utterance that could not be spoken."""
+    return {"utterance": name, "point": point, "wav": "", "status": "failed", "message": message}
+
+
+def write_rows(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
+    """Write utterances.csv."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, ["utterance", "point", "wav", "status", "message"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    with atomic_path(path) as temporary:
+        temporary.write_text(text.getvalue(), encoding="utf-8")

@@ -1,0 +1,42 @@
+"""A row of a table: what decides its speech (owned by generation), and what the study adds to show and score it."""
+
+from pydantic import Field, model_validator
+
+from syncvoice.errors import UserError
+from syncvoice.generation.settings import SpeechSettings
+from syncvoice.generation.work import kind_module
+from syncvoice.section import Name
+
+
+class Experiment(SpeechSettings):
+    """One row: which model speaks, whose voice it takes, how strongly each condition guides it, where it is shown."""
+
+    recipe: Name | None
+    tasks: list[Name] = Field(min_length=1)
+    metrics: list[str] | None  # None = all metrics of the task
+    group: str  # heading in a table
+    caption: str
+    paper: str | None  # row of config/paper_values.yaml
+
+    @model_validator(mode="after")
+    def _recipe_fits_kind(self) -> "Experiment":
+        """Only models have a recipe; a control of text or video needs a model."""
+        try:
+            needs = kind_module(self.kind).NEEDS_RECIPE
+        except UserError as error:
+            raise ValueError(str(error)) from error
+        if needs != (self.recipe is not None):
+            raise ValueError(f"kind {self.kind} {'needs a' if needs else 'takes no'} recipe")
+        if not needs and (self.swap != "none" or self.sweep):
+            raise ValueError("swap and sweep need kind: model")
+        return self
+
+    def job(self, name: str, weights: dict[str, str]) -> dict[str, object]:
+        """Return what the row's generate job reads: its kind's settings, and nothing that does not decide the speech.
+
+        Args:
+            name: of the row.
+            weights: files by network.
+        """
+        values = {**self.model_dump(), **weights, "experiment": name}
+        return {key: values[key] for key in kind_module(self.kind).Settings.model_fields}
