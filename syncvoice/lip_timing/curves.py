@@ -6,7 +6,7 @@ the lips stay absolute, because 0 is shut for everybody. First and second differ
 
 import numpy as np
 
-from syncvoice.features.lip import ALIGN_FRAMES, VALUES, raw_lip_values
+from syncvoice.features.extractors.mesh_lip import ALIGN_FRAMES, VALUES, raw_lip_values
 from syncvoice.features.mesh import align
 from syncvoice.video.track import STABLE_POINTS
 

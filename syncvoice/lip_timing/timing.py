@@ -91,9 +91,7 @@ def time_phones(reader: LipReader, face: Face | None, n_frames: int, phones: Seq
 
     def search(log_posterior: np.ndarray) -> Placement:
         """Place the phones on one view of the lips."""
-        return place(
-            log_posterior, visemes, word_starts, reader.log_prior, durations, ROWS_PER_SECOND, settings, seen
-        )
+        return place(log_posterior, visemes, word_starts, reader.log_prior, durations, ROWS_PER_SECOND, settings, seen)
 
     joint = search(averaged(posteriors))
     firsts = np.array(word_starts)

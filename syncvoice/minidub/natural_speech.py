@@ -14,11 +14,11 @@ import numpy as np
 
 from syncvoice.clocks import FPS, SAMPLE_RATE, samples
 from syncvoice.minidub.natural_voices import NaturalVoice
-from syncvoice.text.phones import SILENCE
 from syncvoice.minidub.phrases import Sentence
 from syncvoice.minidub.speech import FLOOR_RMS, PEAK, SPOKEN_LETTERS, Phone, Speech, Word
 from syncvoice.networks.kokoro import FRAME_S, Kokoro, whole_frames
 from syncvoice.text.kokoro_symbols import Unit, english_units, mandarin_units
+from syncvoice.text.phones import SILENCE
 
 VERSION = "1"
 MAX_FRAMES = 125  # 5 s

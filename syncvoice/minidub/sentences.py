@@ -9,9 +9,9 @@ from zlib import crc32
 
 import numpy as np
 
+from syncvoice.errors import UserError
 from syncvoice.minidub import open_english, open_mandarin, phrases
 from syncvoice.minidub.phrases import Sentence
-from syncvoice.errors import UserError
 
 VERSION = f"1.{phrases.VERSION}.{open_english.VERSION}.{open_mandarin.VERSION}"
 KINDS = ("grid", "everyday", "unpredictable", "phrases", "zh", "zh_open")

@@ -6,7 +6,8 @@ Curves are varied on the fly (our choice): cropped, warped in time, scaled and s
 """
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,19 +20,19 @@ from torch.nn import functional
 
 from syncvoice import clocks
 from syncvoice.errors import UserError
-from syncvoice.features.mesh import Landmarks
 from syncvoice.lip_timing.check import HeldOut, figures_of
 from syncvoice.lip_timing.curves import mouth_values, network_input, normalised
 from syncvoice.lip_timing.network import ROWS_PER_FRAME, ROWS_PER_SECOND, LipReader
 from syncvoice.lip_timing.visemes import N_VISEMES, OF_PHONE_CLASS, VISEME_NAMES
-from syncvoice.networks.recogniser import CtcRecogniser
 from syncvoice.minidub.speech import Phone
+from syncvoice.networks.recogniser import CtcRecogniser
 from syncvoice.pretraining.clip_pool import ClipPool, with_silences
 from syncvoice.pretraining.loop import PretrainingRun
 from syncvoice.records.clips import Clip
 from syncvoice.section import Probability, Section, validated
 from syncvoice.text.alignment import SILENCE, phones_of_text, spoken_text
 from syncvoice.text.phones import phone_class
+from syncvoice.video.store import TrackReader
 
 NOT_A_ROW = -100
 LEAST_FRAMES = 20  # of a crop
@@ -136,7 +137,9 @@ def fitted(phones: Sequence[Phone], clip: Clip) -> Sequence[Phone]:
     for (_, begin, end), first, last in zip(clip.words, starts, [*starts[1:], len(spoken)], strict=True):
         edges = np.array([spoken[first].start_s, *(phone.end_s for phone in spoken[first:last])])
         edges = begin + (edges - edges[0]) * (end - begin) / (edges[-1] - edges[0])
-        moved += zip((phone.symbol for phone in spoken[first:last]), edges[:-1].tolist(), edges[1:].tolist(), strict=True)
+        moved += zip(
+            (phone.symbol for phone in spoken[first:last]), edges[:-1].tolist(), edges[1:].tolist(), strict=True
+        )
     return with_silences(moved, clip.n_frames / clocks.FPS)
 
 
@@ -225,17 +228,14 @@ def read_corpus(settings: LipTimingRun) -> Corpus:
     Raises:
         UserError: a manifest is missing, or a clip has no face or cannot be aligned.
     """
-    aligner, landmarks = CtcRecogniser.load(settings.aligner), Landmarks()
+    aligner = CtcRecogniser.load(settings.aligner)
     examples: dict[str, list[Example]] = {}
     held_out: dict[str, list[HeldOut]] = {}
     provenance: dict[str, Any] = {}
     for name, source in settings.sources.items():
         pool = ClipPool([Path(path) for path in source.manifests], aligner)
         examples[name], held_out[name] = [], []
-        for index, clip in enumerate(pool.clips):
-            if clip.track is None:
-                raise UserError(f"clip '{clip.id}' has no tracked face; lip timing learns from videos")
-            points = landmarks.of(clip.track, clip.id)
+        for index, (clip, points) in enumerate(with_landmarks(pool.clips)):
             if is_held_out(clip.id, settings.held_out):
                 held_out[name].append(HeldOut(clip, points, source.lag_s))
             else:
@@ -247,6 +247,22 @@ def read_corpus(settings: LipTimingRun) -> Corpus:
             "train_clip_ids": sorted(clip.id for clip in pool.clips if not is_held_out(clip.id, settings.held_out)),
         }
     return Corpus(examples, held_out, provenance)
+
+
+def with_landmarks(clips: Iterable[Clip]) -> Iterator[tuple[Clip, np.ndarray]]:
+    """Yield clips with their landmarks (frames, 478, 3).
+
+    Raises:
+        UserError: a clip has no face.
+    """
+    with ExitStack() as stack:
+        readers: dict[Path, TrackReader] = {}
+        for clip in clips:
+            if clip.track is None:
+                raise UserError(f"clip '{clip.id}' has no tracked face; lip timing learns from videos")
+            if clip.track not in readers:
+                readers[clip.track] = stack.enter_context(TrackReader(clip.track))
+            yield clip, readers[clip.track].landmarks(clip.id)
 
 
 def run(settings: Mapping[str, Any], out: Path, start: Path | None, minutes: float | None) -> None:

@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 
 from syncvoice.clocks import SAMPLE_RATE
-from syncvoice.minidub import natural_speech, natural_voices, sentences
-from syncvoice.minidub.natural_voices import NaturalVoice
-from syncvoice.text.phones import phone_class
-from syncvoice.minidub.phrases import Sentence
 from syncvoice.errors import UserError
 from syncvoice.files import atomic_path, sha256_of
+from syncvoice.minidub import natural_speech, natural_voices, sentences
+from syncvoice.minidub.natural_voices import NaturalVoice
+from syncvoice.minidub.phrases import Sentence
 from syncvoice.pretraining import speech_data
 from syncvoice.pretraining.speech_data import SpeechPool, Utterance
 from syncvoice.seeding import rng
+from syncvoice.text.phones import phone_class
 from syncvoice.text.tokenizer import EmiliaTokenizer
 
 log = logging.getLogger(__name__)

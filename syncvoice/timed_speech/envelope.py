@@ -12,7 +12,7 @@ FLOOR_DB = 40.0  # below the loudest window
 def envelope_db(audio: np.ndarray) -> np.ndarray:
     """Energy (frames,) of (samples,) at 24 kHz in dB below its maximum, floored at -40."""
     padded = np.pad(np.asarray(audio, np.float64), (WINDOW // 2, WINDOW))
-    power = np.lib.stride_tricks.sliding_window_view(padded**2, WINDOW)[:: HOP].mean(axis=1)
+    power = np.lib.stride_tricks.sliding_window_view(padded**2, WINDOW)[::HOP].mean(axis=1)
     level = 10 * np.log10(power + 1e-12)
     return np.asarray(np.maximum(level - level.max(), -FLOOR_DB))
 

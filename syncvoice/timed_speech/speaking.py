@@ -73,6 +73,12 @@ class NaturalSpeaker:
         """Own durations (words,) of a script spoken without pauses, in seconds."""
         return np.concatenate([plan.natural() for plan in self.plan(script)])
 
+    def plainly(self, script: Sequence[ScriptWord]) -> np.ndarray:
+        """Speak a script at the voice's own rate, without silence around it: float64 (samples,) at 24 kHz."""
+        ends = np.cumsum(self.natural(script)) + EARLY_S
+        spans = list(zip(np.concatenate([[EARLY_S], ends[:-1]]).tolist(), ends.tolist(), strict=True))
+        return self.speak(script, spans, int(np.ceil((ends[-1] + EARLY_S) * clocks.FPS)))
+
     def speak(self, script: Sequence[ScriptWord], spans: Sequence[Span], n_frames: int) -> np.ndarray:
         """Speak a script at the wanted times of its words.
 
