@@ -4,7 +4,7 @@ Where the lips say another language than the text, times come from the phrases a
 face is seen, speech has its natural durations. The voice is the stock voice, or blend, nearest to the recording.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -212,9 +212,9 @@ class TimedEngine:
         offset = cue.start / clocks.FPS
         line.words = [
             (word.text, start + offset, end + offset)
-            for word, (start, end) in zip(line.script, placed.spans, strict=True)
+            for word, (start, end) in zip(line.script, spoken.spans, strict=True)
         ]
-        return spoken
+        return spoken.sound
 
     def _tell_voice(self, result: Dubbed, voice: TimedVoice, speech: np.ndarray) -> None:
         """Note which voice spoke, and how near it is to the recording by a network that did not choose it."""
@@ -239,8 +239,3 @@ def source_level(frames: "FrameSource") -> float:
     except ClipProblem:
         level = 0.0
     return level if np.isfinite(level) and level > 1e-3 else LEVEL_RMS
-
-
-def words_of(lines: Sequence[Any]) -> list[tuple[str, float, float]]:
-    """Word, start and end in seconds of everything that timed lines say."""
-    return [word for line in lines for word in getattr(line, "words", ())]

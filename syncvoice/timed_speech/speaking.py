@@ -7,11 +7,12 @@ the time that its durations state.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from syncvoice import clocks
-from syncvoice.networks.kokoro import FRAME_S, MAX_SYMBOLS, Kokoro, Prediction
+from syncvoice.networks.kokoro import FRAME, FRAME_S, MAX_SYMBOLS, Kokoro, Prediction, whole_frames
 from syncvoice.timed_speech.boundaries import relaxed
 from syncvoice.timed_speech.script import ScriptWord
 
@@ -23,6 +24,16 @@ LEVEL_RMS = 0.065  # of speech for a silent source
 QUIET = 0.03  # of the loudest 20 ms: below is no speech (-30 dB)
 PEAK = 0.95
 FADE_S = 0.02
+# The last symbol of a phrase swallows the silence after it. This share of its frames, within limits, is sound (measured
+# on four voices and five sentences).
+LAST_SHARE, LAST_FRAMES = 0.28, (2.0, 6.0)
+
+
+class Spoken(NamedTuple):
+    """Sound (960 * n_frames,) float64 at 24 kHz, level as the model gives it, and when each word sounds (seconds)."""
+
+    sound: np.ndarray
+    spans: list[Span]
 
 
 @dataclass(frozen=True)
@@ -42,9 +53,21 @@ class PhrasePlan:
     word_of: np.ndarray
     prediction: Prediction
 
+    @property
+    def last_symbol(self) -> int:
+        """Place of the last symbol that belongs to a word."""
+        return int(np.flatnonzero(self.word_of >= 0)[-1])
+
+    def sounding(self) -> np.ndarray:
+        """Own frames of every symbol, without the silence that the last one swallows."""
+        frames = self.prediction.frames.astype(np.float64)
+        last = frames[self.last_symbol]
+        frames[self.last_symbol] = min(last, float(np.clip(LAST_SHARE * last, *LAST_FRAMES)))
+        return frames
+
     def natural(self) -> np.ndarray:
         """Own durations of the words in seconds; a space is shared by its neighbours."""
-        frames = self.prediction.frames
+        frames = self.sounding()
         seconds = np.array([frames[self.word_of == word].sum() for word in range(self.last - self.first)])
         for place in np.flatnonzero(self.word_of == -2):
             before = self.word_of[place - 1]
@@ -77,42 +100,57 @@ class NaturalSpeaker:
         """Speak a script at the voice's own rate, without silence around it: float64 (samples,) at 24 kHz."""
         ends = np.cumsum(self.natural(script)) + EARLY_S
         spans = list(zip(np.concatenate([[EARLY_S], ends[:-1]]).tolist(), ends.tolist(), strict=True))
-        return self.speak(script, spans, int(np.ceil((ends[-1] + EARLY_S) * clocks.FPS)))
+        return self.speak(script, spans, int(np.ceil((ends[-1] + EARLY_S) * clocks.FPS))).sound
 
-    def speak(self, script: Sequence[ScriptWord], spans: Sequence[Span], n_frames: int) -> np.ndarray:
+    def filling(self, script: Sequence[ScriptWord], n_frames: int) -> Spoken:
+        """Speak a script, its own silences around it included, at the one speed that fills a video.
+
+        Raises:
+            ValueError: the video is too short for the script.
+        """
+        plans = self.plan(script)
+        own = np.concatenate([plan.prediction.frames for plan in plans])
+        frames = whole_frames(own, total=clocks.samples(n_frames) // FRAME)
+        edges = np.cumsum([0, *(len(plan.prediction.frames) for plan in plans)])
+        sound, spans, begun = np.zeros(clocks.samples(n_frames)), [], 0
+        for plan, first, last in zip(plans, edges[:-1], edges[1:], strict=True):
+            part = frames[first:last]
+            audio = self.network.speak(plan.letters, self.style, plan.prediction, part.tolist())
+            sound[begun : begun + len(audio)] = audio
+            spans += spans_of(plan, part, begun / clocks.SAMPLE_RATE)
+            begun += len(audio)
+        return Spoken(sound, spans)
+
+    def speak(self, script: Sequence[ScriptWord], spans: Sequence[Span], n_frames: int) -> Spoken:
         """Speak a script at the wanted times of its words.
 
         Args:
             script: the words.
             spans: start and end of every word in seconds, rising.
             n_frames: length of the video at 25 fps.
-
-        Returns:
-            (960 * n_frames,) float64 at 24 kHz, level as the model gives it.
         """
         starts = np.array([start for start, _ in spans])
         ends = np.array([end for _, end in spans])
         pauses = [word for word in range(1, len(script)) if starts[word] - ends[word - 1] >= PAUSE_S]
-        sound = np.zeros(clocks.samples(n_frames))
-        limit = 0.0
+        sound, found, limit = np.zeros(clocks.samples(n_frames)), [], 0.0
         for plan in self.plan(script, pauses):
             wanted = np.append(starts[plan.first : plan.last], ends[plan.last - 1])
-            wanted = _rising(np.maximum(wanted, limit))
-            bounds = relaxed(wanted, plan.natural())
+            bounds = relaxed(_rising(np.maximum(wanted, limit)), plan.natural())
             bounds += max(0.0, limit - bounds[0])
-            limit = self._lay(plan, bounds, sound)
-        return sound
+            found += self._lay(plan, bounds, sound)
+            limit = found[-1][1]
+        return Spoken(sound, found)
 
-    def _lay(self, plan: PhrasePlan, bounds: np.ndarray, sound: np.ndarray) -> float:
-        """Add a phrase to a sound; returns where its last word ends."""
+    def _lay(self, plan: PhrasePlan, bounds: np.ndarray, sound: np.ndarray) -> list[Span]:
+        """Add a phrase to a sound; returns when its words sound."""
         frames = frames_of(plan, bounds)
         audio = self.network.speak(plan.letters, self.style, plan.prediction, frames.tolist()).astype(np.float64)
-        lead = int(frames[0]) * FRAME_S - EARLY_S  # where the first word sounds in `audio`
-        offset = round((bounds[0] - lead) * clocks.SAMPLE_RATE)
+        begins = float(bounds[0]) - (int(frames[0]) * FRAME_S - EARLY_S)
+        offset = round(begins * clocks.SAMPLE_RATE)
         first = max(0, -offset)
         part = faded(audio[first : first + len(sound) - max(0, offset)])
         sound[max(0, offset) : max(0, offset) + len(part)] += part
-        return float(bounds[0] + frames[1 : _last_symbol(plan) + 1].sum() * FRAME_S)
+        return spans_of(plan, frames, begins)
 
 
 def _short_enough(script: Sequence[ScriptWord], first: int, last: int) -> list[tuple[int, int]]:
@@ -147,17 +185,12 @@ def _symbols(words: Sequence[ScriptWord], is_end: bool) -> tuple[str, np.ndarray
     return letters, np.array([*word_of, -1])
 
 
-def _last_symbol(plan: PhrasePlan) -> int:
-    """Place of the last symbol that belongs to a word."""
-    return int(np.flatnonzero(plan.word_of >= 0)[-1])
-
-
 def frames_of(plan: PhrasePlan, bounds: np.ndarray) -> np.ndarray:
     """Whole frames of every symbol, so that words lie between `bounds` (words + 1,), to half a frame.
 
     Boundaries are rounded, not durations; every symbol keeps at least one frame.
     """
-    frames, last = plan.prediction.frames, _last_symbol(plan)
+    frames, last = plan.sounding(), plan.last_symbol
     factor = np.diff(bounds) / plan.natural()
     spoken = np.zeros(last)
     for place in range(1, last + 1):
@@ -171,8 +204,23 @@ def frames_of(plan: PhrasePlan, bounds: np.ndarray) -> np.ndarray:
     whole = np.zeros(last + 1, np.int64)
     for number in range(1, last + 1):
         whole[number] = max(whole[number - 1] + 1, round(float(edges[number])))
+    spoken_frames = np.diff(whole)
+    spoken_frames[-1] += round(float(plan.prediction.frames[last] - frames[last]))
     rest = np.maximum(1, np.rint(frames[last + 1 :])).astype(np.int64)
-    return np.concatenate([[max(1, round(float(frames[0])))], np.diff(whole), rest])
+    return np.concatenate([[max(1, round(float(frames[0])))], spoken_frames, rest])
+
+
+def spans_of(plan: PhrasePlan, frames: np.ndarray, begins: float) -> list[Span]:
+    """When the words of a phrase sound (seconds), from the frames of its symbols and where its audio begins."""
+    edges = np.concatenate([[0.0], np.cumsum(frames)]) * FRAME_S - EARLY_S + begins
+    excess = float(plan.prediction.frames[plan.last_symbol] - plan.sounding()[plan.last_symbol])
+    swallowed = min(excess, float(frames[plan.last_symbol]) - 1)
+    spans = []
+    for word in range(plan.last - plan.first):
+        symbols = np.flatnonzero(plan.word_of == word)
+        spans.append((float(edges[symbols[0]]), float(edges[symbols[-1] + 1])))
+    spans[-1] = (spans[-1][0], spans[-1][1] - swallowed * FRAME_S)
+    return spans
 
 
 def _rising(wanted: np.ndarray) -> np.ndarray:
