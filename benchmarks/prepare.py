@@ -58,9 +58,9 @@ class Clips:
 def made_on_the_fly(folder: Path, n: int) -> Clips:
     """Make MiniDub clips."""
     from syncvoice.minidub.corpus import make_shard
+    from syncvoice.minidub.settings import CorpusJob
 
-    make_shard({"image_size": 288, "seed": 1, "splits": {"benchmark": MINIDUB | {"clips": {"en": n}}}},
-               "benchmark", 0, folder)  # fmt: skip
+    make_shard(CorpusJob(splits={"benchmark": MINIDUB | {"clips": {"en": n}}}), "benchmark", 0, folder)
     return Clips(folder, "minidub", None)
 
 
@@ -170,7 +170,7 @@ def step_medians(clips: Clips, folder: Path, runs: int, clock: Callable[[], floa
 
 def prepare_all(clips: Clips, out: Path, shard: int = 0, shards: int = 1) -> tuple[list[Any], list[Any]]:
     """Prepare the clips of a shard into `out` and compute their features, as the jobs of a study do."""
-    from syncvoice.commands.prepare import prepare_shard
+    from syncvoice.commands.prepare_shard import prepare_shard
     from syncvoice.datasets.base import in_shard
     from syncvoice.features.base import make_extractor
     from syncvoice.features.cache import extract_shard

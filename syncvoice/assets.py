@@ -15,10 +15,11 @@ from pydantic import Field, TypeAdapter
 
 from syncvoice.errors import UserError
 from syncvoice.files import atomic_path, sha256_of
+from syncvoice.places import find_path, find_weights
 from syncvoice.section import Section
 
 UNVERIFIED = "unverified"
-REGISTRY = Path("config/assets.yaml")  # in the working directory, or else beside the package
+REGISTRY = Path("config/assets.yaml")
 logger = logging.getLogger(__name__)
 
 
@@ -61,9 +62,8 @@ def read_asset(name: str) -> Asset:
     Raises:
         UserError: there is no registry, or it has no such entry.
     """
-    beside = Path(__file__).resolve().parents[1] / REGISTRY
-    path = next((place for place in (REGISTRY, beside) if place.is_file()), None)
-    if path is None:
+    path = find_path(REGISTRY)
+    if not path.is_file():
         raise UserError(f"the registry {REGISTRY} does not exist; run in the folder of the project")
     registry = read_registry(path)
     if name not in registry:
@@ -90,13 +90,12 @@ def local_asset(name: str, path: Path | str | None = None) -> LocalAsset:
         UserError: the file is absent (one sentence: which, where to put it, its licence), or its digest differs.
     """
     asset = read_asset(name)
-    folder = os.environ.get("SYNCVOICE_ASSETS")
-    places = [Path(path)] if path else [Path(asset.put_by_hand), *([Path(folder) / name] if folder else [])]
-    found = next((place for place in places if place.is_file()), None)
-    if found is None:
+    found = find_weights(name) if path is None else Path(path)
+    if found is None or not found.is_file():
+        place = path or asset.put_by_hand
         way = f"run 'snakemake {asset.put_by_hand}' or put" if asset.url and not path else "put"
         raise UserError(
-            f"weights {name} ({asset.used_by}; {asset.cite}) are not there: {way} the published file at {places[0]}; "
+            f"weights {name} ({asset.used_by}; {asset.cite}) are not there: {way} the published file at {place}; "
             f"licence of the weights: {asset.weights_licence}, of their training data: {asset.data_licence}"
         )
     return LocalAsset(asset, found, verify(name, asset, found))

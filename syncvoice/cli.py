@@ -9,8 +9,10 @@ from syncvoice.errors import UserError
 
 COMMANDS = {
     "dub": "dub one video with a text and a reference voice",
+    "speak": "say a text in the voice of a recording, without a video",
     "corpus": "make one split of the embedded corpus MiniDub",
-    "prepare": "decode, track and crop the clips of one shard, write its manifest",
+    "prepare": "say what a study or a folder of recordings holds and lacks (--check)",
+    "prepare-shard": "decode, track and crop the clips of one shard, write its manifest",
     "merge-manifests": "join the manifests of all shards of a split",
     "features": "compute one cached feature for one shard",
     "tasks": "write the list of utterances of a dubbing task",

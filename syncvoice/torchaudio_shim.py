@@ -1,35 +1,27 @@
 """Import torchaudio beside a CPU build of torch.
 
-The torchaudio wheel links CUDA, so loading its compiled library fails beside a CPU torch. We use its Python transforms
-only. With a CPU torch the folder of compiled files is shown as empty while the package is imported, which is a case
-torchaudio supports (a build without extension); no installed file is touched. With a CUDA torch nothing is changed.
+The torchaudio wheel links CUDA, so loading its compiled library fails beside a CPU torch. We use its Python functions
+only: with a CPU torch its own module that loads the library is replaced, before the package is imported, by one that
+says there is none (a case torchaudio supports). Nothing else is touched, and with a CUDA torch nothing at all.
 """
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+import sys
+from types import ModuleType
 
 import torch
 
 
-def _import_torchaudio() -> Any:
-    """Import torchaudio; on a CPU build of torch its compiled extension counts as absent."""
-    if torch.version.cuda is not None:
-        import torchaudio
-
-        return torchaudio
-    glob = Path.glob
-
-    def glob_without_extension(path: Path, pattern: str) -> Iterator[Path]:
-        """List files, except the compiled ones of torchaudio."""
-        return iter(()) if path.parts[-2:] == ("torchaudio", "lib") else glob(path, pattern)
-
-    Path.glob = glob_without_extension  # type: ignore[method-assign, assignment]
-    try:
-        import torchaudio
-    finally:
-        Path.glob = glob  # type: ignore[method-assign]
-    return torchaudio
+def _without_library() -> ModuleType:
+    """What the rest of torchaudio asks of its module `_extension`, for a build without a compiled library."""
+    module = ModuleType("torchaudio._extension")
+    module._IS_TORCHAUDIO_EXT_AVAILABLE = False  # type: ignore[attr-defined]
+    module._IS_ALIGN_AVAILABLE = False  # type: ignore[attr-defined]
+    module.fail_if_no_align = lambda function: function  # type: ignore[attr-defined]
+    return module
 
 
-torchaudio = _import_torchaudio()
+if torch.version.cuda is None and "torchaudio" not in sys.modules:
+    sys.modules["torchaudio._extension"] = _without_library()
+
+import torchaudio  # noqa: E402, F401
+import torchaudio.compliance.kaldi  # noqa: E402, F401

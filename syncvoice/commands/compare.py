@@ -28,27 +28,30 @@ def run(args: argparse.Namespace) -> None:
     Raises:
         UserError: an input cannot be read, or there is nothing to compare.
     """
+    from syncvoice.commands.columns import all_columns
     from syncvoice.errors import UserError
     from syncvoice.reporting import comparison
     from syncvoice.reporting.settings import Bootstrap
     from syncvoice.reporting.tables import write_csv
 
+    columns = all_columns()
     if args.resamples < 1:
         raise UserError(f"--resamples is {args.resamples}; at least 1 is needed, 1000 or more make sense")
     finished = [path for path in args.inputs if comparison.is_table(path)]
     if finished and len(args.inputs) > 1:
         raise UserError(f"{finished[0]} is a finished table; name one table or folder of tables, or only score files")
     if finished:
-        frame = comparison.read_tables(args.inputs[0], args.group, args.metric)
+        frame = comparison.read_tables(args.inputs[0], columns, args.group, args.metric)
     else:
         frame = comparison.compare(
             comparison.read_scored(args.inputs),
+            columns,
             baseline=args.baseline,
             all_pairs=args.all_pairs,
             metrics=args.metric,
             bootstrap=Bootstrap(resamples=args.resamples, seed=args.seed),
         )
-    sys.stdout.write(comparison.text(frame, None if finished else args.resamples))
+    sys.stdout.write(comparison.text(frame, columns, None if finished else args.resamples))
     if args.out:
         write_csv(args.out, frame)
         log.info("wrote %s: %d comparisons", args.out, len(frame))

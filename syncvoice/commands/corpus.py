@@ -3,9 +3,13 @@
 import argparse
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from syncvoice.errors import UserError
-from syncvoice.files import atomic_path, read_json
+from syncvoice.files import atomic_path
+
+if TYPE_CHECKING:
+    from syncvoice.minidub.settings import CorpusJob
 
 __all__ = ["configure", "run"]
 log = logging.getLogger(__name__)
@@ -22,19 +26,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Make a shard, a data card, or both."""
-    settings = read_json(args.settings)
+    from syncvoice.minidub.settings import CorpusJob
+    from syncvoice.section import read_settings
+
+    job = read_settings(args.settings, CorpusJob)
     if args.split is None and args.card is None:
         raise UserError("nothing to do: give --split with --out to make clips, or --card to write the data card")
     if args.split is not None:
-        _make(settings, args.split, args.shard, args.out)
+        _make(job, args.split, args.shard, args.out)
     if args.card is not None:
         from syncvoice.minidub.corpus import data_card
 
         with atomic_path(args.card) as temporary:
-            temporary.write_text(data_card(settings), encoding="utf-8")
+            temporary.write_text(data_card(job), encoding="utf-8")
 
 
-def _make(settings: dict, split: str, shard: int, out: Path | None) -> None:
+def _make(job: "CorpusJob", split: str, shard: int, out: Path | None) -> None:
     """Make one shard with one thread: threads change no byte, but jobs run side by side."""
     if out is None:
         raise UserError(f"--out is missing: name the folder for the clips of split {split!r}")
@@ -43,4 +50,4 @@ def _make(settings: dict, split: str, shard: int, out: Path | None) -> None:
     from syncvoice.minidub.corpus import make_shard
 
     cv2.setNumThreads(1)
-    log.info("%s: %d clips", out, make_shard(settings, split, shard, out))
+    log.info("%s: %d clips", out, make_shard(job, split, shard, out))

@@ -18,9 +18,10 @@ def run(args: argparse.Namespace) -> None:
     """Write the page."""
     from syncvoice.files import atomic_path
     from syncvoice.reporting.gallery import build_page
-    from syncvoice.reporting.settings import read_gallery_settings
+    from syncvoice.reporting.settings import GalleryJob
+    from syncvoice.section import read_settings
 
-    page = build_page(read_gallery_settings(args.settings), args.study_root)
+    page = build_page(read_settings(args.settings, GalleryJob), args.study_root)
     with atomic_path(args.out) as temporary:
         temporary.write_text(page, encoding="utf-8")
     logger.info("wrote %s: %.1f MB, %d videos", args.out, len(page) / 1e6, page.count("<video"))

@@ -37,10 +37,12 @@ def make(args: argparse.Namespace) -> None:
     """Write the page and its plan."""
     from syncvoice.files import atomic_path, write_json
     from syncvoice.records.clips import clips_of
-    from syncvoice.reporting.listening_test import make_test, read_settings
+    from syncvoice.reporting.listening_test import make_test
+    from syncvoice.reporting.settings import ListeningTestJob
+    from syncvoice.section import read_settings
 
     references = {clip.id: Path(clip.audio) for path in args.references for clip in clips_of(path)}
-    page, plan = make_test(read_settings(args.settings), args.study_root, references)
+    page, plan = make_test(read_settings(args.settings, ListeningTestJob), args.study_root, references)
     write_json(args.plan, plan)
     with atomic_path(args.out) as temporary:
         temporary.write_text(page, encoding="utf-8")

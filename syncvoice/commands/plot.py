@@ -16,8 +16,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Write the plot as SVG and PNG."""
-    from syncvoice.reporting import plots
-    from syncvoice.reporting.settings import read_plot_settings
+    from syncvoice.reporting.plots.job import PlotJob, save
+    from syncvoice.section import read_settings
 
-    for path in plots.save(read_plot_settings(args.settings), args.study_root, args.out_dir):
+    for path in save(read_settings(args.settings, PlotJob), args.study_root, args.out_dir):
         logger.info("wrote %s", path)

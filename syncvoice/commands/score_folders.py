@@ -31,9 +31,9 @@ class Tally:
 
     def add(self, row: Mapping[str, str]) -> None:
         """Count a row by the policy of `syncvoice.reporting.scores`."""
-        from syncvoice.reporting.scores import metric_info
+        from syncvoice.commands.columns import column_of
 
-        info = metric_info(self.metric)
+        info = column_of(self.metric)
         self.scorer = row["scorer"]
         status = row["status"]
         self.scored += status == "ok"
@@ -43,7 +43,7 @@ class Tally:
             self.values.append(float(row["value"]))
         elif status == "failed" and info.failed_value is not None:
             self.values.append(info.failed_value)
-        if info.is_rate and status != "not_applicable":
+        if info.errors_over_words and status != "not_applicable":
             self.words.append(float(row.get("words") or 1))
             self.errors.append(float(row.get("errors") or 1))
 
@@ -54,10 +54,10 @@ class Tally:
 
     def estimate(self) -> Any:
         """Mean, or corpus rate, with its bootstrap interval."""
-        from syncvoice.reporting.scores import metric_info
+        from syncvoice.commands.columns import column_of
         from syncvoice.reporting.statistics import mean_estimate, rate_estimate
 
-        if metric_info(self.metric).is_rate:
+        if column_of(self.metric).errors_over_words:
             return rate_estimate(self.errors, self.words, self.metric)
         return mean_estimate(self.values, self.metric)
 
@@ -123,15 +123,15 @@ def _tallied(
 
 def report(folder: Any, tallies: Mapping[str, Tally], problems: Mapping[str, str]) -> str:
     """The table for people: one line per metric, then what was found and what failed."""
+    from syncvoice.commands.columns import column_of
     from syncvoice.metrics import METRICS
-    from syncvoice.reporting.scores import metric_info
 
     lines = [("metric", "mean", "95 % interval", "scored / expected", "not applicable")]
-    nowhere = [metric_info(metric).title for metric, tally in tallies.items() if tally.nowhere]
+    nowhere = [column_of(metric).title for metric, tally in tallies.items() if tally.nowhere]
     for metric, tally in tallies.items():
         if tally.nowhere:
             continue
-        info, estimate = metric_info(metric), tally.estimate()
+        info, estimate = column_of(metric), tally.estimate()
         unit = f" {info.unit}" if info.unit else ""
         expected = tally.scored + tally.failed
         interval = f"{info.text(estimate.low)} to {info.text(estimate.high)}" if estimate.n else ""

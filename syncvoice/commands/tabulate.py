@@ -21,9 +21,10 @@ def run(args: argparse.Namespace) -> None:
     """Write the table as CSV, Markdown and LaTeX, and the paper's directions beside ours as CSV."""
     from syncvoice.files import atomic_path, read_json
     from syncvoice.reporting import render, tables
-    from syncvoice.reporting.settings import read_table_settings
+    from syncvoice.reporting.settings import TableJob
+    from syncvoice.section import read_settings
 
-    settings = read_table_settings(args.settings)
+    settings = read_settings(args.settings, TableJob)
     table, directions = tables.build_table(settings, args.tasks_root, args.metrics_root)
     check_path = args.metrics_root / "syncnet_check.json"
     check = read_json(check_path) if check_path.exists() else None

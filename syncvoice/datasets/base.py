@@ -2,11 +2,13 @@
 
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+
+from pydantic import Field, model_validator
 
 from syncvoice.errors import UserError
+from syncvoice.section import Section
 
 MAX_ID_BYTES = 200  # file systems take 255, of which endings and temporary names need some
 Interval = tuple[str, float, float]  # symbol, start in seconds, end in seconds
@@ -43,8 +45,16 @@ class SourceClip:
     cues: tuple[Interval, ...] = ()
 
 
-@dataclass(frozen=True)
-class Selection:
+class SplitContent(Section):
+    """What a split holds; every kind of data set has its own keys."""
+
+    @property
+    def has_video(self) -> bool:
+        """Whether the clips have a picture."""
+        return True
+
+
+class Selection(SplitContent):
     """Which clips of a folder form a split (settings of the split in a study).
 
     Attributes:
@@ -63,28 +73,17 @@ class Selection:
     listed: str = ""
     ranks: tuple[int, int | None] = (0, None)
     share: tuple[float, float] = (0.0, 1.0)
-    clips: int | None = None
+    clips: int | None = Field(default=None, ge=1)
     language: str = ""
 
-    @classmethod
-    def names(cls) -> tuple[str, ...]:
-        """Names of the settings."""
-        return tuple(field.name for field in fields(cls))
-
-    @classmethod
-    def of(cls, values: dict[str, Any]) -> "Selection":
-        """Return the selection of JSON values.
-
-        Raises:
-            UserError: share is no rising pair within [0, 1], or ranks is none.
-        """
-        values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-        selection = cls(**values)
-        if len(selection.share) != 2 or not 0 <= selection.share[0] < selection.share[1] <= 1:
-            raise UserError(f"share is {list(selection.share)}; expected [from, to] with 0 <= from < to <= 1")
-        if len(selection.ranks) != 2 or not 0 <= selection.ranks[0] < (selection.ranks[1] or float("inf")):
-            raise UserError(f"ranks is {list(selection.ranks)}; expected [from, to] with 0 <= from < to, or to = null")
-        return selection
+    @model_validator(mode="after")
+    def _ranges_rise(self) -> "Selection":
+        """A range that holds nothing is a mistake."""
+        if not 0 <= self.share[0] < self.share[1] <= 1:
+            raise ValueError(f"share is {list(self.share)}; expected [from, to] with 0 <= from < to <= 1")
+        if not 0 <= self.ranks[0] < (self.ranks[1] or float("inf")):
+            raise ValueError(f"ranks is {list(self.ranks)}; expected [from, to] with 0 <= from < to, or to = null")
+        return self
 
     def pick(self, clips: Sequence[SourceClip]) -> list[SourceClip]:
         """Return the selected clips in their order.

@@ -3,12 +3,14 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
+from syncvoice.datasets.base import Selection
 from syncvoice.datasets.download import UNVERIFIED, Archive
+from syncvoice.datasets.settings import Dataset, with_typed_splits
 from syncvoice.errors import UserError
-from syncvoice.section import Name, Section
-from syncvoice.study.study import Dataset
+from syncvoice.places import find_path
+from syncvoice.section import Name, Section, validated
 
 CARDS = Path("config/datasets")  # in the working directory, or else beside the package
 
@@ -83,11 +85,11 @@ def read_card(path: Path | str) -> CardFile:
     content = read_yaml(path)
     if "cards" not in content:
         raise UserError(f"{path} holds no section 'cards'; this data set is made by the workflow and needs no card")
-    try:
-        return CardFile.model_validate(content)
-    except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        raise UserError(f"{path}: {'.'.join(map(str, problem['loc']))}: {problem['msg']}") from error
+    entries = {
+        name: with_typed_splits(entry, Selection, f"{path}: datasets.{name}")
+        for name, entry in (content.get("datasets") or {}).items()
+    }
+    return validated(CardFile, {**content, "datasets": entries}, str(path))
 
 
 def cards_in(folder: Path) -> dict[str, Card]:
@@ -132,11 +134,8 @@ def _path_of(name: str) -> Path:
     Raises:
         UserError: there is none; the cards that exist are named.
     """
-    beside = Path(__file__).resolve().parents[2] / CARDS
-    places = [Path(name), CARDS / f"{name}.yaml", beside / f"{name}.yaml"]
-    found = next((place for place in places if place.is_file()), None)
+    found = next((place for place in (Path(name), find_path(CARDS / f"{name}.yaml")) if place.is_file()), None)
     if found is None:
-        folder = CARDS if CARDS.is_dir() else beside
-        known = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
+        known = ", ".join(sorted(path.stem for path in find_path(CARDS).glob("*.yaml")))
         raise UserError(f"there is no card {name!r}; give a YAML file or one of {known}")
     return found

@@ -7,24 +7,7 @@ from pathlib import Path
 
 from syncvoice.datasets import folder as any_folder
 from syncvoice.datasets.base import SourceClip, safe_id
-
-# A GRID name has one letter per word: command, colour, preposition, letter, digit, adverb.
-WORDS = (
-    {"b": "bin", "l": "lay", "p": "place", "s": "set"},
-    {"b": "blue", "g": "green", "r": "red", "w": "white"},
-    {"a": "at", "b": "by", "i": "in", "w": "with"},
-    {letter: letter for letter in "abcdefghijklmnopqrstuvxyz"},
-    dict(zip("z123456789", "zero one two three four five six seven eight nine".split(), strict=True)),
-    {"a": "again", "n": "now", "p": "please", "s": "soon"},
-)
-
-
-def sentence_of(name: str) -> str:
-    """Return the sentence that a GRID clip name spells ("bbaf3s": "bin blue at f three soon"), "" if it spells none."""
-    name = name.lower()
-    if len(name) != len(WORDS) or any(letter not in words for letter, words in zip(name, WORDS, strict=True)):
-        return ""
-    return " ".join(words[letter] for letter, words in zip(name, WORDS, strict=True))
+from syncvoice.text.grid_grammar import sentence_of
 
 
 def read(folder: Path, dataset: str, split: str, within: tuple[str, ...] = ()) -> Iterator[SourceClip]:

@@ -1,4 +1,4 @@
-"""Dub one video: what a person with a clip, a text and a voice needs, as a function (`dub`) and as `syncvoice dub`.
+"""Speech for a person: dub one video (`dub`, `syncvoice dub`), or say a text in a voice (`speak`, `syncvoice speak`).
 
 `engine` says who speaks: `by_model` a SyncVoice model (`model` finds its weights), `by_timing` a public TTS model at
 times that the lips tell. `script` says what is spoken when, `voice` reads the reference recording, `faces` follows the
@@ -7,6 +7,7 @@ speaker, `mixing` adds a background, `run` joins them. Everything else is the co
 
 from syncvoice.dubbing.dubbed import Dubbed
 from syncvoice.dubbing.run import Dubber, dub
+from syncvoice.dubbing.speaking import Spoken, speak
 from syncvoice.dubbing.speech import Sound
 
-__all__ = ["Dubbed", "Dubber", "Sound", "dub"]
+__all__ = ["Dubbed", "Dubber", "Sound", "Spoken", "dub", "speak"]

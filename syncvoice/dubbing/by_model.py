@@ -15,6 +15,7 @@ from syncvoice.errors import UserError
 if TYPE_CHECKING:
     from syncvoice.generation.speech import Voice
     from syncvoice.video.decode import FrameSource
+    from syncvoice.video.several import Rule
 
 
 @dataclass
@@ -78,7 +79,7 @@ class ModelEngine:
         tokens = EmiliaTokenizer().encode(cue.text, language) if needed else []
         return Line(cue, tokens, needed / cue.seconds, self.sound.guidance(language, self.speaker))
 
-    def look(self, result: Dubbed, lines: list[Line], frames: "FrameSource", several_faces: str,
+    def look(self, result: Dubbed, lines: list[Line], frames: "FrameSource", several_faces: "Rule",
              progress: Progress) -> None:  # fmt: skip
         """Fill in the visual features of lines; one without a usable face is left to its text.
 

@@ -13,10 +13,10 @@ import numpy as np
 
 from syncvoice import clocks
 from syncvoice.dubbing.dubbed import Counter, Dubbed, Progress
-from syncvoice.dubbing.model import project_file
 from syncvoice.dubbing.script import Cue
 from syncvoice.errors import UserError
 from syncvoice.files import sha256_of
+from syncvoice.places import find_path
 from syncvoice.timed_speech.fitting import rate_problems
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from syncvoice.timed_speech.script import ScriptWord
     from syncvoice.timed_speech.speaking import NaturalSpeaker
     from syncvoice.video.decode import FrameSource
+    from syncvoice.video.several import Rule
 
 LIP_TIMING = "weights/lip_timing.safetensors"
 Follow = Literal["auto", "lips", "mouth", "nothing"]
@@ -103,7 +104,7 @@ class TimedEngine:
 
         if follow not in FOLLOWS:
             raise UserError(f"follow is {follow!r}; choose {', '.join(FOLLOWS)}")
-        path = project_file(LIP_TIMING)
+        path = find_path(LIP_TIMING)
         return cls(Kokoro.from_assets(), LipReader.load(path), follow, blend, sha256_of(path)[:12])
 
     @property
@@ -140,7 +141,7 @@ class TimedEngine:
         from syncvoice.timed_speech.voices import TABLE, StockVoices, measure, nearest_blend
 
         embedding, pitch = measure(reference, SpeakerEncoder.installed())
-        return nearest_blend(embedding, pitch, StockVoices.load(project_file(TABLE)))
+        return nearest_blend(embedding, pitch, StockVoices.load(find_path(TABLE)))
 
     def line(self, cue: Cue, language: str, needed: int) -> TimedLine:
         """Return a cue of `needed` syllables as it will be spoken.
@@ -153,7 +154,7 @@ class TimedEngine:
         follow = self.follow if self.follow != "auto" else "lips" if language == "en" else "mouth"
         return TimedLine(cue, script_of(cue.text, language) if needed else [], needed / cue.seconds, follow)
 
-    def look(self, result: Dubbed, lines: list[TimedLine], frames: "FrameSource", several_faces: str,
+    def look(self, result: Dubbed, lines: list[TimedLine], frames: "FrameSource", several_faces: "Rule",
              progress: Progress) -> None:  # fmt: skip
         """Follow the face through the lines; one without a usable face will have natural durations.
 

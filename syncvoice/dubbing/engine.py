@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from syncvoice.dubbing.by_model import ModelEngine
-from syncvoice.dubbing.model import KNOWN_PLACES, project_file
+from syncvoice.dubbing.model import KNOWN_PLACES
 from syncvoice.dubbing.speech import Sound
 from syncvoice.errors import UserError
+from syncvoice.places import find_path
 from syncvoice.section import nearest
 
 ENGINES = ("auto", "timed", "small", "zipvoice")
@@ -44,7 +45,7 @@ def choose_engine(name: str = "auto", model: Path | None = None, sound: Sound | 
         if name == "timed":
             raise UserError("engine timed has no --model; leave one of the two out")
         return Chosen(ModelEngine.load(model, sound or Sound()), "it was named")
-    full_size = next((place for place in map(project_file, FULL_SIZE_PLACES) if place.is_file()), None)
+    full_size = next((place for place in map(find_path, FULL_SIZE_PLACES) if place.is_file()), None)
     if name == "zipvoice":
         if full_size is None:
             raise UserError(
@@ -70,7 +71,7 @@ def _timed(name: str, sound: Sound | None, follow: str, blend: Mapping[str, floa
     try:
         engine = TimedEngine.load(follow, blend)  # type: ignore[arg-type]
     except UserError as error:
-        if name == "timed" or blend is not None or not any(project_file(place).is_file() for place in KNOWN_PLACES):
+        if name == "timed" or blend is not None or not any(find_path(place).is_file() for place in KNOWN_PLACES):
             raise
         return Chosen(
             ModelEngine.load(None, sound or Sound()), f"the timed engine, which speaks naturally, lacks: {error}"

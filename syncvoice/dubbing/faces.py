@@ -1,7 +1,6 @@
 """Follow the speaker through the cues of a video: every cue is a clip of its own, the video is decoded once more."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from syncvoice.features.conditions import Seen, extractor_of
 from syncvoice.video.decode import ClipProblem, FrameSource
 from syncvoice.video.detect import FaceDetector
 from syncvoice.video.prepare import PrepareSettings, crowd_problem, follow_face, sound_for
+from syncvoice.video.several import Rule
 from syncvoice.video.track import Track
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ Found = Track | ClipProblem
 def follow_cues(
     frames: FrameSource,
     cues: Sequence[Cue],
-    several_faces: str,
+    several_faces: Rule,
     on_frame: Callable[[], None],
     limits: Mapping[str, Any] | None = None,
 ) -> list[Found]:
@@ -42,7 +42,7 @@ def follow_cues(
     Raises:
         UserError: the rule is unknown, or needs sound and there is none.
     """
-    settings = PrepareSettings.of({"several_faces": several_faces, **(limits or {})})
+    settings = PrepareSettings(several_faces=several_faces, **(limits or {}))
     sound = sound_for(frames, settings)
     detector, stream, position, found = _detector(), iter(frames), 0, []
     for cue in cues:
@@ -83,7 +83,7 @@ def _follow(
 
     problem: ClipProblem | None = None
     try:
-        once = replace(settings, several_faces="first") if alone else settings
+        once = settings.model_copy(update={"several_faces": "first"}) if alone else settings
         track = follow_face(watched(), detector, once, sound)
     except ClipProblem as error:
         problem = error
@@ -103,8 +103,8 @@ def extractors_of(seen: Mapping[str, Seen], conditions: Sequence[str]) -> dict[s
         found[condition] = extractor_of(condition, seen[condition])
         if not hasattr(found[condition], "from_landmarks"):
             raise UserError(
-                f"condition {condition}: {seen[condition].extractor} needs pictures of prepared clips; dub such a model "
-                f"with a study (config/wild.yaml), or set the scale of {condition} to 0"
+                f"condition {condition}: {seen[condition].extractor} needs pictures of prepared clips; dub such a "
+                f"model with a study (config/wild.yaml), or set the scale of {condition} to 0"
             )
     return found
 

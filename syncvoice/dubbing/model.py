@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from syncvoice.errors import UserError
 from syncvoice.features.base import key_of, make_extractor
 from syncvoice.features.conditions import Seen, seen_by
-from syncvoice.files import read_json, sha256_of, write_json
-from syncvoice.provenance import ROOT
+from syncvoice.files import sha256_of, write_json
+from syncvoice.places import find_path
 from syncvoice.section import nearest
 
 if TYPE_CHECKING:
@@ -45,20 +45,13 @@ class DubbingModel:
     seen: Mapping[str, Seen]
 
 
-def project_file(path: str | Path) -> Path:
-    """Return the path as it is if it exists, else below the folder of the project's checkout."""
-    path = Path(path)
-    below = ROOT.parent / path
-    return below if not path.exists() and below.exists() else path
-
-
 def default_model() -> Path:
     """Return the first of `KNOWN_PLACES` that exists.
 
     Raises:
         UserError: there is none; says what to run.
     """
-    for place in map(project_file, KNOWN_PLACES):
+    for place in map(find_path, KNOWN_PLACES):
         if place.is_file():
             return place
     raise UserError(
@@ -88,7 +81,7 @@ def load_dubbing_model(path: Path | None = None) -> DubbingModel:
     load_strict(model, state, path)
     recipe = metadata.get("recipe") or {}
     name = f"{recipe.get('recipe') or path.stem} ({path.name}, sha256 {sha256_of(path)[:12]})"
-    weights = {kind: project_file(recipe.get(kind) or default) for kind, default in DEFAULT_WEIGHTS.items()}
+    weights = {kind: find_path(recipe.get(kind) or default) for kind, default in DEFAULT_WEIGHTS.items()}
     return DubbingModel(model.eval(), name, weights, seen_by(metadata, model.config.visual_dims, str(source)))
 
 
@@ -149,22 +142,20 @@ def _read(path: Path) -> tuple[dict[str, "Tensor"], dict[str, Any], Path]:
         UserError: there is no file, no metadata, or the file holds start weights.
     """
     from syncvoice.model.start import PREFIX
-    from syncvoice.records.weights import metadata_path, read_state_dict
+    from syncvoice.records.weights import metadata_path, open_weights
 
-    state = read_state_dict(path)
-    if any(name.startswith(PREFIX) for name in state):
+    weights = open_weights(path)
+    if any(name.startswith(PREFIX) for name in weights.state):
         raise UserError(
             f"{path} holds start weights, which never saw a face; fine-tune a recipe ('make results') and give its "
             "model.safetensors"
         )
-    beside = [metadata_path(path), path.with_name("metadata.json")]
-    found = next((candidate for candidate in beside if candidate.is_file()), None)
-    if found is None:
-        raise UserError(f"{path} has neither {beside[0].name} nor metadata.json beside it; copy the model with it")
-    metadata = read_json(found)
-    if "config" not in metadata:
+    found = metadata_path(path)
+    if not weights.metadata:
+        raise UserError(f"{path} has neither {found.name} nor metadata.json beside it; copy the model with it")
+    if "config" not in weights.metadata:
         raise UserError(f"{found} has no entry 'config' with the model's sizes; copy the file that belongs to {path}")
-    return state, metadata, found
+    return weights.state, weights.metadata, found
 
 
 def _base_state(path: Path, metadata: Mapping[str, Any]) -> dict[str, "Tensor"]:

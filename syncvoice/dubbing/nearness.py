@@ -4,8 +4,9 @@ import numpy as np
 
 from syncvoice import clocks
 from syncvoice.audio import resample
-from syncvoice.dubbing.model import DEFAULT_WEIGHTS, project_file
+from syncvoice.dubbing.model import DEFAULT_WEIGHTS
 from syncvoice.errors import UserError
+from syncvoice.places import find_path
 
 
 def nearness(reference: np.ndarray, speech: np.ndarray) -> str:
@@ -51,6 +52,6 @@ def _by_small_encoder(sound: np.ndarray) -> np.ndarray:
 
     from syncvoice.networks.camplus import CAMPPlus, fbank
 
-    encoder = CAMPPlus.load(project_file(DEFAULT_WEIGHTS["speaker_encoder"])).eval()
+    encoder = CAMPPlus.load(find_path(DEFAULT_WEIGHTS["speaker_encoder"])).eval()
     with torch.inference_mode():
         return encoder(torch.as_tensor(fbank(sound))[None])[0].numpy()

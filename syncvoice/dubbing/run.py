@@ -16,6 +16,7 @@ from syncvoice.errors import UserError
 
 if TYPE_CHECKING:
     from syncvoice.video.decode import FrameSource
+    from syncvoice.video.several import Rule
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ class Dubber:
 
     def dub(self, video: str | Path, text: str | None = None, *, voice: str | Path | None = None, out: str | Path,
             subtitles: str | Path | None = None, language: str = "en", voice_text: str | None = None,
-            keep_background: str | Path | None = None, several_faces: str = "exclude",
+            keep_background: str | Path | None = None, several_faces: "Rule" = "exclude",
             progress: Progress | None = None) -> Dubbed:  # fmt: skip
         """Dub one video; arguments, result and errors as of `dub`."""
         files = {"video": video, "voice": voice, "subtitles": subtitles, "background": keep_background}
@@ -83,7 +84,7 @@ class Dubber:
 def dub(video: str | Path, text: str | None = None, *, voice: str | Path | None = None, out: str | Path,
         subtitles: str | Path | None = None, language: str = "en", voice_text: str | None = None,
         sound: Sound | None = None, keep_background: str | Path | None = None, model: str | Path | None = None,
-        several_faces: str = "exclude", progress: Progress | None = None, engine: str = "auto", follow: str = "auto",
+        several_faces: "Rule" = "exclude", progress: Progress | None = None, engine: str = "auto", follow: str = "auto",
         voice_blend: Mapping[str, float] | None = None) -> Dubbed:  # fmt: skip
     """Dub a video; the file at `out` appears when it is complete.
 
@@ -112,6 +113,11 @@ def dub(video: str | Path, text: str | None = None, *, voice: str | Path | None 
 
     Raises:
         UserError: something cannot be used; says what to do.
+
+    >>> from syncvoice import dub
+    >>> result = dub("clip.mp4", "bin blue at f two now", voice="ref.wav", out="example.mp4", model="model")
+    >>> result.seconds, [line.guided_by() for line in result.lines]
+    (1.6, [('text', 'face', 'lip')])
     """
     inputs = {"video": video, "voice": voice, "subtitles": subtitles, "background": keep_background}
     _check({name: Path(path) for name, path in inputs.items() if path is not None}, Path(out), text, language)

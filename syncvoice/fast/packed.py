@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from syncvoice.fast.kernels import depthwise_conv, swoosh_l, swoosh_r
+from syncvoice.model.kernels import depthwise_conv, swoosh_l, swoosh_r
 from syncvoice.model.zipformer import (
     BiasNorm,
     Bypass,

@@ -2,8 +2,9 @@
 
 Batch norms are folded into the convolutions, the frames of a window become channels of a 2-D convolution (only the
 first layer sees more than one frame), tensors lie channels-last, and clips go through in runs of windows, so that
-memory does not grow with their length. A layer runs as `fast_convolution` where that is faster (`TILES`, measured on a
-Zen 4 core); windows never meet, so a score does not depend on what else is in a run.
+memory does not grow with their length; windows never meet, so a score does not depend on what else is in a run.
+(Winograd forms of the inner layers were measured on a Zen 4 core and left out: the whole network was 1.2 times as fast
+in float32 and 1.05 times in bfloat16.)
 
 Pictures are bytes, so on processors with VNNI instructions the first layer multiplies bytes (`byte_convolution`): in
 float32 with weights of 15 bits, which leaves LSE-D where it was to 1e-4; in bfloat16 with 8 bits, about what rounding
@@ -11,22 +12,19 @@ to that type costs. In bfloat16 the other convolutions run in that type, the ful
 """
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, linear, max_pool2d
 
 from syncvoice.fast import byte_convolution
-from syncvoice.fast.fast_convolution import FastConvolution
 from syncvoice.networks.syncnet import LIP_WINDOW, SyncNet
 
 Dtype = Literal["float32", "bfloat16"]
 Layer = Callable[[Tensor], Tensor]
 RUN = 5  # windows that go through the first two lip layers together: their maps stay near the processor's cache
-LONG_RUN = (
-    20  # windows in the layers behind them, and of sound: transformed weights are large, so many windows share them
-)
+LONG_RUN = 20  # windows in the layers behind them, and of sound
 # Stride, padding of a convolution and (kernel, stride, padding) of the pooling after it.
 LIP_LAYERS = (
     (2, 0, (3, 2, 0)),
@@ -45,13 +43,6 @@ AUDIO_LAYERS = (
     (1, 0, None),
 )
 SHARED = 2  # lip layers that run in `RUN` windows
-WHOLE = (0, 0)  # no tile: the kernel covers the whole map, one matrix product
-# Tile of every layer's fast form; None: the library's own convolution is as fast (or, in bfloat16, larger tiles would
-# cost more digits than the type itself).
-TILES = {
-    "float32": ((None, (4, 4), (7, 7), (7, 7), (7, 7), WHOLE), (None, None, (4, 3), (4, 3), (4, 3), WHOLE)),
-    "bfloat16": ((None, None, None, None, None, WHOLE), (None, None, (4, 3), (4, 3), (4, 3), WHOLE)),
-}
 
 
 class FusedSyncNet:
@@ -71,14 +62,14 @@ class FusedSyncNet:
         """
         if network.config.layout != "v2" or network.training:
             raise ValueError("only a SyncNet of layout v2 in evaluation mode can be fused")
-        if dtype not in TILES:
+        if dtype not in get_args(Dtype):
             raise ValueError(f"unknown dtype {dtype!r}; expected float32 or bfloat16")
         self.config = network.config
         self.dtype = getattr(torch, dtype)
         self._bytes = byte_convolution.available()
         lips, sounds = _folded(network.netcnnlip), _folded(network.netcnnaud)
-        self._lips = _layers(lips, LIP_LAYERS, TILES[dtype][0], self.dtype)
-        self._sounds = _layers(sounds, AUDIO_LAYERS, TILES[dtype][1], self.dtype)
+        self._lips = _layers(lips, LIP_LAYERS, self.dtype)
+        self._sounds = _layers(sounds, AUDIO_LAYERS, self.dtype)
         if self._bytes:
             pooling = LIP_LAYERS[0][2]
             first = byte_convolution.ByteConvolution(*lips[0], stride=2, terms=1 if dtype == "bfloat16" else 2)
@@ -125,40 +116,34 @@ def _folded(branch: nn.Sequential) -> list[tuple[Tensor, Tensor]]:
     return pairs
 
 
-def _layers(folded: list[tuple[Tensor, Tensor]], shapes: tuple, tiles: tuple, dtype: torch.dtype) -> list[Layer]:
+def _layers(folded: list[tuple[Tensor, Tensor]], shapes: tuple, dtype: torch.dtype) -> list[Layer]:
     """Layers of a branch: convolution, rectifier and pooling of maps (N, channels, H, W), channels last."""
-    return [
-        _layer(weight, bias, shape, tile, dtype)
-        for (weight, bias), shape, tile in zip(folded, shapes, tiles, strict=True)
-    ]
+    *convolutions, last = [(_flat(weight).to(dtype), bias.to(dtype)) for weight, bias in folded]
+    return [*map(_convolution, convolutions, shapes), _whole(*last)]
 
 
-def _layer(
-    weight: Tensor,
-    bias: Tensor,
-    shape: tuple[int, int, tuple | None],
-    tile: tuple[int, int] | None,
-    dtype: torch.dtype,
-) -> Layer:
-    """One layer (see `LIP_LAYERS`); frames of a 3-D kernel become channels."""
+def _flat(weight: Tensor) -> Tensor:
+    """Make the frames of a 3-D kernel channels: (out, in, T, H, W) -> (out, T in, H, W)."""
+    return weight.transpose(1, 2).flatten(1, 2) if weight.ndim == 5 else weight
+
+
+def _convolution(parameters: tuple[Tensor, Tensor], shape: tuple[int, int, tuple | None]) -> Layer:
+    """One layer (see `LIP_LAYERS`), (N, in, H, W) -> (N, out, H', W')."""
+    weight, bias = parameters
+    weight = weight.contiguous(memory_format=torch.channels_last)
     stride, padding, pooling = shape
-    if weight.ndim == 5:
-        weight = weight.transpose(1, 2).flatten(1, 2)  # (out, in, T, H, W) -> (out, T in, H, W)
-    flat = weight.permute(0, 2, 3, 1).flatten(1).to(dtype)
-    fast = FastConvolution(weight, stride, padding, tile, dtype) if tile not in (None, WHOLE) else None
-    weight, bias = weight.to(dtype).contiguous(memory_format=torch.channels_last), bias.to(dtype)
 
     def run(maps: Tensor) -> Tensor:
-        """(N, in, H, W) -> (N, out, H', W'), or (N, out) for the last layer."""
-        if tile == WHOLE:
-            return linear(maps.permute(0, 2, 3, 1).flatten(1), flat, bias).relu_()
-        if fast is None:
-            maps = conv2d(maps, weight, bias, stride, padding).relu_()
-        else:
-            maps = fast(maps.permute(0, 2, 3, 1)).add_(bias).relu_().permute(0, 3, 1, 2)
+        maps = conv2d(maps, weight, bias, stride, padding).relu_()
         return maps if pooling is None else max_pool2d(maps, *pooling)
 
     return run
+
+
+def _whole(weight: Tensor, bias: Tensor) -> Layer:
+    """The last layer, whose kernel covers the whole map: one matrix product, (N, in, H, W) -> (N, out)."""
+    matrix = weight.permute(0, 2, 3, 1).flatten(1).contiguous()
+    return lambda maps: linear(maps.permute(0, 2, 3, 1).flatten(1), matrix, bias).relu_()
 
 
 def _through(layers: list[Layer], maps: Tensor) -> Tensor:

@@ -34,7 +34,7 @@ class Seen(Section):
     @classmethod
     def of_key(cls, feature: str, key: Key) -> "Seen":
         """Return the condition that a feature of this cache key is."""
-        return cls(feature=feature, **{name: key.get(name) for name in COMPARED})
+        return cls.model_validate({"feature": feature, **{name: key.get(name) for name in COMPARED}})
 
     def differences(self, key: Key) -> list[str]:
         """Return what in a cache key differs from what the model learned with, in words."""

@@ -1,6 +1,5 @@
 """Log mel spectrogram as ZipVoice and Vocos define it (VocosFbank; golden values in tests/golden/vocos.json)."""
 
-from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
@@ -8,6 +7,7 @@ import torch
 from torch import Tensor
 
 from syncvoice import clocks
+from syncvoice.mel_filters import mel_filters
 
 N_FFT = 1024
 N_MELS = 100
@@ -36,7 +36,8 @@ def log_mel(audio: Audio, n_frames: int | None = None) -> Audio:
     window = torch.hann_window(N_FFT, device=samples.device)
     flat = samples.reshape(-1, samples.shape[-1])
     spectrum = torch.stft(flat, N_FFT, clocks.HOP, window=window, center=True, pad_mode="reflect", return_complex=True)
-    mel = torch.matmul(spectrum.abs().transpose(1, 2), mel_filters().to(samples.device))
+    filters = mel_filters(N_FFT, N_MELS, clocks.SAMPLE_RATE).to(samples.device)
+    mel = torch.matmul(spectrum.abs().transpose(1, 2), filters)
     mel = mel.clamp(min=FLOOR).log() * FEATURE_SCALE
     mel = _with_length(mel, frames).reshape(*samples.shape[:-1], frames, N_MELS)
     return mel.numpy() if isinstance(audio, np.ndarray) else mel
@@ -46,15 +47,3 @@ def _with_length(mel: Tensor, frames: int) -> Tensor:
     """Cut (batch, time, bands) or repeat its last frame to `frames`."""
     missing = frames - mel.shape[1]
     return mel[:, :frames] if missing <= 0 else torch.cat([mel, mel[:, -1:].expand(-1, missing, -1)], dim=1)
-
-
-@lru_cache(maxsize=1)
-def mel_filters() -> Tensor:
-    """Triangular HTK mel filters (513 bins, 100 bands) float32."""
-    bins = np.linspace(0, clocks.SAMPLE_RATE // 2, N_FFT // 2 + 1)
-    highest = 2595 * np.log10(1 + clocks.SAMPLE_RATE / 2 / 700)
-    edges = 700 * (10 ** (np.linspace(0, highest, N_MELS + 2) / 2595) - 1)
-    widths = np.diff(edges)
-    slopes = edges[None, :] - bins[:, None]
-    falling, rising = -slopes[:, :-2] / widths[:-1], slopes[:, 2:] / widths[1:]
-    return torch.from_numpy(np.maximum(0, np.minimum(falling, rising)).astype(np.float32))

@@ -32,6 +32,7 @@ from syncvoice.errors import UserError
 from syncvoice.metrics import ALIASES, METRIC_FILES, MetricFile
 from syncvoice.metrics.scorer import ScoreError, Sources, Utterance, check_audio, is_silent
 from syncvoice.records.scores import Work
+from syncvoice.text.grid_grammar import is_sentence
 
 SOUNDS = frozenset((".wav", ".flac", ".ogg", ".mp3"))
 VIDEOS = frozenset((".mp4", ".m4v", ".mov", ".mkv", ".avi", ".mpg", ".mpeg", ".webm"))
@@ -40,10 +41,6 @@ OFFERED = frozenset(("video", "references"))  # what a folder can give to a scor
 TEXT_NAMES = ("text", "transcript", "sentence")
 NAME_NAMES = ("utterance", "id", "clip", "name", "file")
 MANDARIN = re.compile(r"[\u4e00-\u9fff]")
-GRID = re.compile(
-    r"(bin|lay|place|set) (blue|green|red|white) (at|by|in|with) [a-vx-z]"
-    r" (zero|one|two|three|four|five|six|seven|eight|nine) (again|now|please|soon)"
-)
 
 
 @dataclass(frozen=True)
@@ -138,7 +135,7 @@ class Folder:
             "language": given.get("language") or ("zh" if MANDARIN.search(text) else "en"),
             "speaker": given.get("speaker", ""),
             "sex": given.get("sex", ""),
-            "source": "grid" if GRID.fullmatch(" ".join(text.lower().split())) else "",
+            "source": "grid" if is_sentence(text) else "",
             "reference": reference,
             "reference_split": "reference",
         }

@@ -6,7 +6,6 @@ instance a ground-truth distance without ground truth) or `ScoreError` (it is, b
 become rows with a message, so that no utterance is ever missing from a table.
 """
 
-import os
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +17,7 @@ import numpy as np
 
 from syncvoice.audio import read_wav, resample
 from syncvoice.clocks import SAMPLE_RATE, SCORER_SAMPLE_RATE
-from syncvoice.errors import UserError
+from syncvoice.places import find_path, find_weights, weights_file
 
 MIN_SECONDS = 0.2  # shorter sounds are rows with status failed: no metric means anything there (our choice)
 
@@ -78,7 +77,7 @@ class Sources:
         clips: manifest entries of the task's clips by id.
         references: manifest entries of reference recordings by id (those of the task's own split included).
         overrides: weight name -> file that replaces the shipped one (a SyncNet fine-tuned by a study).
-        assets: folder of the weights made by others; the folder SYNCVOICE_ASSETS and `weights` are searched after it.
+        assets: folder of the weights made by others; `weights` and SYNCVOICE_ASSETS are searched after it (`places`).
         remember: how many clips or references a scorer keeps in memory, None = all (a task is scored at many points).
         options: switches of single scorers by name (`jpeg`, `dtype`).
     """
@@ -93,34 +92,19 @@ class Sources:
 
     def weight_file(self, name: str) -> Path:
         """Path of a weight file, shipped or overridden."""
-        return self.overrides.get(name, self.weights / f"{name}.safetensors")
+        return self.overrides.get(name) or find_path(self.weights / f"{name}.safetensors")
 
     def find_asset(self, name: str) -> Path | None:
         """Path of an asset: a file of its name in `config/assets.yaml`, with any suffix, or None."""
-        if name in self.overrides:
-            return self.overrides[name]
-        named = os.environ.get("SYNCVOICE_ASSETS")
-        for folder in (self.assets, *([Path(named)] if named else []), self.weights):
-            exact = folder / name
-            found = [exact] if exact.is_file() else sorted(folder.glob(f"{name}.*"))
-            files = [path for path in found if path.is_file() and path.suffix != ".json"]
-            if files:
-                return files[0]
-        return None
+        return self.overrides.get(name) or find_weights(name, (self.assets, self.weights))
 
-    def asset_file(self, name: str) -> Path:
-        """Path of an asset.
+    def asset_file(self, name: str, user: str = "this metric", what: str = "") -> Path:
+        """Path of an asset; `user` (who needs it) and `what` (file and licence) are for the message.
 
         Raises:
             UserError: it is in none of the folders.
         """
-        found = self.find_asset(name)
-        if found is None:
-            raise UserError(
-                f"weights {name} are not in {self.assets}, in the folder SYNCVOICE_ASSETS or in {self.weights};"
-                f" put the file at {self.assets / name} (config/assets.yaml says where it comes from)"
-            )
-        return found
+        return self.overrides.get(name) or weights_file(name, (self.assets, self.weights), user, what)
 
 
 class Scorer(Protocol):

@@ -7,7 +7,7 @@ side by side. Everything random of a clip is drawn from (seed, clip id).
 import csv
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,11 @@ from syncvoice.clocks import FPS, SAMPLE_RATE
 from syncvoice.errors import UserError
 from syncvoice.files import atomic_path
 from syncvoice.minidub import phrases
-from syncvoice.minidub.articulation import articulation, prosody
 from syncvoice.minidub.phrases import Sentence
+from syncvoice.minidub.settings import CorpusJob, SplitSettings
 from syncvoice.minidub.speech import Delivery, Speech, random_delivery, synthesise
 from syncvoice.minidub.voices import PRETRAIN_VOICES, TRAIN_VOICES, UNSEEN_VOICES, Voice
+from syncvoice.text.articulation import articulation, prosody
 
 COLUMNS = (
     *("clip", "split", "dataset", "speaker", "sex", "voice_seen", "language", "source", "text", "media", "n_frames"),
@@ -37,53 +38,6 @@ _VOICES = {
     "both": (TRAIN_VOICES, UNSEEN_VOICES),
     "pretrain": (PRETRAIN_VOICES,),
 }
-
-
-@dataclass(frozen=True)
-class SplitSettings:
-    """What a split holds.
-
-    Attributes:
-        clips: number of clips per language ("en", "zh"), or
-        clips_per_voice: the same for every voice (then `clips` stays empty).
-        media: "video" (mp4) or "audio" (wav).
-        grid_share: share of the English sentences that follow the GRID grammar, the rest is the phrase bank.
-        voices: train | unseen | both (clips alternate) | pretrain (all but unseen).
-        sentences: train | test; test sentences are unseen by every shipped weight.
-        prosody_coupling: how far head, brows and lids follow the voice, one number or (low, high) to draw from.
-        translate_to: "zh" gives each English clip the Mandarin text of its translation pair.
-        shards: number of parts.
-    """
-
-    clips: dict[str, int] = field(default_factory=dict)
-    clips_per_voice: dict[str, int] = field(default_factory=dict)
-    media: str = "video"
-    grid_share: float = 0.5
-    voices: str = "train"
-    sentences: str = "train"
-    prosody_coupling: float | Sequence[float] = 1.0
-    translate_to: str | None = None
-    shards: int = 1
-
-    @classmethod
-    def of(cls, settings: dict[str, Any], split: str) -> "SplitSettings":
-        """Read one split out of the settings of the corpus.
-
-        Raises:
-            UserError: the split or one of its values is unknown.
-        """
-        splits = settings.get("splits", {})
-        if split not in splits:
-            raise UserError(f"the corpus settings have no split {split!r}, only {', '.join(splits) or 'none'}")
-        unknown = sorted(set(splits[split]) - set(cls.__dataclass_fields__))
-        if unknown:
-            raise UserError(f"split {split!r} of the corpus has unknown settings: {', '.join(unknown)}")
-        found = cls(**splits[split])
-        choices = {"media": ("video", "audio"), "voices": tuple(_VOICES), "sentences": phrases.SPLITS}
-        for name, allowed in choices.items():
-            if getattr(found, name) not in allowed:
-                raise UserError(f"{name} of split {split!r} is {getattr(found, name)!r}; choose {' | '.join(allowed)}")
-        return found
 
 
 @dataclass(frozen=True)
@@ -169,11 +123,11 @@ def speak(planned: PlannedClip, seed: int, max_frames: int | None = None) -> tup
     return speech, delivery
 
 
-def make_shard(settings: dict[str, Any], split: str, shard: int, out: Path) -> int:
+def make_shard(job: CorpusJob, split: str, shard: int, out: Path) -> int:
     """Make one shard of a split: out/clips/*, out/clips.csv, out/phones.jsonl.
 
     Args:
-        settings: seed, image_size, dataset and splits (see `SplitSettings`).
+        job: the data set.
         split: name of the split.
         shard: number of the shard, from 0.
         out: folder of the shard.
@@ -186,19 +140,18 @@ def make_shard(settings: dict[str, Any], split: str, shard: int, out: Path) -> i
     """
     from tqdm import tqdm
 
-    parts = SplitSettings.of(settings, split)
-    seed, dataset = int(settings.get("seed", 1)), settings.get("dataset", "minidub")
-    if not 0 <= shard < parts.shards:
-        raise UserError(f"split {split!r} has shards 0 to {parts.shards - 1}; {shard} was asked for")
-    mine = plan(seed, split, parts)[shard :: parts.shards]
+    parts, shards = job.split(split), job.shards.get(split, 1)
+    if not 0 <= shard < shards:
+        raise UserError(f"split {split!r} has shards 0 to {shards - 1}; {shard} was asked for")
+    mine = plan(job.seed, split, parts)[shard::shards]
     (out / "clips").mkdir(parents=True, exist_ok=True)
     rows: dict[str, dict[str, Any]] = {}
     times: dict[str, dict[str, Any]] = {}
     by_voice = sorted(mine, key=lambda planned: planned.voice.name)  # a face is built once, then used for all its clips
-    for planned in tqdm(by_voice, desc=f"{dataset} {split} {shard}", unit="clip", disable=None):
-        speech, delivery = speak(planned, seed, REFERENCE_FRAMES if parts.media == "audio" else None)
-        media = _write_media(planned, speech, parts, seed, int(settings.get("image_size", 288)), out)
-        rows[planned.clip] = _row(planned, speech, delivery, split, dataset, media)
+    for planned in tqdm(by_voice, desc=f"{job.dataset} {split} {shard}", unit="clip", disable=None):
+        speech, delivery = speak(planned, job.seed, REFERENCE_FRAMES if parts.media == "audio" else None)
+        media = _write_media(planned, speech, parts, job, out)
+        rows[planned.clip] = _row(planned, speech, delivery, split, job.dataset, media)
         times[planned.clip] = _times(planned.clip, speech)
     _write_csv(out / "clips.csv", [rows[planned.clip] for planned in mine])
     with atomic_path(out / "phones.jsonl") as temporary:
@@ -207,9 +160,7 @@ def make_shard(settings: dict[str, Any], split: str, shard: int, out: Path) -> i
     return len(mine)
 
 
-def _write_media(
-    planned: PlannedClip, speech: Speech, parts: SplitSettings, seed: int, image_size: int, out: Path
-) -> str:
+def _write_media(planned: PlannedClip, speech: Speech, parts: SplitSettings, job: CorpusJob, out: Path) -> str:
     """Write a clip's wav or mp4; returns its path relative to the shard."""
     if parts.media == "audio":
         media = f"clips/{planned.clip}.wav"
@@ -218,13 +169,13 @@ def _write_media(
     from syncvoice.minidub.face import motion, renderer_of
     from syncvoice.minidub.film import write_film
 
-    random = seeding.rng(seed, planned.clip, "motion")
+    random = seeding.rng(job.seed, planned.clip, "motion")
     coupling = float(random.uniform(*np.broadcast_to(parts.prosody_coupling, 2)))
     mouth = articulation(speech.phones, speech.n_frames)
     moves = motion(prosody(speech.audio, SAMPLE_RATE, speech.n_frames), speech.n_frames, coupling, random)
     frames = renderer_of(planned.voice.name, planned.voice.sex).render(mouth, moves)
     media = f"clips/{planned.clip}.mp4"
-    write_film(out / media, frames, speech.audio, image_size)
+    write_film(out / media, frames, speech.audio, job.image_size)
     return media
 
 
@@ -267,18 +218,17 @@ def _write_csv(path: Path, rows: list[dict[str, Any]]) -> None:
         writer.writerows(rows)
 
 
-def data_card(settings: dict[str, Any]) -> str:
+def data_card(job: CorpusJob) -> str:
     """Return the data card of the corpus as Markdown: what it is, how it is made, whose face it is, its limits."""
     lines = [
-        f"# Data card: {settings.get('dataset', 'minidub')}",
+        f"# Data card: {job.dataset}",
         "",
         "Synthetic talking heads, made by this project from nothing but installed packages; no recording of a person.",
         "",
         "| split | clips | voices | sentences | media | prosody coupling |",
         "|---|---|---|---|---|---|",
     ]
-    for split in sorted(settings.get("splits", {})):
-        parts = SplitSettings.of(settings, split)
+    for split, parts in sorted(job.splits.items()):
         counts = parts.clips or {f"{language} per voice": n for language, n in parts.clips_per_voice.items()}
         clips = ", ".join(f"{n} {language}" for language, n in sorted(counts.items()))
         row = (split, clips, parts.voices, parts.sentences, parts.media, str(parts.prosody_coupling))

@@ -16,6 +16,7 @@ from syncvoice.minidub import face_warp as warp
 from syncvoice.minidub.face_identity import Base, Identity, base_of, free_landmarks, identity_of
 from syncvoice.minidub.face_motion import MOTION, motion
 from syncvoice.minidub.face_mouth import LID_LEVELS, MouthInterior, lid_patches
+from syncvoice.video import mesh_points as at
 
 __all__ = ["MOTION", "FaceRenderer", "Identity", "identity_of", "motion", "renderer_of"]
 
@@ -68,7 +69,7 @@ class FaceRenderer:
         """Draw one frame from its controls (controls,) and the share to which the lids are shut."""
         picture = self._with_lids(blink)
         points = self.base.landmarks[:, :2] + self.moves @ control
-        upper, lower = points[list(mesh.UPPER_INNER)], points[list(mesh.LOWER_INNER)]
+        upper, lower = points[list(at.UPPER_INNER)], points[list(at.LOWER_INNER)]
         inner = slice(mesh.MARGIN // warp.STEP, (mesh.CANVAS - mesh.MARGIN) // warp.STEP)
         grid = _GRID[inner, inner]
         top = _pulled(picture, _weighted(self.upper_field, control), grid)
@@ -82,9 +83,9 @@ class FaceRenderer:
 
     def _jaw_cells(self, points: np.ndarray) -> tuple[slice, slice]:
         """Rows and columns of the frame's cells that the lower lip and the jaw can reach, from landmarks (468, 2)."""
-        corners, lip = points[[61, 291], 0], points[list(mesh.UPPER_INNER), 1]
+        corners, lip = points[[61, 291], 0], points[list(at.UPPER_INNER), 1]
         low = np.array([lip.min() - 16, corners[0] - 36]) - mesh.MARGIN
-        high = np.array([self.base.landmarks[mesh.CHIN, 1] + 54, corners[1] + 36]) - mesh.MARGIN
+        high = np.array([self.base.landmarks[at.CHIN, 1] + 54, corners[1] + 36]) - mesh.MARGIN
         first = np.clip(low // warp.STEP, 0, None).astype(int)
         last = np.clip(high // warp.STEP, None, mesh.FRAME // warp.STEP).astype(int)
         return slice(first[0], last[0]), slice(first[1], last[1])
@@ -173,10 +174,10 @@ def landmark_moves(points: np.ndarray) -> np.ndarray:
     middle = points[[13, 14], :2].mean(axis=0)
     across = (points[:, 0] - middle[0]) / (unit / 2)
     arch = np.clip(1 - across**2, 0, 1) ** 0.85  # lips part most in the middle
-    chin = points[mesh.CHIN, 1]
+    chin = points[at.CHIN, 1]
     hang = _smoothstep((points[:, 1] - middle[1]) / (0.45 * (chin - middle[1])))
     hang *= np.clip(1.15 - 0.35 * np.abs(across) / 1.6, 0, 1)  # the jaw turns about its joints: its angles move less
-    upper, lower, corners = list(mesh.UPPER_LIP), list(mesh.LOWER_LIP), list(mesh.LIP_CORNERS)
+    upper, lower, corners = list(at.UPPER_LIP), list(at.LOWER_LIP), list(at.LIP_CORNERS)
     gap, drop = FULL_GAP * unit, FULL_GAP * unit * (1 - UPPER_SHARE)
 
     moves[:, 1, 0] = 0.72 * drop * hang
@@ -202,12 +203,12 @@ def landmark_moves(points: np.ndarray) -> np.ndarray:
 
 def _brow_share(points: np.ndarray) -> np.ndarray:
     """How far each landmark (468, 3) follows the brows, 0..1: the forehead far, the lids little, the eyes not."""
-    brows = points[list(mesh.LEFT_BROW + mesh.RIGHT_BROW), :2]
+    brows = points[list(at.LEFT_BROW + at.RIGHT_BROW), :2]
     away = points[:, None, :2] - brows
     nearest = np.linalg.norm(away, axis=-1).argmin(axis=1)
     dx, dy = away[np.arange(len(points)), nearest].T
     share = np.exp(-((dx / 16) ** 2) - (dy / np.where(dy < 0, 24.0, 9.0)) ** 2)
-    for upper, lower in (mesh.LEFT_EYE, mesh.RIGHT_EYE):
+    for upper, lower in (at.LEFT_EYE, at.RIGHT_EYE):
         share[list(lower)] = 0.0
         share[list(upper)] *= 0.5
     return share
@@ -223,9 +224,9 @@ def _fields(points: np.ndarray, moves: np.ndarray, head: np.ndarray) -> tuple[np
     """Interpolate the landmarks' moves over the canvas: upper and lower field, each (controls, CELLS * CELLS * 2)."""
     free = free_landmarks(points)
     forehead = points[list((103, 67, 109, 10, 338, 297, 332)), :2] - (0, 14)
-    neck = np.stack([np.linspace(points[172, 0], points[397, 0], 5), np.full(5, points[mesh.CHIN, 1] + 34)], axis=1)
+    neck = np.stack([np.linspace(points[172, 0], points[397, 0], 5), np.full(5, points[at.CHIN, 1] + 34)], axis=1)
     halves = []
-    for other in (mesh.LOWER_LIP, mesh.UPPER_LIP):
+    for other in (at.LOWER_LIP, at.UPPER_LIP):
         keep = ~free
         keep[list(other)] = False
         where = np.vstack([points[keep, :2], forehead, neck])
@@ -241,16 +242,16 @@ def _head_moves(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         field (CELLS, CELLS, 2, controls) and the same for the landmarks (468, 2, controls).
     """
-    rim = list(mesh.FACE_OVAL)
+    rim = list(at.FACE_OVAL)
     rest = points[rim, 2].mean()
     width = np.ptp(points[rim, 0])
     depth = np.clip(rest - points[:, 2], -0.1 * width, 0.45 * width)  # towards the camera
     sheet = warp.spread(points[:, :2], depth[:, None], smoothing=2.0)[..., 0]
     sheet = cv2.GaussianBlur(sheet, (0, 0), 2.0)
-    pivot = np.array([points[rim, 0].mean(), points[mesh.CHIN, 1] + 42])
+    pivot = np.array([points[rim, 0].mean(), points[at.CHIN, 1] + 42])
 
     def move(xy: np.ndarray, near: np.ndarray) -> np.ndarray:
-        hold = _smoothstep((points[mesh.CHIN, 1] + 50 - xy[..., 1]) / 50)  # shoulders stay
+        hold = _smoothstep((points[at.CHIN, 1] + 50 - xy[..., 1]) / 50)  # shoulders stay
         field = np.zeros((*xy.shape, len(CONTROLS)))
         reach = (near + 0.55 * width) * hold
         field[..., 0, CONTROLS.index("yaw")] = reach

@@ -9,6 +9,7 @@ from syncvoice import seeding
 from syncvoice.minidub import face_mesh as mesh
 from syncvoice.minidub import face_warp as warp
 from syncvoice.minidub.face_mesh import CANVAS, Portrait
+from syncvoice.video import mesh_points as at
 
 GEOMETRY_ITERATIONS = 10
 
@@ -112,18 +113,18 @@ def base_of(identity: Identity) -> Base:
 
 def free_landmarks(landmarks: np.ndarray) -> np.ndarray:
     """Mark the landmarks (468,) around the lips that follow their neighbours instead of being placed."""
-    lips = landmarks[list(mesh.UPPER_OUTER + mesh.LOWER_OUTER), :2]
+    lips = landmarks[list(at.UPPER_OUTER + at.LOWER_OUTER), :2]
     reach = 0.30 * np.linalg.norm(landmarks[291, :2] - landmarks[61, :2])
     near = np.linalg.norm(landmarks[:, None, :2] - lips, axis=-1).min(axis=1) < reach
-    near[list(mesh.UPPER_LIP + mesh.LOWER_LIP + mesh.LIP_CORNERS + mesh.NOSE)] = False
+    near[list(at.UPPER_LIP + at.LOWER_LIP + at.LIP_CORNERS + at.NOSE)] = False
     return near
 
 
 def _reshaped(identity: Identity, landmarks: np.ndarray) -> np.ndarray:
     """Move landmarks (468, 3) to the identity's proportions."""
     points = landmarks.copy()
-    axis = landmarks[[mesh.FOREHEAD, mesh.CHIN], 0].mean()
-    brow, nose, chin = landmarks[66, 1], landmarks[2, 1], landmarks[mesh.CHIN, 1]
+    axis = landmarks[[at.FOREHEAD, at.CHIN], 0].mean()
+    brow, nose, chin = landmarks[66, 1], landmarks[2, 1], landmarks[at.CHIN, 1]
     low = np.clip((landmarks[:, 1] - nose) / (chin - nose), 0, 1)
     rim = np.clip(np.abs(landmarks[:, 0] - axis) / 60, 0, 1)
     factor = identity.face_width * (1 + (identity.jaw_width - 1) * low * rim)
@@ -131,9 +132,12 @@ def _reshaped(identity: Identity, landmarks: np.ndarray) -> np.ndarray:
     points[:, 1] += identity.chin_shift * low**1.5
     length = np.clip((landmarks[:, 1] - brow) / (nose - brow), 0, 1) * np.clip((chin - landmarks[:, 1]) / 60, 0, 1)
     points[:, 1] += identity.nose_length * length * np.clip(1 - np.abs(landmarks[:, 0] - axis) / 60, 0, 1)
-    wings = list(mesh.NOSE)
+    wings = list(at.NOSE)
     points[wings, 0] = axis + (points[wings, 0] - axis) * identity.nose_width
-    for side, (contour, eyebrow) in ((-1, (mesh.LEFT_EYE, mesh.LEFT_BROW)), (1, (mesh.RIGHT_EYE, mesh.RIGHT_BROW))):
+    for side, (contour, eyebrow) in (
+        (-1, (at.LEFT_EYE, at.LEFT_BROW)),
+        (1, (at.RIGHT_EYE, at.RIGHT_BROW)),
+    ):
         eye = list(dict.fromkeys(contour[0] + contour[1]))
         middle = points[eye, :2].mean(axis=0)
         points[eye, :2] = middle + (points[eye, :2] - middle) * identity.eye_size
@@ -154,7 +158,10 @@ def _neutral_lips(identity: Identity, source: np.ndarray, target: np.ndarray) ->
     tilt = (source[291, 1] - source[61, 1]) / (source[291, 0] - source[61, 0])
     half = (source[291, 0] - source[61, 0]) / 2
     shift_x, shift_y = (target[[13, 14], :2] - source[[13, 14], :2]).mean(axis=0)
-    sides = ((mesh.UPPER_LIP + mesh.LIP_CORNERS, mesh.UPPER_INNER, 1.25), (mesh.LOWER_LIP, mesh.LOWER_INNER, 1.15))
+    sides = (
+        (at.UPPER_LIP + at.LIP_CORNERS, at.UPPER_INNER, 1.25),
+        (at.LOWER_LIP, at.LOWER_INNER, 1.15),
+    )
     for outer, inner, swell in sides:
         lip = list(outer)
         across = source[lip, 0] - cx
@@ -163,14 +170,14 @@ def _neutral_lips(identity: Identity, source: np.ndarray, target: np.ndarray) ->
         target[lip, 0] = cx + shift_x + across * identity.mouth_width
         height = (source[lip, 1] - rim) * swell * identity.lip_fullness
         target[lip, 1] = seam + shift_y + tilt * across * identity.mouth_width + curve + height
-    cut[list(mesh.UPPER_INNER[1:-1]), 1] -= 1.6
-    cut[list(mesh.LOWER_INNER[1:-1]), 1] += 1.6
+    cut[list(at.UPPER_INNER[1:-1]), 1] -= 1.6
+    cut[list(at.LOWER_INNER[1:-1]), 1] += 1.6
     return target, cut
 
 
 def _hair_anchors(identity: Identity, source: Portrait) -> tuple[np.ndarray, np.ndarray]:
     """Points on the outline of the hair and where the identity's hair volume moves them, (n, 2) each."""
-    centre = source.landmarks[list(mesh.LEFT_EYE[0] + mesh.RIGHT_EYE[0]), :2].mean(axis=0)
+    centre = source.landmarks[list(at.LEFT_EYE[0] + at.RIGHT_EYE[0]), :2].mean(axis=0)
     angles = np.radians(np.arange(-200, 21, 10))
     directions = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     reach = np.arange(40, 170)
@@ -189,7 +196,7 @@ def _cut_and_warp(
     outline, moved = _hair_anchors(identity, source)
     grid = warp.cell_centres()
     halves = []
-    for other in (mesh.LOWER_LIP, mesh.UPPER_LIP):
+    for other in (at.LOWER_LIP, at.UPPER_LIP):
         keep = ~free
         keep[list(other)] = False
         start = np.vstack([cut[keep, :2], outline])
@@ -199,7 +206,7 @@ def _cut_and_warp(
             np.dstack([cv2.remap(part, origin, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
                        for part in (layers[..., :3], layers[..., 3:])])
         )  # fmt: skip
-    below = below_seam(neutral[list(mesh.UPPER_INNER), :2], CANVAS)[..., None]
+    below = below_seam(neutral[list(at.UPPER_INNER), :2], CANVAS)[..., None]
     return halves[0] * (1 - below) + halves[1] * below
 
 
@@ -217,7 +224,7 @@ def _coloured(
     image = _tinted(image, hair, identity.hair, contrast=0.9)
     image = _made_up(identity, image, points, skin)
     rows = np.arange(CANVAS, dtype=np.float32)[:, None]
-    suit = person * np.clip((rows - points[mesh.CHIN, 1] - 20) / 10, 0, 1)
+    suit = person * np.clip((rows - points[at.CHIN, 1] - 20) / 10, 0, 1)
     suit = (suit * (1 - skin) * (1 - hair))[..., None]
     luma = image.mean(axis=2, keepdims=True)
     image = image * (1 - suit) + suit * luma * (0.35 + 1.1 * np.array(identity.suit, np.float32))
@@ -241,20 +248,20 @@ def _made_up(identity: Identity, image: np.ndarray, points: np.ndarray, skin: np
     """Colour the lips and their seam, thicken the brows, add stubble."""
     xy = points[:, :2]
     lab = cv2.cvtColor(np.clip(image, 0, 255).astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-    lips = mesh.polygon_mask(xy[list(mesh.UPPER_OUTER) + list(mesh.LOWER_OUTER[::-1])], CANVAS)
+    lips = mesh.polygon_mask(xy[list(at.UPPER_OUTER) + list(at.LOWER_OUTER[::-1])], CANVAS)
     lips = cv2.GaussianBlur(lips, (0, 0), 1.2)
     lab[..., 0] -= lips * (3 + 0.12 * identity.skin[0])
     lab[..., 1] += lips * identity.lip_colour[0]
     lab[..., 2] += lips * identity.lip_colour[1]
     seam = np.zeros((CANVAS, CANVAS), np.uint8)
-    line = np.round(xy[[61, *mesh.UPPER_INNER, 291]] * 16).astype(np.int32)
+    line = np.round(xy[[61, *at.UPPER_INNER, 291]] * 16).astype(np.int32)
     cv2.polylines(seam, [line], False, 255, 1, cv2.LINE_AA, shift=4)
     lab[..., 0] *= 1 - 0.55 * cv2.GaussianBlur(seam.astype(np.float32) / 255, (0, 0), 0.8)
-    for brow in (mesh.LEFT_BROW, mesh.RIGHT_BROW):
+    for brow in (at.LEFT_BROW, at.RIGHT_BROW):
         shape = mesh.polygon_mask(xy[list(brow)], CANVAS)
         shape = cv2.GaussianBlur(shape, (0, 0), 1.6) * identity.brow_weight
         lab[..., 0] *= 1 - 0.55 * shape
-    lower = xy[list(mesh.FACE_OVAL)].copy()
+    lower = xy[list(at.FACE_OVAL)].copy()
     lower[:, 1] = np.maximum(lower[:, 1], xy[2, 1])
     beard = cv2.GaussianBlur(mesh.polygon_mask(lower, CANVAS), (0, 0), 7) * (1 - lips) * skin * identity.stubble
     lab[..., 0] *= 1 - 0.35 * beard

@@ -11,34 +11,14 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
+from syncvoice.video.mesh_points import CHIN, FACE_OVAL, FOREHEAD, LOWER_INNER
+
 CANVAS = 336  # pixels, width and height of the canvas
 MARGIN = 24  # pixels of canvas around the rendered frame: no movement shows its edge
 FRAME = CANVAS - 2 * MARGIN  # 288, size of a rendered frame
 
 _ZOOM = 1.44  # canvas pixels per pixel of the picture
 _CENTRE = (227.0, 103.0)  # pixel of the picture in the middle of the canvas
-
-# Indices of MediaPipe's face mesh, from the image's left to its right.
-UPPER_INNER = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)
-LOWER_INNER = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
-UPPER_OUTER = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291)
-LOWER_OUTER = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291)
-_UPPER_RINGS = (62, 183, 42, 41, 38, 12, 268, 271, 272, 407, 292, 76, 184, 74, 73, 72, 11, 302, 303, 304, 408, 306)
-_LOWER_RINGS = (96, 89, 179, 86, 15, 316, 403, 319, 325, 77, 90, 180, 85, 16, 315, 404, 320, 307)
-_CORNERS = {61, 291, 78, 308, 62, 292, 76, 306}
-UPPER_LIP = tuple(i for i in UPPER_OUTER + UPPER_INNER + _UPPER_RINGS if i not in _CORNERS)
-LOWER_LIP = tuple(i for i in LOWER_OUTER + LOWER_INNER + _LOWER_RINGS if i not in _CORNERS)
-LIP_CORNERS = tuple(sorted(_CORNERS))
-LEFT_EYE = ((33, 246, 161, 160, 159, 158, 157, 173, 133), (33, 7, 163, 144, 145, 153, 154, 155, 133))
-RIGHT_EYE = ((362, 398, 384, 385, 386, 387, 388, 466, 263), (362, 382, 381, 380, 374, 373, 390, 249, 263))
-LEFT_BROW = (70, 63, 105, 66, 107, 55, 65, 52, 53, 46)
-RIGHT_BROW = (300, 293, 334, 296, 336, 285, 295, 282, 283, 276)
-FACE_OVAL = (
-    *(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152),
-    *(148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
-)
-NOSE = (1, 2, 4, 5, 6, 19, 44, 45, 48, 49, 64, 94, 97, 98, 102, 115, 122, 129, 168, 195, 197, 274, 275, 278, 279, 294)
-CHIN, FOREHEAD = 152, 10
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import numpy as np
 
 from syncvoice.minidub import face_mesh as mesh
 from syncvoice.minidub.face_identity import Base, Identity
+from syncvoice.video import mesh_points as at
 
 _FINE = 16  # sub-pixel units of OpenCV's drawing with shift=4
 LID_LEVELS = 8  # an eye is drawn in this many states between open and shut
@@ -106,7 +107,7 @@ class MouthInterior:
 def lid_patches(identity: Identity, base: Base) -> list[tuple[slice, slice, np.ndarray]]:
     """Pictures of both eyes from open to shut: [(rows, columns, uint8 (LID_LEVELS, h, w, 3)), ...] in the canvas."""
     patches = []
-    for upper, lower in (mesh.LEFT_EYE, mesh.RIGHT_EYE):
+    for upper, lower in (at.LEFT_EYE, at.RIGHT_EYE):
         top, bottom = base.landmarks[list(upper), :2], base.landmarks[list(lower), :2]
         contour = np.vstack([top, bottom[::-1]])
         hole = (cv2.dilate(mesh.polygon_mask(contour, mesh.CANVAS), np.ones((5, 5))) > 0.2).astype(np.uint8)

@@ -13,21 +13,13 @@ from zlib import crc32
 
 from syncvoice.errors import UserError
 from syncvoice.seeding import rng
+from syncvoice.text.grid_grammar import SLOTS
 
 VERSION = "1"  # of grammar and banks; part of the provenance of weights
 SPLITS = ("train", "test")
 SOURCES = {"grid": ("en",), "phrases": ("en", "zh")}
 TEST_MODULUS = 10
 SPLIT_RULE = "test when crc32(English text, UTF-8) % 10 == 0, else train; a translation pair has one English text"
-
-GRID_SLOTS: tuple[tuple[str, ...], ...] = (
-    ("bin", "lay", "place", "set"),
-    ("blue", "green", "red", "white"),
-    ("at", "by", "in", "with"),
-    tuple("abcdefghijklmnopqrstuvxyz"),
-    ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"),
-    ("again", "now", "please", "soon"),
-)
 
 _SUBJECTS = (
     ("I", "我"),
@@ -253,7 +245,7 @@ def phrase_bank() -> tuple[TranslationPair, ...]:
 @lru_cache(maxsize=1)
 def grid_sentences() -> tuple[Sentence, ...]:
     """Return the 64,000 sentences of the GRID grammar in order."""
-    return tuple(_english(" ".join(words), "grid") for words in product(*GRID_SLOTS))
+    return tuple(_english(" ".join(words), "grid") for words in product(*SLOTS))
 
 
 @lru_cache(maxsize=8)

@@ -16,6 +16,7 @@ from syncvoice.errors import UserError
 from syncvoice.minidub.phrases import Sentence
 from syncvoice.minidub.voices import Voice
 from syncvoice.text import espeak
+from syncvoice.text.grid_grammar import spoken_text
 from syncvoice.text.phones import PHONE_CLASSES, SILENCE, canonical_phones, phone_class
 
 __all__ = [
@@ -45,7 +46,6 @@ INTENSITIES = {
     "loud": {"level": 0.115, "pitch": 10, "range": 75},
 }
 PEAK = 0.95
-SPOKEN_LETTERS = {"a": "eh"}  # espeak would read the GRID letter as an article
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ def _ssml(sentence: Sentence, pauses: tuple[tuple[int, float], ...]) -> tuple[st
     body, starts = "", []
     for index, word in enumerate(sentence.words):
         starts.append(len(body) + 1)
-        body += SPOKEN_LETTERS.get(word, word) if sentence.source == "grid" else word
+        body += spoken_text(word, sentence.source)
         if index in gaps:
             body += f' <break time="{round(gaps[index] * 1000)}ms"/>'
         body += " "

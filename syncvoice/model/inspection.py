@@ -13,9 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from syncvoice.model.public_layout import DISTILLED_KEY, read_sizes
+from syncvoice.model.public_layout import DISTILLED_KEY, FIRST_KEY, read_sizes, zipvoice_prefix
 from syncvoice.model.zipvoice import ZipVoice, ZipVoiceConfig
-from syncvoice.records.weights import Placeholder, is_state, problems_of, read_checkpoint, state_of
+from syncvoice.records.restricted_pickle import Placeholder
+from syncvoice.records.weights import is_state, problems_of, read_checkpoint, state_of
 
 _LAYER = (
     r"(bypass|bypass_mid)\.bypass_scale|self_attn_weights\.(in_proj\.(weight|bias)|linear_pos\.weight)"
@@ -28,7 +29,6 @@ _STACK = (
 _ENDS = r"(in_proj|out_proj|time_embed\.[02])\.(weight|bias)|guidance_scale_embed\.weight"
 _ZIPVOICE = re.compile(rf"embed\.weight|(text_encoder|fm_decoder)\.({_ENDS}|encoders\.\d+\.({_STACK}))")
 _LAYER_OF_STACK = re.compile(r"fm_decoder\.encoders\.(\d+)\.(?:encoder\.)?layers\.(\d+)\.")
-_ROOT = "fm_decoder.in_proj.weight"
 
 
 def report(path: Path | str, key: str | None = None, config: Path | str | None = None) -> str:
@@ -56,11 +56,6 @@ def report(path: Path | str, key: str | None = None, config: Path | str | None =
     if config is not None:
         sections[f"ZipVoice compared with {config}"] = list(compared(own, config))
     return "\n\n".join("\n  ".join([title, *lines]) for title, lines in sections.items()) + "\n"
-
-
-def zipvoice_prefix(state: Mapping[str, Tensor]) -> str:
-    """What stands before the names of a ZipVoice inside a larger model, e.g. "model.backbone."; "" if nothing does."""
-    return next((name.removesuffix(_ROOT) for name in state if name.endswith(_ROOT)), "")
 
 
 def split_keys(state: Mapping[str, Tensor], prefix: str = "") -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -135,10 +130,10 @@ def implied(state: Mapping[str, Tensor]) -> Iterator[str]:
     if "fm_decoder.out_proj.weight" in shapes:
         feat_dim, width = shapes["fm_decoder.out_proj.weight"]
         yield f"estimator: width {width}, gives {feat_dim} feature channels"
-    extra = shapes[_ROOT][1] - 2 * feat_dim - condition
+    extra = shapes[FIRST_KEY][1] - 2 * feat_dim - condition
     parts = f"{feat_dim} of x_t + {condition} of the text condition + {feat_dim} of the speech condition"
     rest = "" if not extra else f" + {extra} more" if extra > 0 else f"; these would be {-extra} too many"
-    yield f"estimator input: {shapes[_ROOT][1]} channels = {parts}{rest}"
+    yield f"estimator input: {shapes[FIRST_KEY][1]} channels = {parts}{rest}"
     yield "estimator stacks: " + ", ".join(f"{layers} layers at 1/{factor}" for factor, layers in _stacks(state))
     yield f"guidance embedding (distilled): {'yes' if DISTILLED_KEY in shapes else 'no'}"
 

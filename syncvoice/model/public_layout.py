@@ -7,7 +7,7 @@ are known by the key of their guidance embedding. Facts: reference implementatio
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,14 @@ from syncvoice.clocks import SAMPLE_RATE
 from syncvoice.errors import UserError
 from syncvoice.files import atomic_path, read_json, write_json
 from syncvoice.model.zipvoice import ZipVoice, ZipVoiceConfig
-from syncvoice.records.weights import load_strict, read_checkpoint, read_state_dict, save_weights, state_of
+from syncvoice.records.weights import Weights, open_weights, read_checkpoint, save_weights, state_of
 from syncvoice.text.base import Tokenizer
+from syncvoice.text.tokenizer import EmiliaTokenizer
 from syncvoice.text.vocabulary import PAD, read_vocabulary, write_vocabulary
 
 CONFIG_FILE, TOKENS_FILE = "model.json", "tokens.txt"
 WEIGHT_FILES = ("model.safetensors", "model.pt")
+FIRST_KEY = "fm_decoder.in_proj.weight"
 DISTILLED_KEY = "fm_decoder.guidance_scale_embed.weight"
 FEATURE = {"sampling_rate": SAMPLE_RATE, "type": "vocos"}  # the only kind that `features.mel` makes
 ELSEWHERE = ("vocab_size", "pad_id", "guidance_scale_embed", "padding_mode")  # fields that model.json does not hold
@@ -41,10 +43,11 @@ class Release:
 def load_release(
     path: Path | str, tokenizer: str = "emilia", weights: str = "model", padding_mode: str = "invariant"
 ) -> Release:
-    """Read public weights with their tokenizer; nothing that the files pickle is run.
+    """Read a ZipVoice with its tokenizer; nothing that the files pickle is run.
 
     Args:
-        path: the folder, or a weight file inside it (a training checkpoint, say).
+        path: a folder of public weights, or a weight file inside it (a training checkpoint, say); or start weights or a
+            trained recipe of this project, whose backbone is taken.
         tokenizer: "emilia" or "libritts", the kind of text that the vocabulary is made for; the files do not tell.
         weights: entry of a torch file, "model" or "model_avg" (the running mean of a training file).
         padding_mode: see `model.zipformer`; without effect on a single clip.
@@ -55,10 +58,26 @@ def load_release(
     Raises:
         UserError: a file is missing, sizes are missing or unknown, or weights do not fit: missing, unexpected and
             mis-shaped keys are listed.
+
+    >>> import tempfile
+    >>> from syncvoice.model.zipvoice import ZipVoice, ZipVoiceConfig
+    >>> config = ZipVoiceConfig(
+    ...     fm_decoder_downsampling_factor=(1,), fm_decoder_num_layers=(1,), fm_decoder_cnn_module_kernel=(5,),
+    ...     fm_decoder_dim=32, fm_decoder_num_heads=2, text_encoder_num_layers=1, text_encoder_dim=24,
+    ...     text_encoder_num_heads=2, vocab_size=3,
+    ... )
+    >>> folder = tempfile.mkdtemp()
+    >>> _ = save_release(folder, ZipVoice(config), ["_", "a", "b"])
+    >>> release = load_release(folder)
+    >>> release.model.embed.num_embeddings, release.model.training
+    (3, False)
     """
     file, config, tokens = layout_files(path)
+    opened = open_weights(file, weights if weights != "model" else None)
+    if "config" in opened.metadata:
+        return _own_release(opened, padding_mode)
     vocabulary = read_vocabulary(tokens)
-    state = read_state_dict(file, weights if weights != "model" else None)
+    state = opened.state
     sizes = read_sizes(config)
     model = ZipVoice(
         ZipVoiceConfig.of(
@@ -67,8 +86,29 @@ def load_release(
             | {"guidance_scale_embed": DISTILLED_KEY in state}
         )
     )
-    load_strict(model, state, file)
-    return Release(model.eval(), tokenizer_of(tokenizer, vocabulary))
+    return Release(opened.into(model), tokenizer_of(tokenizer, vocabulary))
+
+
+def _own_release(weights: Weights, padding_mode: str) -> Release:
+    """The backbone in start weights or in a trained recipe of this project.
+
+    Raises:
+        UserError: the file holds none.
+    """
+    prefix = zipvoice_prefix(weights.state)
+    if not prefix or "backbone" not in weights.config:
+        raise UserError(
+            f"{weights.path} holds no whole ZipVoice; give public weights, weights/backbone.safetensors, or the folder "
+            "of a trained recipe"
+        )
+    state = {k.removeprefix(prefix): v for k, v in weights.state.items() if k.startswith(prefix)}
+    model = ZipVoice(ZipVoiceConfig.of({**weights.config["backbone"], "padding_mode": padding_mode}))
+    return Release(replace(weights, state=state).into(model), EmiliaTokenizer())
+
+
+def zipvoice_prefix(state: Mapping[str, Tensor]) -> str:
+    """What stands before the names of a ZipVoice inside a larger model, e.g. "model.backbone."; "" if nothing does."""
+    return next((name.removesuffix(FIRST_KEY) for name in state if name.endswith(FIRST_KEY)), "")
 
 
 def layout_files(path: Path | str) -> tuple[Path, Path, Path]:
@@ -118,7 +158,6 @@ def tokenizer_of(kind: str, vocabulary: Mapping[str, int]) -> Tokenizer:
         UserError: another kind.
     """
     from syncvoice.text.characters import LibriTTSTokenizer
-    from syncvoice.text.tokenizer import EmiliaTokenizer
 
     kinds: dict[str, type[EmiliaTokenizer] | type[LibriTTSTokenizer]]
     kinds = {"emilia": EmiliaTokenizer, "libritts": LibriTTSTokenizer}

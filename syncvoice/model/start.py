@@ -8,10 +8,17 @@ from typing import Any
 from torch import Tensor
 
 from syncvoice.errors import UserError
-from syncvoice.files import read_json, sha256_of, write_json
+from syncvoice.files import sha256_of, write_json
 from syncvoice.model.public_layout import DISTILLED_KEY, read_sizes
 from syncvoice.model.syncvoice import SyncVoice, SyncVoiceConfig
-from syncvoice.records.weights import load_strict, metadata_path, read_metadata, read_state_dict, save_weights
+from syncvoice.records.weights import (
+    load_strict,
+    metadata_path,
+    open_weights,
+    read_metadata,
+    read_state_dict,
+    save_weights,
+)
 
 log = logging.getLogger(__name__)
 
@@ -119,6 +126,5 @@ def load_model(folder: Path) -> SyncVoice:
     path = folder / "model.safetensors"
     if not path.exists():
         raise UserError(f"model {path} does not exist; run the train step first")
-    model = SyncVoice(SyncVoiceConfig.of(read_json(folder / "metadata.json")["config"]))
-    load_strict(model, read_state_dict(path), path)
-    return model.eval()
+    weights = open_weights(path)
+    return weights.into(SyncVoice(SyncVoiceConfig.of(weights.config)))

@@ -13,9 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from syncvoice.records.weights import open_weights
+
 N_FFT = 1024  # samples at 24 kHz
 HOP = 256  # samples at 24 kHz between frames
 MEL_BINS = 100
+UNUSED_KEYS = ("feature_extractor.*",)  # of the public file (its `ignored_keys` in config/assets.yaml)
 FEATURE_SCALE = 0.1  # the backbone's features are 0.1 times the natural log of the mel magnitudes (ZipVoice)
 MAX_MAGNITUDE = 100.0  # clipping of the predicted magnitude (reference implementation)
 PUBLIC_CONFIG = {"dim": 512, "intermediate": 1536, "layers": 8, "refine": 0}
@@ -165,9 +168,5 @@ class Vocoder(nn.Module):
         Raises:
             UserError: the file is missing, unreadable or does not fit.
         """
-        from syncvoice.records import weights as checkpoints
-
-        metadata = checkpoints.read_metadata(path, missing_ok=True)
-        vocoder = cls(metadata.get("config"))
-        checkpoints.load_strict(vocoder, checkpoints.read_state_dict(path), path, ignored=("feature_extractor.*",))
-        return vocoder.eval()
+        weights = open_weights(path)
+        return weights.into(cls(weights.metadata.get("config")), UNUSED_KEYS)

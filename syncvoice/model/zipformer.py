@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from syncvoice.fast.kernels import depthwise_conv, swoosh_l, swoosh_r
+from syncvoice.model.kernels import depthwise_conv, swoosh_l, swoosh_r
 
 
 def scaled_linear(in_features: int, out_features: int, scale: float, bias: bool = True) -> nn.Linear:

@@ -9,6 +9,7 @@ here could confirm; the strict loader refuses a checkpoint with other names.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from syncvoice.errors import UserError
 from syncvoice.networks.lip_frontend import CHUNK_FRAMES, DIM, LipFrontEnd
+from syncvoice.records.weights import open_weights
 
 HEAD_DIM = 64  # of both published sizes: 768 / 12 and 1024 / 16
 FIRST_KEY = "feature_extractor_video.resnet.frontend3D.0.weight"  # what stands before it wraps the whole model
@@ -152,20 +155,16 @@ class AVHubert(nn.Module):
         Raises:
             UserError: the file is missing, unreadable, no AV-HuBERT, or does not fit.
         """
-        from syncvoice.errors import UserError
-        from syncvoice.records import weights as checkpoints
-
-        state = _unwrapped(checkpoints.read_state_dict(path))
+        weights = open_weights(path)
+        weights = replace(weights, state=_unwrapped(weights.state))
         try:
-            sizes = sizes_of(state)
+            sizes = sizes_of(weights.state)
         except KeyError as error:
             raise UserError(
                 f"{path} is no AV-HuBERT checkpoint: no entry {error}; expected the published pre-trained or "
                 "fine-tuned file"
             ) from error
-        model = cls(**sizes)
-        checkpoints.load_strict(model, state, path, ignored)
-        return model.eval()
+        return weights.into(cls(**sizes), ignored)
 
 
 def sizes_of(state: Mapping[str, Tensor]) -> dict[str, Any]:

@@ -6,15 +6,15 @@ encoder is the same class with fewer channels and layers (our choice).
 
 import math
 from collections import OrderedDict
-from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from syncvoice.mel_filters import kaldi_mel_filters
+from syncvoice.records.weights import open_weights
 
 SAMPLE_RATE = 16_000  # Hz
 MEL_BINS = 80
@@ -25,6 +25,8 @@ PRE_EMPHASIS = 0.97
 LOW_HZ = 20.0
 SEGMENT = 100  # frames of one context segment of the masking layers (reference implementation)
 DILATIONS = (1, 2, 2)  # of the three dense blocks
+EMBEDDING_KEY = "xvector.dense.linear.weight"
+UNUSED_KEYS = ("projection.*",)  # of training, in the public files (their `ignored_keys` in config/assets.yaml)
 PUBLIC_CONFIG = {
     "feat_dim": 80,
     "embedding_size": 192,
@@ -34,18 +36,6 @@ PUBLIC_CONFIG = {
     "head_channels": 32,
     "layers": [12, 24, 16],
 }
-
-
-@lru_cache(maxsize=1)
-def _mel_banks() -> Tensor:
-    """Triangular filters of the Kaldi filter bank, (80, 257); the Nyquist bin has no weight."""
-    mel_of = lambda hz: 1127.0 * np.log(1.0 + np.asarray(hz, dtype=np.float64) / 700.0)  # noqa: E731
-    edges = np.linspace(mel_of(LOW_HZ), mel_of(SAMPLE_RATE / 2), MEL_BINS + 2)
-    bins = mel_of(np.arange(N_FFT // 2) * SAMPLE_RATE / N_FFT)
-    left, centre, right = edges[:-2, None], edges[1:-1, None], edges[2:, None]
-    up, down = (bins - left) / (centre - left), (right - bins) / (right - centre)
-    banks = np.maximum(0.0, np.minimum(up, down))
-    return torch.from_numpy(np.pad(banks, ((0, 0), (0, 1)))).float()
 
 
 def log_fbank(audio: Tensor | np.ndarray) -> Tensor:
@@ -66,7 +56,8 @@ def log_fbank(audio: Tensor | np.ndarray) -> Tensor:
     window = torch.hann_window(WINDOW, periodic=False).pow(0.85)
     spectrum = torch.fft.rfft((frames - PRE_EMPHASIS * previous) * window, n=N_FFT)
     power = spectrum.abs().pow(2.0)
-    return (power @ _mel_banks().T).clamp(min=torch.finfo(torch.float32).eps).log()
+    bands = power @ kaldi_mel_filters(N_FFT, MEL_BINS, SAMPLE_RATE, LOW_HZ)
+    return bands.clamp(min=torch.finfo(torch.float32).eps).log()
 
 
 def fbank(audio: Tensor | np.ndarray) -> Tensor:
@@ -273,12 +264,8 @@ class CAMPPlus(nn.Module):
         Raises:
             UserError: the file is missing, unreadable or does not fit.
         """
-        from syncvoice.records import weights as checkpoints
-
-        state = checkpoints.read_state_dict(path)
-        config: Mapping[str, Any] = checkpoints.read_metadata(path, missing_ok=True).get("config", {})
-        if not config and "xvector.dense.linear.weight" in state:
-            config = {"embedding_size": state["xvector.dense.linear.weight"].shape[0]}
-        encoder = cls(**config)
-        checkpoints.load_strict(encoder, state, path, ignored=("projection.*",))
-        return encoder.eval()
+        weights = open_weights(path)
+        config = dict(weights.metadata.get("config", {}))
+        if not config and EMBEDDING_KEY in weights.state:
+            config = {"embedding_size": weights.state[EMBEDDING_KEY].shape[0]}
+        return weights.into(cls(**config), UNUSED_KEYS)

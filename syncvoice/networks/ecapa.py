@@ -6,6 +6,7 @@ reference implementation, the trunk against the package transformers.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from syncvoice.networks.wavlm import WavLM, normalised
+from syncvoice.records.weights import open_weights
 
 EMBEDDING = 256
 CHANNELS = 512
@@ -184,17 +186,11 @@ class WavLMSpeakerEncoder(nn.Module):
         Raises:
             UserError: the file is missing, unreadable or does not fit.
         """
-        from syncvoice.records import weights as checkpoints
+        weights = open_weights(path)
+        renamed = {_own_name(name): tensor for name, tensor in weights.state.items()}
+        return replace(weights, state=renamed).into(cls(), map(_own_name, ignored))
 
-        found = checkpoints.read_state_dict(path)
-        renamed = {
-            name.replace(TRUNK, "trunk.", 1) if name.startswith(TRUNK) else f"head.{name}": tensor
-            for name, tensor in found.items()
-        }
-        patterns = [
-            pattern.replace(TRUNK, "trunk.", 1) if pattern.startswith(TRUNK) else f"head.{pattern}"
-            for pattern in ignored
-        ]
-        encoder = cls()
-        checkpoints.load_strict(encoder, renamed, path, patterns)
-        return encoder.eval()
+
+def _own_name(name: str) -> str:
+    """Our name of an entry of the public file, or of a pattern of names."""
+    return name.replace(TRUNK, "trunk.", 1) if name.startswith(TRUNK) else f"head.{name}"

@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from syncvoice.records.weights import open_weights
+
 ACTIVATIONS = ("swish", "relu", "prelu")
 DIM = 512
 CROP = 88  # pixels, cut from the middle of the 96-pixel mouth picture (reference implementation)
@@ -137,12 +139,8 @@ class LipFrontEnd(nn.Module):
         Raises:
             UserError: the file is missing, unreadable or does not fit.
         """
-        from syncvoice.records import weights as checkpoints
-
-        state = checkpoints.read_state_dict(path)
-        front_end = cls("prelu" if "frontend3D.2.weight" in state else activation)
-        checkpoints.load_strict(front_end, state, path, ignored)
-        return front_end.eval()
+        weights = open_weights(path)
+        return weights.into(cls("prelu" if "frontend3D.2.weight" in weights.state else activation), ignored)
 
 
 def normalised(pictures: np.ndarray) -> Tensor:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from syncvoice.networks.camplus import MEL_BINS, SHIFT, WINDOW, log_fbank
+from syncvoice.records.weights import open_weights
 
 BLANK = 0
 ENGLISH_SYMBOLS = " 'abcdefghijklmnopqrstuvwxyz"
@@ -178,8 +179,5 @@ class CtcRecogniser(nn.Module):
         Raises:
             UserError: a file is missing, unreadable or does not fit.
         """
-        from syncvoice.records import weights as checkpoints
-
-        recogniser = cls(checkpoints.read_metadata(path)["config"])
-        checkpoints.load_strict(recogniser, checkpoints.read_state_dict(path), path)
-        return recogniser.eval()
+        weights = open_weights(path)
+        return weights.into(cls(weights.config))

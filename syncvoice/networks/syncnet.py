@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from syncvoice.records.weights import open_weights
+
 LIP_WINDOW = 5  # video frames of a window
 MFCC_WINDOW = 20  # MFCC frames of a window: 0.2 s
 MFCC_PER_FRAME = 4  # MFCC frames of 10 ms per video frame of 40 ms
@@ -176,11 +178,8 @@ class SyncNet(nn.Module):
         Raises:
             UserError: a file is missing, unreadable or does not fit.
         """
-        from syncvoice.records import weights as checkpoints
-
-        network = cls(SyncNetConfig(**checkpoints.read_metadata(path)["config"]))
-        checkpoints.load_strict(network, checkpoints.read_state_dict(path), path)
-        return network.eval()
+        weights = open_weights(path)
+        return weights.into(cls(SyncNetConfig(**weights.config)))
 
 
 def mfcc(audio: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from syncvoice.networks.wav2vec2 import TrunkConfig, Wav2Vec2
+from syncvoice.records.weights import open_weights
 
 CONSTANTS = 128  # width of the embeddings of domain and judge
 RECURRENT = 512  # width of the BLSTM per direction
@@ -58,8 +59,4 @@ class UtmosStrong(nn.Module):
         Raises:
             UserError: the file is missing, unreadable or does not fit.
         """
-        from syncvoice.records import weights as checkpoints
-
-        network = cls()
-        checkpoints.load_strict(network, checkpoints.read_state_dict(path), path, ignored)
-        return network.eval()
+        return open_weights(path).into(cls(), ignored)

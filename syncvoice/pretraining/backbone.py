@@ -24,7 +24,6 @@ from torch import Tensor, nn
 from syncvoice.clocks import mel_frame_times, mel_frames
 from syncvoice.features.mel import log_mel
 from syncvoice.minidub import voices
-from syncvoice.minidub.articulation import articulation, prosody
 from syncvoice.model.syncvoice import Script, SyncVoice, SyncVoiceConfig, pad_stack
 from syncvoice.model.zipformer import ZipformerLayer
 from syncvoice.pretraining.data import open_pool
@@ -32,6 +31,7 @@ from syncvoice.pretraining.loop import PretrainingRun
 from syncvoice.pretraining.optimisers import optimisers
 from syncvoice.pretraining.speech_data import SpeechPool
 from syncvoice.seeding import rng
+from syncvoice.text.articulation import articulation, prosody
 from syncvoice.text.phones import PHONE_CLASSES, phone_class
 from syncvoice.training.objective import Batch, predict
 

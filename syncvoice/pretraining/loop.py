@@ -17,7 +17,7 @@ from syncvoice.errors import UserError
 from syncvoice.fast.precision import resolve_precision
 from syncvoice.files import atomic_path, sha256_of
 from syncvoice.provenance import code_digest
-from syncvoice.records import weights as checkpoints
+from syncvoice.records import weights
 from syncvoice.seeding import seed_everything, seed_of
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class PretrainingRun:
     def _read_history(self) -> None:
         """Read what the start weights say of their runs, before `out`, maybe the same file, is replaced."""
         start = self.start
-        self.earlier = checkpoints.read_metadata(start, missing_ok=True).get("chain", []) if start else []
+        self.earlier = weights.read_metadata(start, missing_ok=True).get("chain", []) if start else []
         self.start_digest = sha256_of(start) if start else None
         self.curve = _read_curve(start) if start else []
 
@@ -103,7 +103,7 @@ class PretrainingRun:
         """Fill the model from the start weights, if the run has any."""
         if self.start:
             self._read_history()  # again: preparing the data takes minutes, and an earlier run may still be saving
-            checkpoints.load_strict(model, checkpoints.read_state_dict(self.start), self.start)
+            weights.load_strict(model, weights.read_state_dict(self.start), self.start)
 
     def update(
         self,
@@ -163,7 +163,7 @@ class PretrainingRun:
             model: its state dict is written as float16.
             figures: results of the run's own check; None while the run goes on.
         """
-        checkpoints.save_weights(self.out, model.state_dict())
+        weights.save_weights(self.out, model.state_dict())
         with atomic_path(self.out.with_suffix(".csv")) as temporary, open(temporary, "w", newline="") as file:
             columns = list(dict.fromkeys(key for row in self.curve for key in row)) or ["run", "step"]
             writer = csv.DictWriter(file, columns, lineterminator="\n")
@@ -188,7 +188,7 @@ class PretrainingRun:
             "chain": [*self.earlier, this_run],
             **self.metadata,
         }
-        checkpoints.write_metadata(self.out, metadata)
+        weights.write_metadata(self.out, metadata)
         self._saved = time.monotonic()
 
 

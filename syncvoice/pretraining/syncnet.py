@@ -79,8 +79,10 @@ def clips_of_part(settings: Mapping[str, Any], part: str, size: int) -> list[Syn
     if not pool.exists():
         if not (folder / "clips.csv").exists():
             from syncvoice.minidub.corpus import make_shard
+            from syncvoice.minidub.settings import CorpusJob
+            from syncvoice.section import validated
 
-            make_shard(dict(settings["corpus"]), part, 0, folder)
+            make_shard(validated(CorpusJob, settings["corpus"], "settings of SyncNet: corpus"), part, 0, folder)
         save_pool(pool, load_corpus(folder, size))
     return load_pool(pool)
 

@@ -7,7 +7,6 @@ itself are left out: while phases are wrong they bend the magnitudes. `Vocoder.d
 
 import math
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor
 
 from syncvoice.clocks import SAMPLE_RATE
+from syncvoice.mel_filters import mel_filters
 from syncvoice.model.vocoder import HOP, MAX_MAGNITUDE, MEL_BINS, N_FFT, Vocoder
 from syncvoice.pretraining.loop import PretrainingRun, fast_arithmetic
 
@@ -23,14 +23,6 @@ MAGNITUDE_FLOOR = 2e-3  # of log-magnitude losses: the corpus's own noise floor
 MEL_FLOOR = 1e-7  # of the mel features (public Vocos)
 WEIGHTS = {"log_magnitude": 1.0, "convergence": 1.0, "mel": 1.0, "group_delay": 0.1, "frequency": 0.1}
 GAIN_DB = 6.0  # random gain of training crops
-
-
-@lru_cache(maxsize=1)
-def mel_matrix() -> Tensor:
-    """Return the mel filters of the features: HTK scale, 0-12000 Hz, no area normalisation, (513, 100)."""
-    from syncvoice.torchaudio_shim import torchaudio
-
-    return torchaudio.functional.melscale_fbanks(N_FFT // 2 + 1, 0.0, SAMPLE_RATE / 2, MEL_BINS, SAMPLE_RATE)
 
 
 def spectrum(audio: Tensor, n_fft: int = N_FFT, hop: int = HOP) -> Tensor:
@@ -46,7 +38,7 @@ def magnitude(spectra: Tensor) -> Tensor:
 
 def log_mel(magnitudes: Tensor) -> Tensor:
     """Return the natural log mel (B, 100, T) of STFT magnitudes (B, 513, T)."""
-    return (mel_matrix().T @ magnitudes).clamp(min=MEL_FLOOR).log()
+    return (mel_filters(N_FFT, MEL_BINS, SAMPLE_RATE).T @ magnitudes).clamp(min=MEL_FLOOR).log()
 
 
 def _wrapped(difference: Tensor) -> Tensor:

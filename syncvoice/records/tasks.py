@@ -6,14 +6,17 @@ import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from syncvoice.errors import UserError
 from syncvoice.files import atomic_path
 from syncvoice.records.clips import Clip
+from syncvoice.section import Section
 from syncvoice.seeding import rng
 
 log = logging.getLogger(__name__)
-VOICES = ("same_speaker", "target", "other_speaker")  # whose recording gives the voice
 
 
 @dataclass(frozen=True)
@@ -47,33 +50,43 @@ class Utterance:
     n_frames: int
 
 
-def make_task(
-    clips: Sequence[Clip],
-    references: Sequence[Clip],
-    language: str,
-    text: str,
-    seed: int,
-    limit: int | None = None,
-    voice_of: str = "same_speaker",
-) -> list[Utterance]:
+Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]  # ISO 639
+
+
+class TaskSettings(Section):
+    """What decides the utterances of a task.
+
+    Attributes:
+        language: of the speech to generate.
+        text: "own" (what the clip says) or "translation".
+        clips: at most this many, None takes all.
+        voice_of: "same_speaker", "target" (the recording of the clip itself) or "other_speaker".
+    """
+
+    language: Language
+    text: Literal["own", "translation"]
+    clips: int | None = Field(default=None, ge=1)
+    voice_of: Literal["same_speaker", "target", "other_speaker"] = "same_speaker"
+
+
+class TaskJob(TaskSettings):
+    """A task to list; `seed` decides which reference each utterance gets, and which clips `clips` keeps."""
+
+    seed: int = Field(ge=0)
+
+
+def make_task(clips: Sequence[Clip], references: Sequence[Clip], job: TaskJob) -> list[Utterance]:
     """Return the utterances of a task, sorted by name.
 
     Args:
         clips: the videos.
         references: recordings of the voices.
-        language: of the speech to generate.
-        text: "own" (what the clip says) or "translation".
-        seed: decides which reference each utterance gets, by its name alone, and which clips `limit` keeps.
-        limit: at most this many clips.
-        voice_of: "same_speaker", "target" (the recording of the clip itself) or "other_speaker".
+        job: which of them, and in whose voice; references are chosen by seed and clip alone.
 
     Raises:
-        UserError: unknown `text` or `voice_of`, or no clip fits the task.
+        UserError: no clip fits the task.
     """
-    if text not in ("own", "translation"):
-        raise UserError(f"text of a task is {text!r}; choose own or translation")
-    if voice_of not in VOICES:
-        raise UserError(f"voice_of of a task is {voice_of!r}; choose one of {', '.join(VOICES)}")
+    language, text, seed, limit = job.language, job.text, job.seed, job.clips
     spoken = {clip.id: clip.text if text == "own" else clip.translation_text for clip in clips}
     fitting = [clip for clip in clips if spoken[clip.id] and (text == "translation" or clip.language == language)]
     if len(fitting) < len(clips):
@@ -86,7 +99,7 @@ def make_task(
     if limit is not None and limit < len(fitting):
         fitting = sorted(fitting, key=lambda clip: rng(seed, "clips", clip.id).random())[:limit]
     ordered = sorted(fitting, key=lambda clip: clip.id)
-    choose = {"target": choose_own, "other_speaker": choose_other_speaker}.get(voice_of, choose_reference)
+    choose = {"target": choose_own, "other_speaker": choose_other_speaker}.get(job.voice_of, choose_reference)
     return [_utterance(clip, spoken[clip.id], language, choose(clip, references, seed)) for clip in ordered]
 
 

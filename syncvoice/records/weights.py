@@ -1,147 +1,96 @@
 """One loader for every weight file: safetensors, plain torch files, and training checkpoints of unknown origin.
 
-Public training checkpoints hold sampler and optimiser objects of other code bases. They are read by a restricted
-unpickler which rebuilds tensors and plain containers and turns every other class or function into an inert
-placeholder: nothing of the file is imported or called, so a hostile file runs nothing.
+`open_weights` reads a file with its description (the JSON beside it) and checks the digest that this states;
+`Weights.into` loads it into a module, where every key and shape must agree.
 """
 
 import fnmatch
-import pickle
-import tarfile
-import zipfile
-from collections import Counter, OrderedDict
-from collections.abc import Iterable, Mapping
-from functools import cache
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from syncvoice.errors import UserError
-from syncvoice.files import atomic_path, read_json, write_json
+from syncvoice.files import atomic_path, read_json, sha256_of, write_json
+from syncvoice.records.restricted_pickle import load_torch
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    Module = TypeVar("Module", bound=nn.Module)
+
 STATE_KEYS = ("model", "state_dict", "model_state_dict", "net")  # where training checkpoints keep the weights
+NESTING = 2  # levels of such entries that are looked into
 WRAPPER_PREFIXES = ("module.",)  # left by data-parallel training
+EXPORTED = ("model.safetensors", "metadata.json")  # files of an exported recipe: weights and their description
 HALF_LIMIT = 6e4  # larger values do not fit float16
 LISTED = 8  # names in an error message
 
 
-class Placeholder:
-    """Stands for an object of a class that is not rebuilt; it accepts everything and does nothing.
+@dataclass(frozen=True)
+class Weights:
+    """What a weight file holds.
 
     Attributes:
-        origin: module and name of the class in the file.
+        path: the file.
+        state: names to tensors, floating-point ones as float32.
+        metadata: its description, {} without one.
     """
 
-    origin: ClassVar[tuple[str, str]] = ("", "")
+    path: Path
+    state: dict[str, "Tensor"]
+    metadata: dict[str, Any] = field(default_factory=dict)
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        """Ignore the arguments of the original class."""
+    @cached_property
+    def sha256(self) -> str:
+        """Digest of the file."""
+        return sha256_of(self.path)
 
-    def __new__(cls, *args: object, **kwargs: object) -> "Placeholder":
-        """Make an empty object whatever the arguments."""
-        return object.__new__(cls)
+    @property
+    def config(self) -> dict[str, Any]:
+        """Sizes of the network, as the description states them.
 
-    def __setstate__(self, state: object) -> None:
-        """Ignore the pickled attributes."""
+        Raises:
+            UserError: there is no description, or it states none.
+        """
+        if "config" not in self.metadata:
+            name = metadata_path(self.path).name
+            raise UserError(f"{self.path} has no {name} with the sizes (entry 'config') beside it; copy both together")
+        return dict(self.metadata["config"])
 
-    def __call__(self, *args: object, **kwargs: object) -> "Placeholder":
-        """Return the placeholder itself."""
-        return self
-
-    def __setitem__(self, key: object, value: object) -> None:
-        """Ignore an item of a container class."""
-
-    def append(self, value: object) -> None:
-        """Ignore an element of a list class."""
-
-    def extend(self, values: object) -> None:
-        """Ignore elements of a list class."""
-
-    def add(self, value: object) -> None:
-        """Ignore an element of a set class."""
+    def into(self, module: "Module", ignored: Iterable[str] = ()) -> "Module":
+        """Load the weights into a module and return it in evaluation mode; arguments and errors of `load_strict`."""
+        load_strict(module, self.state, self.path, ignored)
+        return module.eval()
 
 
-@cache
-def _allowed() -> dict[tuple[str, str], Any]:
-    """Classes and functions that the restricted unpickler may use: tensors, plain containers, nothing else."""
-    import torch
+def open_weights(path: Path | str, key: str | None = None) -> Weights:
+    """Open a weight file of any layout with its description.
 
-    allowed: dict[tuple[str, str], Any] = {
-        ("collections", "OrderedDict"): OrderedDict,
-        ("torch._utils", "_rebuild_tensor"): torch._utils._rebuild_tensor,
-        ("torch._utils", "_rebuild_tensor_v2"): torch._utils._rebuild_tensor_v2,
-        ("torch._utils", "_rebuild_parameter"): torch._utils._rebuild_parameter,
-        ("torch", "Size"): torch.Size,
-        ("torch", "device"): torch.device,
-    }
-    for module in ("builtins", "__builtin__"):
-        for kind in (set, frozenset, list, dict, tuple, int, float, str, bool, complex, bytearray, slice):
-            allowed[module, kind.__name__] = kind
-    for name in dir(torch):
-        if isinstance(getattr(torch, name), torch.dtype):
-            allowed["torch", name] = getattr(torch, name)
-        elif name.endswith("Storage") and isinstance(getattr(torch, name), type):
-            allowed["torch", name] = getattr(torch, name)
-    allowed["torch.storage", "UntypedStorage"] = torch.UntypedStorage
-    return allowed
+    Args:
+        path: safetensors or torch file.
+        key: entry that holds the weights, dots between nested ones; None looks in the usual places.
 
-
-class RestrictedUnpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]  # the one in C has no opcode table
-    """Unpickler that never imports anything named by the file and sets no attribute of any object."""
-
-    stack: list[Any]
-
-    def load_build(self) -> None:
-        """Drop the attributes of an object: a file could set those of torch's own functions and classes."""
-        self.stack.pop()
-
-    dispatch: ClassVar[dict[int, Any]] = {
-        **pickle._Unpickler.dispatch,  # type: ignore[attr-defined]
-        pickle.BUILD[0]: load_build,
-    }
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Return an allowed class, or a fresh placeholder class that carries only the name."""
-        found = _allowed().get((module, name))
-        return found if found is not None else type(f"Placeholder_{name}", (Placeholder,), {"origin": (module, name)})
-
-
-def _restricted_load(file: Any, **options: Any) -> Any:
-    """Unpickle one object; same call as `pickle.load`."""
-    return RestrictedUnpickler(file, **options).load()
-
-
-def _load_torch(path: Path) -> Any:
-    """Read a torch file, first by torch's own safe loader, then by the restricted unpickler."""
-    import torch
-
-    if tarfile.is_tarfile(path):  # written before 2018; its reader would also unpack files to disk
-        raise UserError(f"{path} is a torch file of the old tar kind; save its weights anew with a current torch")
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError):
-        pass  # objects beyond tensors and containers
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            if any(name.endswith("/constants.pkl") for name in archive.namelist()):
-                raise UserError(f"{path} is a TorchScript program, not weights; export its state dict with safetensors")
-    # torch.load subclasses the Unpickler of this stand-in for the pickle module, so find_class above decides
-    restricted = SimpleNamespace(Unpickler=RestrictedUnpickler, load=_restricted_load, __name__="restricted")
-    return torch.load(path, map_location="cpu", weights_only=False, pickle_module=restricted)
+    Raises:
+        UserError: the file is missing, unreadable or not the one that its description states, or holds no weights.
+    """
+    path = Path(path)
+    content = read_checkpoint(path)
+    return Weights(path, state_of(content, path, key), read_metadata(path, missing_ok=True))
 
 
 def read_checkpoint(path: Path | str) -> Any:
     """Read everything a weight file holds, on the CPU; foreign objects become `Placeholder`.
 
     Raises:
-        UserError: the file is missing or neither safetensors nor a torch file.
+        UserError: the file is missing, neither safetensors nor a torch file, or not the one its description states.
     """
     path = Path(path)
     if not path.is_file():
         raise UserError(f"weights {path} do not exist; fetch them or make them with `syncvoice pretrain`")
+    _check_digest(path)
     if path.suffix == ".safetensors":
         import safetensors
         from safetensors.torch import load_file
@@ -151,7 +100,7 @@ def read_checkpoint(path: Path | str) -> Any:
         except safetensors.SafetensorError as error:
             raise UserError(f"{path} is no readable safetensors file ({error}); fetch or make it again") from error
     try:
-        return _load_torch(path)
+        return load_torch(path)
     except UserError:
         raise
     except Exception as error:  # a broken or hostile file can raise anything
@@ -170,7 +119,7 @@ def read_state_dict(path: Path | str, key: str | None = None) -> dict[str, "Tens
 
     Args:
         path: safetensors or torch file.
-        key: entry of the checkpoint that holds the weights; None looks in the usual places.
+        key: entry of the checkpoint that holds the weights, dots between nested ones; None looks in the usual places.
 
     Raises:
         UserError: the file holds no state dict there.
@@ -180,13 +129,28 @@ def read_state_dict(path: Path | str, key: str | None = None) -> dict[str, "Tens
 
 def state_of(content: Any, source: Path | str, key: str | None = None) -> dict[str, "Tensor"]:
     """Return the state dict inside the content of a weight file; arguments and errors of `read_state_dict`."""
-    places = [content.get(k) for k in ([key] if key else STATE_KEYS)] if isinstance(content, Mapping) else []
-    candidates = places if key else [content, *places]
+    candidates = _usual_places(content) if key is None else iter([_entry(content, key)])
     state = next((value for value in candidates if is_state(value)), None)
     if state is None:
         found = sorted(map(str, content)) if isinstance(content, Mapping) else type(content).__name__
         raise UserError(f"{source} holds no state dict under {key or STATE_KEYS}; found {found}")
     return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in _stripped(state).items()}
+
+
+def _usual_places(content: Any, nesting: int = NESTING) -> Iterator[Any]:
+    """Yield the content of a file and what stands in it under `STATE_KEYS`, the outer ones first."""
+    yield content
+    if isinstance(content, Mapping) and nesting:
+        for key in STATE_KEYS:
+            yield from _usual_places(content.get(key), nesting - 1)
+
+
+def _entry(content: Any, key: str) -> Any:
+    """Return an entry of a mapping, or of one nested in it; None without."""
+    if not isinstance(content, Mapping) or key in content or "." not in key:
+        return content.get(key) if isinstance(content, Mapping) else None
+    outer, _, inner = key.partition(".")
+    return _entry(content.get(outer), inner)
 
 
 def _stripped(state: Mapping[str, "Tensor"]) -> dict[str, "Tensor"]:
@@ -288,8 +252,26 @@ def save_weights(path: Path | str, state: Mapping[str, "Tensor"], half: bool = T
 
 
 def metadata_path(path: Path | str) -> Path:
-    """Path of the JSON file that belongs to a weight file (same name, suffix .json)."""
-    return Path(path).with_suffix(".json")
+    """Path of the JSON file that describes a weight file: same name, suffix .json, or metadata.json of a recipe."""
+    path = Path(path)
+    exported = path.with_name(EXPORTED[1])
+    return exported if path.name == EXPORTED[0] and exported.is_file() else path.with_suffix(".json")
+
+
+def _check_digest(path: Path) -> None:
+    """Compare a weight file with the digest in its description, if it has one.
+
+    Raises:
+        UserError: they differ.
+    """
+    beside = metadata_path(path)
+    described = read_json(beside) if beside.is_file() else None
+    stated = described.get("weights_sha256") if isinstance(described, Mapping) else None
+    if stated and stated != sha256_of(path):
+        raise UserError(
+            f"weights {path} are not the ones that {beside.name} beside them describes (sha256 {sha256_of(path)[:12]}, "
+            f"expected {stated[:12]}): the file is damaged or was replaced; restore it or make both again"
+        )
 
 
 def write_metadata(path: Path | str, metadata: Mapping[str, Any]) -> None:

@@ -15,7 +15,8 @@ from syncvoice.audio import read_wav
 from syncvoice.clocks import SCORER_SAMPLE_RATE
 from syncvoice.errors import UserError
 from syncvoice.records.clips import Clip
-from syncvoice.text.alignment import SILENCE, align_clip, phones_of_text, spoken_text, word_times
+from syncvoice.text.alignment import SILENCE, align_clip, phones_of_text, word_times
+from syncvoice.text.grid_grammar import spoken_text
 
 COLUMNS = (
     "recogniser", "edge", "clips", "clips_failed", "words", "mean_abs_ms", "median_abs_ms", "p90_abs_ms",

@@ -18,8 +18,9 @@ import numpy as np
 
 from syncvoice.errors import UserError
 from syncvoice.reporting import statistics, tables
+from syncvoice.reporting.columns import Column, Columns
 from syncvoice.reporting.render import SIGNIFICANCE
-from syncvoice.reporting.scores import SCORE_COLUMNS, Scores, metric_info, select
+from syncvoice.reporting.scores import SCORE_COLUMNS, Scores, select
 from syncvoice.reporting.settings import Bootstrap, Row
 
 if TYPE_CHECKING:
@@ -126,6 +127,7 @@ def _read(path: Path) -> "pd.DataFrame":
 
 def compare(
     rows: Sequence[Scored],
+    columns: Columns,
     *,
     baseline: str | None = None,
     all_pairs: bool = False,
@@ -136,6 +138,7 @@ def compare(
 
     Args:
         rows: rows with their scores.
+        columns: what is known of the metrics.
         baseline: row that the others are compared with (None: the first).
         all_pairs: compare every row with every earlier one instead.
         metrics: only these (none: every metric that two rows share).
@@ -161,21 +164,22 @@ def compare(
     lines = []
     for metric in metrics or names:
         for base, row in pairs:
-            line = _compare_pair(base, row, metric, bootstrap)
+            line = _compare_pair(base, row, columns[metric], bootstrap)
             if line is not None:
                 lines.append(line)
     if not lines:
         raise UserError(f"no two rows share a metric and a clip; found the metrics {', '.join(names)}")
-    return corrected(pd.DataFrame(lines, columns=list(COLUMNS)))
+    return corrected(pd.DataFrame(lines, columns=list(COLUMNS)), columns)
 
 
-def _compare_pair(base: Scored, row: Scored, metric: str, bootstrap: Bootstrap) -> dict[str, object] | None:
+def _compare_pair(base: Scored, row: Scored, column: Column, bootstrap: Bootstrap) -> dict[str, object] | None:
     """Compare two rows on one metric over the clips that both hold."""
+    metric = column.id
     ids = [set(side.frame.loc[side.frame["metric"] == metric, "utterance"]) for side in (base, row)]
     shared = sorted(ids[0] & ids[1])
     if not shared:
         return None
-    one, other = (_scores(side, metric, shared) for side in (base, row))
+    one, other = (_scores(side, column, shared) for side in (base, row))
     everybody = np.ones(len(shared), dtype=bool)
     keys = (metric, row.name, base.name)
     difference = tables.paired_difference(other, one, everybody, bootstrap, keys)
@@ -199,16 +203,16 @@ def _compare_pair(base: Scored, row: Scored, metric: str, bootstrap: Bootstrap) 
     }
 
 
-def _scores(row: Scored, metric: str, shared: Sequence[str]) -> Scores:
+def _scores(row: Scored, column: Column, shared: Sequence[str]) -> Scores:
     """Scores of a row on the shared clips; a failed clip without counts has one word."""
     import pandas as pd
 
     task = pd.DataFrame({"utterance": list(shared), "text": "", "language": "en"})
     frame = row.frame[row.frame["utterance"].isin(set(shared))]
-    return select(frame, task, Row(row.name, row.name), metric)
+    return select(frame, task, Row(experiment=row.name), column)
 
 
-def corrected(frame: "pd.DataFrame") -> "pd.DataFrame":
+def corrected(frame: "pd.DataFrame", columns: Columns) -> "pd.DataFrame":
     """Fill in Holm's p-values, verdicts and detectable differences; `detectable` holds per-clip deviations before."""
     p_values = frame["p_value"].to_numpy(dtype=np.float64)
     family = max(1, int((~np.isnan(p_values)).sum()))
@@ -216,22 +220,22 @@ def corrected(frame: "pd.DataFrame") -> "pd.DataFrame":
         statistics.minimum_detectable_difference(deviation, int(n), alpha=SIGNIFICANCE / family, power=POWER)
         for deviation, n in zip(frame["detectable"], frame["n_paired"], strict=True)
     ]
-    return judged(frame.assign(p_holm=statistics.holm(p_values), detectable=detectable))
+    return judged(frame.assign(p_holm=statistics.holm(p_values), detectable=detectable), columns)
 
 
-def judged(frame: "pd.DataFrame") -> "pd.DataFrame":
+def judged(frame: "pd.DataFrame", columns: Columns) -> "pd.DataFrame":
     """Fill in which differences survive the correction and which side is better."""
     survives = [bool(p < SIGNIFICANCE) for p in frame["p_holm"]]
-    better = [_better(line) for line in frame.to_dict("records")]
+    better = [_better(line, columns) for line in frame.to_dict("records")]
     return frame.assign(
         survives=["yes" if value else "no" for value in survives],
         better=[side if value else "" for side, value in zip(better, survives, strict=True)],
     )
 
 
-def _better(line: Mapping[str, Any]) -> str:
+def _better(line: Mapping[str, Any], columns: Columns) -> str:
     """Name the better side of a difference; "" where the metric has no direction or both are equal."""
-    direction = metric_info(line["metric"]).direction
+    direction = columns[line["metric"]].direction
     if direction == "zero":
         gain = abs(line["baseline_mean"]) - abs(line["mean"])
     else:
@@ -239,11 +243,12 @@ def _better(line: Mapping[str, Any]) -> str:
     return "" if not gain or np.isnan(gain) else str(line["row"] if gain > 0 else line["baseline"])
 
 
-def read_tables(path: Path, group: str = "all", metrics: Sequence[str] = ()) -> "pd.DataFrame":
+def read_tables(path: Path, columns: Columns, group: str = "all", metrics: Sequence[str] = ()) -> "pd.DataFrame":
     """Read the comparisons of a table, or of every table of a folder; each table is corrected by itself.
 
     Args:
         path: CSV file of a table, or a study's folder of tables.
+        columns: what is known of the metrics.
         group: all, seen or unseen.
         metrics: only these (none: all).
 
@@ -263,7 +268,7 @@ def read_tables(path: Path, group: str = "all", metrics: Sequence[str] = ()) -> 
         lines += [_table_line(file.stem, line, means) for line in chosen.to_dict("records")]
     if not lines:
         raise UserError(f"{path}: no table compares rows in group {group}; a table needs a baseline")
-    return judged(pd.DataFrame(lines, columns=list(COLUMNS)))
+    return judged(pd.DataFrame(lines, columns=list(COLUMNS)), columns)
 
 
 def _table_line(table: str, line: Mapping[Any, Any], means: "pd.Series") -> dict[str, object]:
@@ -287,24 +292,30 @@ def _table_line(table: str, line: Mapping[Any, Any], means: "pd.Series") -> dict
     }
 
 
-def text(frame: "pd.DataFrame", resamples: int | None) -> str:
+def text(frame: "pd.DataFrame", columns: Columns, resamples: int | None) -> str:
     """Return a comparison for people.
 
     Args:
         frame: as `compare` or `read_tables` make it.
+        columns: what is known of the metrics.
         resamples: of the tests, None if not known (finished tables).
     """
     parts = []
     for name, part in frame.groupby("table", sort=False):
-        parts.append((f"Table {name}\n" if name else "") + _grid(part) + "\n" + "\n".join(_sentences(part, resamples)))
+        parts.append(
+            (f"Table {name}\n" if name else "")
+            + _grid(part, columns)
+            + "\n"
+            + "\n".join(_sentences(part, columns, resamples))
+        )
     return "\n\n".join(parts) + "\n"
 
 
-def _grid(frame: "pd.DataFrame") -> str:
+def _grid(frame: "pd.DataFrame", columns: Columns) -> str:
     head = "metric,row,value,baseline,value,difference (interval),clips,p (Holm),,detectable".split(",")
     lines = [head]
     for line in frame.itertuples():
-        info = metric_info(line.metric)
+        info = columns[line.metric]
         interval = f"{info.text(line.diff_low, signed=True)} to {info.text(line.diff_high, signed=True)}"
         left_out = f" (−{line.n_left_out})" if line.n_left_out else ""
         lines.append(
@@ -321,19 +332,19 @@ def _grid(frame: "pd.DataFrame") -> str:
                 info.text(line.detectable),
             ]
         )
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(head))]
     padded = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
     return "\n".join([padded[0], "-" * max(map(len, padded)), *padded[1:]])
 
 
-def _sentences(frame: "pd.DataFrame", resamples: int | None) -> list[str]:
+def _sentences(frame: "pd.DataFrame", columns: Columns, resamples: int | None) -> list[str]:
     """Say what survives, what could have been found, and what was left out."""
     found = frame[frame["survives"] == "yes"]
     family = int(frame["p_value"].notna().sum())
     scope = "" if resamples else " over all rows and metrics of the table"
     lines = [f"† {len(found)} of {family} differences survive Holm's correction at {SIGNIFICANCE:g}{scope}."]
     for line in found.itertuples():
-        info = metric_info(line.metric)
+        info = columns[line.metric]
         verdict = f"{line.better} is better" if line.better else "they differ"
         size = f"{info.text(line.difference, signed=True)}{f' {info.unit}' if info.unit else ''}"
         lines.append(f"  {info.label}: {line.row} against {line.baseline}: {verdict}, {size}")

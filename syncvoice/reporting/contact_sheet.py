@@ -16,10 +16,10 @@ import numpy as np
 from syncvoice import clocks
 from syncvoice.errors import UserError
 from syncvoice.files import atomic_path
-from syncvoice.minidub.face_mesh import FACE_OVAL, LOWER_INNER, LOWER_OUTER, UPPER_INNER, UPPER_OUTER
 from syncvoice.records.clips import Clip, Excluded
 from syncvoice.reporting import style
-from syncvoice.reporting.spectrogram import draw_lips, draw_mel, lip_opening
+from syncvoice.reporting.mel_picture import draw_lips, draw_mel, lip_opening
+from syncvoice.video.mesh_points import FACE_OVAL, LOWER_INNER, LOWER_OUTER, UPPER_INNER, UPPER_OUTER
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -17,8 +17,9 @@ import numpy as np
 
 from syncvoice import clocks
 from syncvoice.errors import UserError
-from syncvoice.reporting.scores import metric_info, read_scores, read_task, select
-from syncvoice.reporting.settings import GallerySettings, GalleryTask, Row
+from syncvoice.reporting.columns import Columns
+from syncvoice.reporting.scores import read_scores, read_task, select
+from syncvoice.reporting.settings import GalleryJob, GallerySection, Row
 from syncvoice.reporting.style import FONT
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ SYNTHETIC_DATASETS = ("minidub",)
 class Section:
     """One task on the page: its settings, the chosen lines of the task, and the texts of all metric values."""
 
-    settings: GalleryTask
+    settings: GallerySection
+    columns: Columns
     lines: list[dict[str, str]]
     values: dict[tuple[str, str, str], str]  # (row key, metric, utterance) -> text
     left_out: int = 0
@@ -81,7 +83,7 @@ def video_path(study_root: Path, row: Row, task: str, utterance: str) -> Path:
     return study_root / "videos" / row.experiment / task / row.point / f"{utterance}.mp4"
 
 
-def _section(settings: GalleryTask, study_root: Path) -> Section:
+def _section(settings: GallerySection, columns: Columns, study_root: Path) -> Section:
     """Choose the clips of a task and collect the values under them.
 
     Raises:
@@ -106,18 +108,20 @@ def _section(settings: GalleryTask, study_root: Path) -> Section:
             f"gallery: no row of task {settings.task} has a video (for example in {folder}); run the rule mux"
         )
     lines = [line for line in task.to_dict("records") if line["utterance"] in wanted]
-    return Section(settings, lines, _values(settings, task, study_root))
+    return Section(settings, columns, lines, _values(settings, columns, task, study_root))
 
 
-def _values(settings: GalleryTask, task: "pd.DataFrame", study_root: Path) -> dict[tuple[str, str, str], str]:
+def _values(
+    settings: GallerySection, columns: Columns, task: "pd.DataFrame", study_root: Path
+) -> dict[tuple[str, str, str], str]:
     values = {}
     for row in settings.rows if settings.metrics else ():
         scores = read_scores(study_root / "metrics", row.experiment, settings.task)
         for metric in settings.metrics:
             if metric not in set(scores["metric"]):
                 continue  # a row without this score shows a dash
-            info = metric_info(metric)
-            chosen = select(scores, task, row, metric)
+            info = columns[metric]
+            chosen = select(scores, task, row, info)
             for utterance, value, status in zip(task["utterance"], chosen.value, chosen.status, strict=True):
                 unit = f" {info.unit}" if info.unit and not np.isnan(value) else ""
                 text = {"failed": "failed", "not_applicable": "n/a"}.get(status, info.text(value) + unit)
@@ -125,14 +129,14 @@ def _values(settings: GalleryTask, task: "pd.DataFrame", study_root: Path) -> di
     return values
 
 
-def build_page(settings: GallerySettings, study_root: Path | str) -> str:
+def build_page(settings: GalleryJob, study_root: Path | str) -> str:
     """Return the page as HTML; clips are left out from the end (and the page says so) if it would grow too large.
 
     Raises:
         UserError: a task has no video, or one clip alone exceeds the limit.
     """
     study_root = Path(study_root)
-    sections = [_section(task, study_root) for task in settings.tasks]
+    sections = [_section(task, settings.column, study_root) for task in settings.tasks]
     page = _page(settings, sections, study_root)
     while len(page.encode()) > settings.max_megabytes * 1e6:
         longest = max(range(len(sections)), key=lambda index: len(sections[index].lines))
@@ -163,18 +167,18 @@ def page_head(title: str, style: str) -> str:
 """
 
 
-def _page(settings: GallerySettings, sections: list[Section], study_root: Path) -> str:
+def _page(settings: GalleryJob, sections: list[Section], study_root: Path) -> str:
     style = (ASSETS / "gallery.css").read_text(encoding="utf-8")
     script = (ASSETS / "gallery.js").read_text(encoding="utf-8")
     body = "\n".join(_section_html(section, study_root) for section in sections)
-    links = " ".join(f'<a href="#{escape(s.settings.task)}">{escape(s.settings.title)}</a>' for s in sections)
+    links = " ".join(f'<a href="#{escape(s.settings.task)}">{escape(s.settings.heading)}</a>' for s in sections)
     font = embedded_font("".join(line["text"] for section in sections for line in section.lines))
     study = f"Study {escape(settings.study)}. " if settings.study else ""
     source = f"url(data:font/woff;base64,{font})"
     face = f'@font-face {{ font-family: "SyncVoice Sans"; unicode-range: U+2E80-FFFF; src: {source}; }}\n'
-    return f"""{page_head(settings.title, face + style)}<body>
+    return f"""{page_head(settings.heading, face + style)}<body>
 <header>
-<h1>{escape(settings.title)}</h1>
+<h1>{escape(settings.heading)}</h1>
 <p class="soft">{study}The same clips for every row. Clips were chosen by name, not by score: voices seen and unseen in
 training in turn.</p>
 <p class="notice"><strong>Synthetic speech.</strong> {RESPONSIBLE_USE}</p>
@@ -196,13 +200,16 @@ clip, <kbd>A</kbd> all rows of the clip in turn, <kbd>Esc</kbd> stop.</p>
 
 def _section_html(section: Section, study_root: Path) -> str:
     task = section.settings
-    notes = [f"{escape(info.title)}{f' {info.arrow}' if info.arrow else ''}" for info in map(metric_info, task.metrics)]
+    notes = [
+        f"{escape(info.title)}{f' {info.arrow}' if info.arrow else ''}"
+        for info in map(section.columns.__getitem__, task.metrics)
+    ]
     text = f"Values: {'; '.join(notes)}. " if notes else ""
     if section.left_out:
         text += f"{section.left_out} more clips were left out to keep this page small."
     clips = "\n".join(_clip_html(section, number, line, study_root) for number, line in enumerate(section.lines, 1))
     return f"""<section id="{escape(task.task)}">
-<h2>{escape(task.title)}</h2>
+<h2>{escape(task.heading)}</h2>
 <p class="soft">{text}</p>
 {clips}
 </section>"""
@@ -237,7 +244,7 @@ def _row_html(section: Section, row: Row, line: dict[str, str], study_root: Path
         video = '<div class="missing">No video: this row has no speech for this clip.</div>'
     values = []
     for metric in section.settings.metrics:
-        info = metric_info(metric)
+        info = section.columns[metric]
         text = section.values.get((row.key, metric, utterance), "–")
         values.append(
             f'<dt title="{escape(info.title)}">{escape(f"{info.label} {info.arrow}")}</dt><dd>{escape(text)}</dd>'
@@ -245,7 +252,7 @@ def _row_html(section: Section, row: Row, line: dict[str, str], study_root: Path
     return f"""<figure>
 {video}
 <figcaption><strong>{escape(row.key)}</strong> {_label(row, line)}
-<span class="what">{escape(row.caption)}</span>
+<span class="what">{escape(row.what)}</span>
 <dl>{"".join(values)}</dl></figcaption>
 </figure>"""
 

@@ -24,9 +24,9 @@ import numpy as np
 from syncvoice.audio import read_wav, resample
 from syncvoice.clocks import SAMPLE_RATE
 from syncvoice.errors import UserError
-from syncvoice.files import read_json
 from syncvoice.reporting.gallery import ASSETS, choose_clips, page_head
 from syncvoice.reporting.scores import read_task
+from syncvoice.reporting.settings import ListeningTestJob
 from syncvoice.seeding import rng
 
 FORMAT = "syncvoice listening test 1"
@@ -37,24 +37,6 @@ CHECK_TEXTS = {
 }
 NUMBERS = {"en": ("one", "two", "three", "four", "five"), "zh": ("一", "二", "三", "四", "五")}
 ESPEAK_HZ = 22_050
-
-
-@dataclass(frozen=True)
-class TestSettings:
-    """Settings of a listening test; see `read_settings`."""
-
-    __test__ = False  # not a test of pytest
-
-    title: str
-    study: str
-    task: str
-    rows: dict[str, str]  # experiment -> caption
-    baseline: str | None
-    clips: int
-    pairs: tuple[tuple[str, str], ...]
-    checks: int
-    seed: int
-    max_megabytes: float
 
 
 @dataclass(frozen=True)
@@ -80,41 +62,6 @@ class Item:
     expected: int | None = None
 
 
-def read_settings(path: Path | str) -> TestSettings:
-    """Read the settings: a JSON file with `task`, `rows` and, optionally, the other fields of `TestSettings`.
-
-    Raises:
-        UserError: a key is missing or unknown, or a pair names a row that is not judged.
-    """
-    raw = read_json(path)
-    optional = {"name", "title", "study", "baseline", "clips", "pairs", "checks", "seed", "max_megabytes"}
-    if not isinstance(raw, dict) or not {"task", "rows"} <= set(raw) <= {"task", "rows"} | optional:
-        known = ", ".join(sorted({"task", "rows"} | optional))
-        found = ", ".join(sorted(raw)) if isinstance(raw, dict) else type(raw).__name__
-        raise UserError(f"{path}: a listening test needs task and rows; found {found}; the keys are {known}")
-    rows = {
-        row if isinstance(row, str) else row["experiment"]: row if isinstance(row, str) else row.get("caption", "")
-        for row in raw["rows"]
-    }
-    pairs = tuple((str(first), str(second)) for first, second in raw.get("pairs") or ())
-    baseline = raw.get("baseline")
-    for name in (*(name for pair in pairs for name in pair), *([baseline] if baseline else [])):
-        if name not in rows:
-            raise UserError(f"{path}: {name} is no row of the listening test; rows: {', '.join(rows)}")
-    return TestSettings(
-        title=raw.get("title") or "Listening test",
-        study=raw.get("study") or "",
-        task=raw["task"],
-        rows=rows,
-        baseline=baseline,
-        clips=int(raw.get("clips", 8)),
-        pairs=pairs,
-        checks=int(raw.get("checks", 3)),
-        seed=int(raw.get("seed", 1)),
-        max_megabytes=float(raw.get("max_megabytes", 40)),
-    )
-
-
 class _Sounds:
     """The page's sounds by opaque name; the same sound stands there once."""
 
@@ -137,7 +84,7 @@ class _Sounds:
 
 
 def make_test(
-    settings: TestSettings, study_root: Path | str, references: Mapping[str, Path]
+    settings: ListeningTestJob, study_root: Path | str, references: Mapping[str, Path]
 ) -> tuple[str, dict[str, Any]]:
     """Make the page and its plan.
 
@@ -154,12 +101,13 @@ def make_test(
     """
     root = Path(study_root)
     task = read_task(root / "tasks" / f"{settings.task}.csv")
-    speech = {row: _speech(root / "speech" / row / settings.task) for row in settings.rows}
+    rows = [row.experiment for row in settings.rows]
+    speech = {row: _speech(root / "speech" / row / settings.task) for row in rows}
     complete = task["utterance"].isin(set.intersection(*(set(files) for files in speech.values())))
     complete &= task["reference"].isin(set(references))
     if not complete.any():
         raise UserError(
-            f"listening test: no clip of task {settings.task} has speech in every row ({', '.join(settings.rows)}) and "
+            f"listening test: no clip of task {settings.task} has speech in every row ({', '.join(rows)}) and "
             "a reference recording; generate them, or name fewer rows"
         )
     chosen = choose_clips(task[complete], settings.clips, settings.task)
@@ -173,7 +121,7 @@ def make_test(
         "format": FORMAT,
         "test": test_id,
         "task": settings.task,
-        "rows": settings.rows,
+        "rows": {row.experiment: row.caption for row in settings.rows},
         "baseline": settings.baseline,
         "clips": chosen,
         "items": [item.__dict__ for item in items],
@@ -199,14 +147,14 @@ def _speech(folder: Path) -> dict[str, Path]:
     return {name: path for name, path in made.items() if path.is_file()}
 
 
-def _name(settings: TestSettings, *keys: object) -> str:
+def _name(settings: ListeningTestJob, *keys: object) -> str:
     """Opaque name of an item."""
     text = "\x1f".join(map(str, (settings.seed, settings.task, *keys)))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _rated(
-    settings: TestSettings,
+    settings: ListeningTestJob,
     clips: Sequence[str],
     speech: Mapping[str, Mapping[str, Path]],
     references: Mapping[str, Path],
@@ -216,7 +164,7 @@ def _rated(
     items = []
     for clip in clips:
         reference = sounds.add_wave(read_wav(references[clip], SAMPLE_RATE)[0])
-        for row in settings.rows:
+        for row in (row.experiment for row in settings.rows):
             sound = sounds.add_wave(read_wav(speech[row][clip], SAMPLE_RATE)[0])
             for kind, heard in (("naturalness", (sound,)), ("similarity", (reference, sound))):
                 items.append(Item(_name(settings, kind, row, clip), kind, row, "", clip, heard))
@@ -224,7 +172,7 @@ def _rated(
 
 
 def _pairs(
-    settings: TestSettings,
+    settings: ListeningTestJob,
     clips: Sequence[str],
     speech: Mapping[str, Mapping[str, Path]],
     root: Path,
@@ -246,7 +194,7 @@ def _pairs(
     return items
 
 
-def _checks(settings: TestSettings, language: str, sounds: _Sounds) -> list[Item]:
+def _checks(settings: ListeningTestJob, language: str, sounds: _Sounds) -> list[Item]:
     """Items whose right answer is spoken; the answers differ from check to check as far as they can."""
     from syncvoice.text import espeak
 
@@ -261,7 +209,7 @@ def _checks(settings: TestSettings, language: str, sounds: _Sounds) -> list[Item
     return items
 
 
-def _page(settings: TestSettings, test_id: str, items: Sequence[Item], sounds: _Sounds) -> str:
+def _page(settings: ListeningTestJob, test_id: str, items: Sequence[Item], sounds: _Sounds) -> str:
     """Return the page as HTML; neither rows nor right answers stand in it."""
     content = {
         "format": FORMAT,
@@ -274,14 +222,14 @@ def _page(settings: TestSettings, test_id: str, items: Sequence[Item], sounds: _
     style = (ASSETS / "listening_test.css").read_text(encoding="utf-8")
     script = (ASSETS / "listening_test.js").read_text(encoding="utf-8")
     minutes = max(1, round(len(items) * 12 / 60))  # a clip of 3 s, heard and judged, takes about 12 s (our guess)
-    return f"""{page_head(settings.title, style)}<body>
+    return f"""{page_head(settings.heading, style)}<body>
 <header class="bar" id="bar" hidden><div>
 <div class="line"><strong id="part"></strong><span id="count"></span></div>
 <progress id="progress" value="0" max="1" aria-label="Progress"></progress>
 </div></header>
 <main>
 <form class="card" id="intro">
-<h1>{escape(settings.title)}</h1>
+<h1>{escape(settings.heading)}</h1>
 <p>You will hear short pieces of speech and say how you find them: {len(items)} items, about {minutes} minutes.</p>
 <ul>
 <li>Please use headphones in a quiet place.</li>

@@ -4,7 +4,7 @@ It answers two questions about an embedded corpus: do the features carry the tim
 prosody coupling really hide prosody from the face? Targets per video frame (25 fps):
 
     energy    mean log mel of the frame
-    opening   mouth opening that the phone times imply (syncvoice.minidub.articulation)
+    opening   mouth opening that the phone times imply (syncvoice.text.articulation)
     phone     phone class at the frame's centre
 
 Energy and opening are scored by R², phone by accuracy; the chance level is the best constant guess. Our choice.
@@ -17,8 +17,8 @@ import numpy as np
 
 from syncvoice import clocks
 from syncvoice.errors import UserError
-from syncvoice.minidub.articulation import articulation
 from syncvoice.records.clips import Clip
+from syncvoice.text.articulation import articulation
 from syncvoice.text.phones import PHONE_CLASSES, phone_class
 
 COLUMNS = ("split", "features", "target", "measure", "value", "chance", "n_frames")

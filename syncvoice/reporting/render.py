@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from syncvoice.reporting.scores import MetricInfo, metric_info
-from syncvoice.reporting.settings import TableSettings
+from syncvoice.reporting.columns import Column
+from syncvoice.reporting.settings import TableJob
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +49,7 @@ def escape_latex(text: str) -> str:
 
 
 def blocks(
-    settings: TableSettings, table: "pd.DataFrame", directions: "pd.DataFrame", check: dict[str, Any] | None = None
+    settings: TableJob, table: "pd.DataFrame", directions: "pd.DataFrame", check: dict[str, Any] | None = None
 ) -> list[Block]:
     """Return the parts of a rendered table, in order.
 
@@ -59,7 +59,7 @@ def blocks(
         directions: the paper's directions and ours.
         check: contents of `metrics/syncnet_check.json`, shown if the table holds a score of the mini SyncNet.
     """
-    infos = [metric_info(metric) for metric in settings.metrics]
+    infos = settings.columns
     groups = [group for group in settings.groups if (table["group"] == group).any()]
     cells = {(line.experiment, line.group, line.metric): line for line in table.itertuples()}
     result = []
@@ -74,7 +74,7 @@ def blocks(
     if settings.baseline:
         result += [_differences(settings, table, infos, cells, group) for group in groups]
     if len(directions):
-        result.append(_direction_block(directions))
+        result.append(_direction_block(settings, directions))
     result.append(Block("Notes", notes=_notes(settings, table, infos, check)))
     return result
 
@@ -86,7 +86,7 @@ def _clips(table: "pd.DataFrame", group: str) -> str:
     return f"{number} clip{'s' * (number != 1)}" + (f" of {everything}" if number != everything else "")
 
 
-def _value(info: MetricInfo, line: Any) -> str:
+def _value(info: Column, line: Any) -> str:
     """Return a cell: value, interval, counts when not every clip was scored, the paper's value where comparable."""
     if not line.n_expected:
         return "n/a"
@@ -106,7 +106,7 @@ def _rows(table: "pd.DataFrame") -> list[tuple[str, str]]:
 
 
 def _differences(
-    settings: TableSettings, table: "pd.DataFrame", infos: list[MetricInfo], cells: dict[Any, Any], group: str
+    settings: TableJob, table: "pd.DataFrame", infos: Sequence[Column], cells: dict[Any, Any], group: str
 ) -> Block:
     lines = []
     for experiment, _ in _rows(table):
@@ -116,7 +116,7 @@ def _differences(
     return Block(title, ["Row", *(info.heading for info in infos)], lines)
 
 
-def _difference(info: MetricInfo, line: Any) -> str:
+def _difference(info: Column, line: Any) -> str:
     if math.isnan(line.diff_vs_baseline):
         return "–"
     text = info.text(line.diff_vs_baseline, signed=True)
@@ -126,13 +126,13 @@ def _difference(info: MetricInfo, line: Any) -> str:
     return text + " †" * (line.p_holm < SIGNIFICANCE)
 
 
-def _direction_block(directions: "pd.DataFrame") -> Block:
+def _direction_block(settings: TableJob, directions: "pd.DataFrame") -> Block:
     head = ["The paper's direction", "measure here", "ours", "agrees", "every step beyond chance", "source"]
     lines = []
     for line in directions.itertuples():
         statement = line.statement or line.order
         source = line.source + ("" if line.verified == "yes" else " (not verified)")
-        measure = metric_info(line.metric).label
+        measure = settings.column[line.metric].label
         lines.append([statement, measure, line.ours, line.agrees, line.every_step_clear, source])
     notes = (
         "Directions only: data, scorer or metric differ from the paper's, so its numbers do not stand beside ours."
@@ -142,7 +142,7 @@ def _direction_block(directions: "pd.DataFrame") -> Block:
 
 
 def _notes(
-    settings: TableSettings, table: "pd.DataFrame", infos: list[MetricInfo], check: dict[str, Any] | None
+    settings: TableJob, table: "pd.DataFrame", infos: Sequence[Column], check: dict[str, Any] | None
 ) -> list[str]:
     percent = f"{settings.bootstrap.confidence * 100:g}"
     notes = [
@@ -170,7 +170,7 @@ def _notes(
     return notes + list(settings.notes)
 
 
-def _detectable(table: "pd.DataFrame", infos: list[MetricInfo]) -> str:
+def _detectable(table: "pd.DataFrame", infos: Sequence[Column]) -> str:
     """Return what the table could have found: the median detectable difference of each metric, all clips."""
     parts = []
     for info in infos:
@@ -215,9 +215,9 @@ def syncnet_check_note(check: dict[str, Any]) -> str:
     return f"Check of the mini SyncNet on held-out ground truth{clips}: {'; '.join(parts)}{needed}: {verdict}."
 
 
-def markdown(settings: TableSettings, parts: list[Block]) -> str:
+def markdown(settings: TableJob, parts: list[Block]) -> str:
     """Return the table as Markdown."""
-    lines = [f"# {escape_markdown(settings.title)}", ""]
+    lines = [f"# {escape_markdown(settings.heading)}", ""]
     for block in parts:
         lines += [f"## {escape_markdown(block.title)}", ""]
         if block.head:
@@ -232,7 +232,7 @@ def _markdown_line(cells: Sequence[str]) -> str:
     return "| " + " | ".join(escape_markdown(cell) for cell in cells) + " |"
 
 
-def latex(settings: TableSettings, parts: list[Block]) -> str:
+def latex(settings: TableJob, parts: list[Block]) -> str:
     """Return the table as LaTeX: one `table` environment per block, for `\\input`; needs the package booktabs."""
     lines = [f"% {settings.name}: made by `syncvoice tabulate`; needs \\usepackage{{booktabs}}"]
     for number, block in enumerate(parts):
@@ -244,14 +244,14 @@ def latex(settings: TableSettings, parts: list[Block]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _latex_grid(settings: TableSettings, block: Block, number: int) -> list[str]:
+def _latex_grid(settings: TableJob, block: Block, number: int) -> list[str]:
     def join(cells: Sequence[str], escape: Callable[[str], str] = escape_latex) -> str:
         return "    " + " & ".join(escape(cell) for cell in cells) + r" \\"
 
     return [
         r"\begin{table}",
         r"  \centering\small",
-        rf"  \caption{{{escape_latex(settings.title)}: {escape_latex(block.title)}}}",
+        rf"  \caption{{{escape_latex(settings.heading)}: {escape_latex(block.title)}}}",
         rf"  \label{{tab:{settings.name}-{number}}}",
         rf"  \begin{{tabular}}{{l{'r' * (len(block.head) - 1)}}}",
         r"    \toprule",

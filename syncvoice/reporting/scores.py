@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from syncvoice.errors import UserError
+from syncvoice.reporting.columns import Column
 from syncvoice.reporting.settings import Row
 
 if TYPE_CHECKING:
@@ -26,46 +27,6 @@ if TYPE_CHECKING:
 NUMBER = re.compile(r"\d+(?:\.\d+)?$")  # the scale at the end of a part of a point's name
 PARTS = re.compile(r"(?<=\d)_")  # a point is conditions with their scales, joined by "_", which names may hold too
 SCORE_COLUMNS = ("utterance", "metric", "value", "scorer", "status")
-
-
-@dataclass(frozen=True)
-class MetricInfo:
-    """How a metric is shown and counted: `syncvoice.metrics.Metric` as the reports need it.
-
-    `scale` multiplies values for people (100 for a rate shown in %). `failed_value` is what a failed clip counts as
-    (None: left out).
-    """
-
-    id: str
-    title: str
-    label: str
-    direction: str = ""  # "higher", "lower" or "zero" is better; "" unknown
-    unit: str = ""
-    decimals: int = 2
-    scale: float = 1.0
-    caption: str = ""
-    is_rate: bool = False
-    failed_value: float | None = None
-
-    @property
-    def arrow(self) -> str:
-        """Return the arrow that says which direction is better."""
-        return {"higher": "↑", "lower": "↓", "zero": "→ 0"}.get(self.direction, "")
-
-    @property
-    def heading(self) -> str:
-        """Return short label, unit and arrow, for a column of a table or an axis."""
-        unit = f" ({self.unit})" if self.unit and f" {self.unit}" not in self.label else ""
-        return f"{self.label}{unit} {self.arrow}".rstrip()
-
-    def text(self, value: float, signed: bool = False) -> str:
-        """Return a value as text for people; an en dash for NaN, a true minus sign for negative numbers."""
-        if np.isnan(value):
-            return "–"
-        text = f"{value * self.scale:{'+' if signed else ''}.{self.decimals}f}"
-        if float(text) == 0:
-            text = text.lstrip("+-")
-        return text.replace("-", "−")
 
 
 @dataclass(frozen=True)
@@ -84,31 +45,6 @@ class Scores:
     scorer: str
     scorer_version: str
     weights_sha256: str
-
-
-def metric_info(metric: str) -> MetricInfo:
-    """Return how to show and count a metric, from the registry `syncvoice.metrics.METRICS`.
-
-    An id that the registry does not know (a score file of another scorer) shows as it is.
-    """
-    from syncvoice.metrics import METRICS
-
-    if metric not in METRICS:
-        is_rate = metric.split(".")[0] in ("wer", "cer")
-        return MetricInfo(metric, metric, metric, scale=100.0 if is_rate else 1.0, unit="%" * is_rate, is_rate=is_rate)
-    entry = METRICS[metric]
-    return MetricInfo(
-        id=metric,
-        title=entry.title,
-        label=entry.label,
-        direction=entry.direction,
-        unit=entry.unit,
-        decimals=entry.decimals,
-        scale=entry.scale,
-        caption=entry.caption,
-        is_rate=entry.errors_over_words,
-        failed_value=entry.failed_value,
-    )
 
 
 def read_task(path: Path | str) -> "pd.DataFrame":
@@ -163,7 +99,7 @@ def read_scores(
     return scores if utterances is None else scores[scores["utterance"].isin(utterances)]
 
 
-def select(scores: "pd.DataFrame", task: "pd.DataFrame", row: Row, metric: str) -> Scores:
+def select(scores: "pd.DataFrame", task: "pd.DataFrame", row: Row, column: Column) -> Scores:
     """Pick one row and metric out of the scores of an experiment, aligned with the utterances of the task.
 
     A metric that the row was not scored with applies to none of its clips.
@@ -171,10 +107,10 @@ def select(scores: "pd.DataFrame", task: "pd.DataFrame", row: Row, metric: str) 
     Raises:
         UserError: an utterance is unknown to the task, or it was scored twice.
     """
-    chosen = scores[(scores["metric"] == metric) & (scores["point"] == row.point)]
-    where = f"experiment {row.key}, metric {metric}"
+    chosen = scores[(scores["metric"] == column.id) & (scores["point"] == row.point)]
+    where = f"experiment {row.key}, metric {column.id}"
     if chosen.empty:
-        return _not_applicable(task, metric)
+        return _not_applicable(task, column)
     unknown = sorted(set(chosen["utterance"]) - set(task["utterance"]))
     if unknown:
         raise UserError(f"{where}: utterance {unknown[0]} is not in the task; the scores are stale, score again")
@@ -187,17 +123,16 @@ def select(scores: "pd.DataFrame", task: "pd.DataFrame", row: Row, metric: str) 
         status[~task["utterance"].isin(scores["utterance"]).to_numpy()] = "not_applicable"
     value = aligned["value"].to_numpy(dtype=np.float64, copy=True)
     status[(status == "ok") & ~np.isfinite(value)] = "failed"
-    info = metric_info(metric)
     value[status != "ok"] = np.nan
-    if info.failed_value is not None:
-        value[status == "failed"] = info.failed_value
+    if column.failed_value is not None:
+        value[status == "failed"] = column.failed_value
     errors = words = np.full(len(task), np.nan)
-    if info.is_rate:
+    if column.errors_over_words:
         errors, words = _counts(aligned, status, task, where)
     return Scores(
         value,
         status,
-        info.is_rate,
+        column.errors_over_words,
         errors,
         words,
         _one(chosen, "scorer"),
@@ -206,10 +141,10 @@ def select(scores: "pd.DataFrame", task: "pd.DataFrame", row: Row, metric: str) 
     )
 
 
-def _not_applicable(task: "pd.DataFrame", metric: str) -> Scores:
+def _not_applicable(task: "pd.DataFrame", column: Column) -> Scores:
     nothing = np.full(len(task), np.nan)
     status = np.full(len(task), "not_applicable", dtype=object)
-    return Scores(nothing, status, metric_info(metric).is_rate, nothing, nothing, "", "", "")
+    return Scores(nothing, status, column.errors_over_words, nothing, nothing, "", "", "")
 
 
 def _counts(
@@ -233,7 +168,8 @@ def expand_points(scores: "pd.DataFrame", row: Row) -> list[Row]:
     points = sorted(set(scores["point"]), key=_scales_of)
     if row.point or "" in points:
         return [row]
-    return [Row(row.experiment, f"{row.caption}: {point_caption(point)}", point, row.group) for point in points]
+    captions = {point: f"{row.what}: {point_caption(point)}" for point in points}
+    return [row.model_copy(update={"point": point, "caption": caption}) for point, caption in captions.items()]
 
 
 def point_caption(point: str) -> str:

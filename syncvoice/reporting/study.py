@@ -14,10 +14,12 @@ import numpy as np
 
 from syncvoice.errors import UserError
 from syncvoice.reporting import statistics
+from syncvoice.reporting.columns import Column, Columns
 from syncvoice.reporting.gallery import choose_clips, video_path
-from syncvoice.reporting.scores import in_group, metric_info, read_scores, read_task, select
-from syncvoice.reporting.settings import Bootstrap, Row
+from syncvoice.reporting.scores import in_group, read_scores, read_task, select
+from syncvoice.reporting.settings import Bootstrap, Row, TableJob
 from syncvoice.reporting.tables import paired_difference, read_csv
+from syncvoice.section import read_settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +31,7 @@ VARIABLE = "SYNCVOICE_STUDY"
 class Comparison:
     """Two rows on one metric: `clips` has the columns utterance, voice_seen, baseline, row and difference."""
 
+    column: Column
     clips: "pd.DataFrame"
     difference: statistics.Difference
     text: str
@@ -75,6 +78,12 @@ class Study:
         """Names of the tables."""
         names = (path.name for path in (self.root / "tables").glob("*.csv"))
         return sorted(name.removesuffix(".csv") for name in names if not name.endswith(".directions.csv"))
+
+    @property
+    def columns(self) -> Columns:
+        """What the study's tables say about their metrics."""
+        jobs = (read_settings(path, TableJob) for path in sorted((self.root / "settings" / "tables").glob("*.json")))
+        return Columns({column.id: column for job in jobs for column in job.columns})
 
     @property
     def plots(self) -> list[Path]:
@@ -130,14 +139,16 @@ class Study:
         for name in (row, baseline):
             experiment, _, point = name.partition("/")
             scores = read_scores(self.root / "metrics", experiment, task)
-            pair.append(select(scores, utterances, Row(experiment, experiment, point), metric))
+            pair.append(select(scores, utterances, Row(experiment=experiment, point=point), self.columns[metric]))
         members = in_group(utterances, group)
         difference = paired_difference(pair[0], pair[1], members, bootstrap, (task, group, metric, row, baseline))
         clips = utterances.loc[members, ["utterance", "voice_seen"]].assign(
             baseline=pair[1].value[members], row=pair[0].value[members]
         )
         clips["difference"] = clips["row"] - clips["baseline"]
-        return Comparison(clips.reset_index(drop=True), difference, _sentence(metric, row, baseline, difference))
+        column = self.columns[metric]
+        sentence = _sentence(column, row, baseline, difference)
+        return Comparison(column, clips.reset_index(drop=True), difference, sentence)
 
     def clips_to_watch(self, task: str, number: int = 4) -> list[str]:
         """Return utterances that have a video, chosen by name, voices seen and unseen in turn."""
@@ -149,7 +160,7 @@ class Study:
         """Return HTML that plays one clip in all rows side by side; a row without a video plays its speech alone."""
         cells = []
         for name in rows or self.experiments(task):
-            row = Row(name, name)
+            row = Row(experiment=name)
             video = video_path(self.root, row, task, utterance)
             speech = self.root / "speech" / name / task / f"{utterance}.wav"
             if video.exists():
@@ -166,20 +177,21 @@ class Study:
 
 def spectrograms(study: Study, task: str, utterance: str, rows: list[str]) -> Any:
     """Return the figure of spectrograms of a clip with the opening of the lips over them."""
-    from syncvoice.reporting import plots
+    from syncvoice.reporting.plots.job import PlotJob, draw
 
-    shown = tuple(Row(name, "") for name in rows)
-    settings = {"name": utterance, "title": f"{task}: {utterance}", "kind": "spectrogram", "task": task}
-    return plots.draw(settings | {"study": study.root.name, "rows": shown, "utterance": utterance}, study.root)
+    plot = {"kind": "spectrogram", "task": task, "rows": rows, "utterance": utterance}
+    shown = tuple(Row(experiment=name) for name in rows)
+    title = f"{task}: {utterance}"
+    return draw(PlotJob(name=utterance, title=title, study=study.root.name, plot=plot, rows=shown), study.root)
 
 
-def paired_figure(comparison: Comparison, metric: str, row: str, baseline: str) -> Any:
+def paired_figure(comparison: Comparison, row: str, baseline: str) -> Any:
     """Return a figure of two rows clip by clip: points off the diagonal are clips that differ."""
     import matplotlib
 
     from syncvoice.reporting import style
 
-    info = metric_info(metric)
+    info = comparison.column
     clips = comparison.clips.dropna()
     with matplotlib.rc_context(style.SETTINGS):
         figure = style.new_figure(5.2, 4.6)
@@ -213,8 +225,7 @@ def png(figure: Any) -> bytes:
     return buffer.getvalue()
 
 
-def _sentence(metric: str, row: str, baseline: str, difference: statistics.Difference) -> str:
-    info = metric_info(metric)
+def _sentence(info: Column, row: str, baseline: str, difference: statistics.Difference) -> str:
     low, high = (info.text(value, signed=True) for value in (difference.low, difference.high))
     unit = f" {info.unit}" if info.unit else ""
     p_value = "p < 0.001" if difference.p_value < 0.001 else f"p = {difference.p_value:.3f}"

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +11,8 @@ from syncvoice.errors import UserError
 from syncvoice.files import atomic_path
 from syncvoice.reporting import statistics
 from syncvoice.reporting.render import SIGNIFICANCE
-from syncvoice.reporting.scores import Scores, expand_points, in_group, metric_info, read_scores, read_task, select
-from syncvoice.reporting.settings import Bootstrap, Comparison, Row, TableSettings
+from syncvoice.reporting.scores import Scores, expand_points, in_group, read_scores, read_task, select
+from syncvoice.reporting.settings import Bootstrap, Comparison, Row, TableJob
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +52,7 @@ Loaded = dict[tuple[str, str], Scores]
 
 
 def build_table(
-    settings: TableSettings,
+    settings: TableJob,
     tasks_root: Path | str,
     metrics_root: Path | str,
     utterances: frozenset[str] | None = None,
@@ -79,7 +78,7 @@ def build_table(
     if utterances is not None:
         task = task[task["utterance"].isin(utterances)].reset_index(drop=True)
     loaded, rows = _load(settings, task, metrics_root, utterances)
-    settings = replace(settings, rows=rows)
+    settings = settings.model_copy(update={"rows": rows})
     lines = []
     for group in settings.groups:
         members = in_group(task, group)
@@ -97,7 +96,7 @@ def build_table(
     return table, _directions(settings, loaded)
 
 
-def _warn_of_coarse_tests(settings: TableSettings, group: str, comparisons: int) -> None:
+def _warn_of_coarse_tests(settings: TableJob, group: str, comparisons: int) -> None:
     """Warn if so many comparisons are corrected together that no p-value of these resamples can survive."""
     resamples = settings.bootstrap.resamples
     floor = comparisons / (resamples + 1)
@@ -117,7 +116,7 @@ def _warn_of_coarse_tests(settings: TableSettings, group: str, comparisons: int)
 
 
 def _load(
-    settings: TableSettings, task: "pd.DataFrame", metrics_root: Path | str, utterances: frozenset[str] | None
+    settings: TableJob, task: "pd.DataFrame", metrics_root: Path | str, utterances: frozenset[str] | None
 ) -> tuple[Loaded, tuple[Row, ...]]:
     """Return the scores of every row and metric, and the rows with sweeps expanded into their points."""
     loaded: Loaded = {}
@@ -128,7 +127,7 @@ def _load(
         for expanded in expand_points(scores, row):
             rows.append(expanded)
             for metric in settings.metrics:
-                loaded[expanded.key, metric] = select(scores, task, expanded, metric)
+                loaded[expanded.key, metric] = select(scores, task, expanded, settings.column[metric])
         scored |= set(scores["metric"])
     missing = [metric for metric in settings.metrics if metric not in scored]
     if missing:
@@ -139,7 +138,7 @@ def _load(
     return loaded, tuple(rows)
 
 
-def _add_paper_values(settings: TableSettings, table: "pd.DataFrame", datasets: set[str]) -> None:
+def _add_paper_values(settings: TableJob, table: "pd.DataFrame", datasets: set[str]) -> None:
     """Put the paper's numbers beside ours, only where metric id (scorer and protocol) and data set are the same."""
     for paper in settings.paper_values:
         if datasets != {paper.dataset} or paper.metric not in settings.metrics:
@@ -150,7 +149,7 @@ def _add_paper_values(settings: TableSettings, table: "pd.DataFrame", datasets: 
 
 
 def _line(
-    settings: TableSettings, loaded: Loaded, row: Row, group: str, members: np.ndarray, metric: str
+    settings: TableJob, loaded: Loaded, row: Row, group: str, members: np.ndarray, metric: str
 ) -> dict[str, object]:
     scores = loaded[row.key, metric]
     status = scores.status[members]
@@ -183,7 +182,7 @@ def _line(
         "baseline": settings.baseline or "",
         "paper_value": np.nan,
         "paper_source": "",
-        "caption": row.caption,
+        "caption": row.what,
         "scorer_version": scores.scorer_version,
         "weights_sha256": scores.weights_sha256,
     }
@@ -221,7 +220,7 @@ def paired_difference(
     return statistics.mean_difference(scores.value[used], baseline.value[used], *keys, **options)
 
 
-def _directions(settings: TableSettings, loaded: Loaded) -> "pd.DataFrame":
+def _directions(settings: TableJob, loaded: Loaded) -> "pd.DataFrame":
     import pandas as pd
 
     rows = {row.key for row in settings.rows}
@@ -231,15 +230,15 @@ def _directions(settings: TableSettings, loaded: Loaded) -> "pd.DataFrame":
         if missing or comparison.metric not in settings.metrics:
             problem = f"row {missing[0]}" if missing else f"metric {comparison.metric}"
             raise UserError(
-                f"table {settings.name}: comparison {comparison.id} needs {problem}, which is not in the table"
+                f"table {settings.name}: comparison {comparison.name} needs {problem}, which is not in the table"
             )
         lines.append(_direction(settings, comparison, loaded))
     return pd.DataFrame(lines, columns=list(DIRECTION_COLUMNS))
 
 
-def _direction(settings: TableSettings, comparison: Comparison, loaded: Loaded) -> dict[str, object]:
+def _direction(settings: TableJob, comparison: Comparison, loaded: Loaded) -> dict[str, object]:
     """Return one line of "the paper's direction and ours": agrees if our values stand in the paper's order."""
-    info = metric_info(comparison.metric)
+    info = settings.column[comparison.metric]
     values, clear = [], True
     everybody = np.ones(len(loaded[comparison.ascending[0], comparison.metric].status), dtype=bool)
     for name in comparison.ascending:
@@ -254,7 +253,7 @@ def _direction(settings: TableSettings, comparison: Comparison, loaded: Loaded) 
     agrees = known and all(low < high for low, high in zip(values, values[1:], strict=False))
     ours = [f"{name} {info.text(value)}" for name, value in zip(comparison.ascending, values, strict=True)]
     return {
-        "id": comparison.id,
+        "id": comparison.name,
         "metric": comparison.metric,
         "order": " < ".join(comparison.ascending),
         "ours": ", ".join(ours),

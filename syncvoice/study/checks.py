@@ -5,7 +5,6 @@ from itertools import chain
 from pathlib import PurePath
 
 from syncvoice.errors import UserError
-from syncvoice.features.base import extractor_names
 from syncvoice.metrics import METRIC_FILES, METRICS
 from syncvoice.section import nearest
 from syncvoice.study.study import Study
@@ -22,20 +21,6 @@ def check_names(study: Study, source: str) -> None:
     for where, kind, name, valid in chain(_uses_of_data(study), _uses_of_rows(study)):
         if name not in (names := list(valid)):
             raise UserError(f"{source}: {where}: unknown {kind} {name!r}; {nearest(name, names)}")
-
-
-def check_features(study: Study, source: str) -> None:
-    """Check that every feature has an extractor that takes its settings.
-
-    Raises:
-        UserError: unknown extractor or setting; the message gives the nearest valid one.
-    """
-    names = extractor_names()
-    for name, feature in study.features.items():
-        if feature.extractor not in names:
-            hint = nearest(feature.extractor, names)
-            raise UserError(f"{source}: features.{name}.extractor: unknown extractor {feature.extractor!r}; {hint}")
-        feature.typed(f"{source}: features.{name}.settings")
 
 
 def check_networks(study: Study, source: str) -> None:
@@ -109,20 +94,24 @@ def _uses_of_rows(study: Study) -> Iterator[Use]:
         if table.baseline is not None:
             yield f"tables.{name}.baseline", "row", table.baseline, table.rows
     for name, plot in study.plots.items():
-        if plot.table is not None:
-            yield f"plots.{name}.table", "table", plot.table, study.tables
-        if plot.task is not None:
-            yield from _rows_of_task(study, f"plots.{name}", plot.task, plot.rows or [])
-        yield from ((f"plots.{name}.recipes", "recipe", recipe, study.recipes) for recipe in plot.recipes or [])
-    for task, shown in (study.gallery.tasks if study.gallery else {}).items():
-        yield from _rows_of_task(study, f"gallery.tasks.{task}", task, shown.rows)
+        shown = plot.shows()
+        if shown.table is not None:
+            yield f"plots.{name}.table", "table", shown.table, study.tables
+        if shown.task is not None:
+            yield from _rows_of_task(study, f"plots.{name}", shown.task, shown.rows)
+        yield from ((f"plots.{name}.recipes", "recipe", recipe, study.recipes) for recipe in shown.recipes)
+        known = study.tables[shown.table].metrics if shown.table in study.tables else METRICS
+        yield from ((f"plots.{name}", "metric", metric, known) for metric in shown.metrics)
+    for task, played in (study.gallery.tasks if study.gallery else {}).items():
+        yield from _rows_of_task(study, f"gallery.tasks.{task}", task, played.rows)
+        yield from ((f"gallery.tasks.{task}.metrics", "metric", metric, METRICS) for metric in played.metrics)
     if (test := study.listening_test) is not None:
         yield from _rows_of_task(study, "listening_test", test.task, test.rows)
         compared = [*([test.baseline] if test.baseline else []), *(row for pair in test.pairs for row in pair)]
         yield from (("listening_test", "row", row, test.rows) for row in compared)
 
 
-def _rows_of_task(study: Study, where: str, task: str, rows: list[str]) -> Iterator[Use]:
+def _rows_of_task(study: Study, where: str, task: str, rows: Iterable[str]) -> Iterator[Use]:
     """Yield the task and the rows that it must have."""
     yield f"{where}.task", "task", task, study.tasks
     for row in rows:

@@ -4,11 +4,28 @@ Jobs read files written from these values, never the whole study, so that a chan
 and paper rows reach tables and plots but no job that computes speech or scores.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from syncvoice.datasets.settings import PrepareJob
 from syncvoice.features.base import FeatureJob
 from syncvoice.metrics import METRIC_FILES, METRICS
+from syncvoice.minidub.settings import CorpusJob, SplitSettings
+from syncvoice.records.tasks import TaskJob, TaskSettings
+from syncvoice.reporting.columns import Column
+from syncvoice.reporting.plots.job import PlotJob
+from syncvoice.reporting.settings import (
+    Comparison,
+    Gallery,
+    GalleryJob,
+    GallerySection,
+    ListeningTest,
+    ListeningTestJob,
+    PaperValue,
+    Row,
+    TableJob,
+)
+from syncvoice.section import Section
 from syncvoice.study.study import AdaptedNetwork, Study
 
 Settings = dict[str, Any]
@@ -23,22 +40,24 @@ def job_settings(study: Study, paper: Settings, training: Mapping[str, Settings]
         paper: content of config/paper_values.yaml.
         training: content of config/pretrain/NETWORK.yaml by network; {} where the study trains none on.
     """
-    return {
-        **_corpus_settings(study),
+    plain = {
         **{
             f"adapt/{network}": _adapt_settings(study, network, (training or {}).get(network, {}))
             for network in study.adapt
         },
-        "prepare": study.prepare,
-        **_selection_settings(study),
-        **{f"features/{name}": _feature_settings(study, name) for name in study.features},
-        **{f"tasks/{name}": _task_settings(study, name) for name in study.tasks},
         **{f"experiments/{name}": _experiment_settings(study, name) for name in study.experiments},
-        **{f"tables/{name}": _table_settings(study, name, paper) for name in study.tables},
-        **{f"plots/{name}": _plot_settings(study, name) for name in study.plots},
-        **({"gallery": _gallery_settings(study)} if study.gallery else {}),
-        **({"listening_test": _listening_test_settings(study)} if study.listening_test else {}),
     }
+    typed = {
+        **_corpus_jobs(study),
+        **_prepare_jobs(study),
+        **{f"features/{name}": _feature_job(study, name) for name in study.features},
+        **{f"tasks/{name}": _task_job(study, name) for name in study.tasks},
+        **{f"tables/{name}": _table_job(study, name, paper) for name in study.tables},
+        **{f"plots/{name}": _plot_job(study, name) for name in study.plots},
+        **({"gallery": _gallery_job(study, study.gallery)} if study.gallery else {}),
+        **({"listening_test": _listening_test_job(study, study.listening_test)} if study.listening_test else {}),
+    }
+    return plain | {name: job.model_dump(mode="json") for name, job in typed.items()}
 
 
 def recipe_settings(study: Study, recipe: str) -> Settings:
@@ -46,28 +65,29 @@ def recipe_settings(study: Study, recipe: str) -> Settings:
     return {"recipe": recipe, **study.recipes[recipe].model_dump()}
 
 
-def _corpus_settings(study: Study) -> dict[str, Settings]:
-    """Return the settings of making each split of the embedded corpus, and of all splits for its data card."""
-    settings = {}
+def _corpus_jobs(study: Study) -> dict[str, Section]:
+    """Return the jobs that make each split of the embedded corpus, and all splits together for its data card."""
+    jobs: dict[str, Section] = {}
     for name, dataset in study.datasets.items():
-        if dataset.kind != "minidub":
+        if not dataset.is_embedded or dataset.settings is None:
             continue
-        shared = {"dataset": name, **dataset.settings}
-        splits = {split: {"shards": entry.shards, **entry.settings} for split, entry in dataset.splits.items()}
-        settings[f"corpus/{name}"] = {**shared, "splits": splits}
-        for split, entry in splits.items():
-            settings[f"corpus/{name}/{split}"] = {**shared, "splits": {split: entry}}
-    return settings
+        shared = {**dataset.settings.model_dump(), "dataset": name}
+        contents = {key: split.settings for key, split in dataset.splits.items()}
+        splits = {key: held for key, held in contents.items() if isinstance(held, SplitSettings)}
+        shards = {key: split.shards for key, split in dataset.splits.items()}
+        jobs[f"corpus/{name}"] = CorpusJob(**shared, splits=splits, shards=shards)
+        for key, settings in splits.items():
+            jobs[f"corpus/{name}/{key}"] = CorpusJob(**shared, splits={key: settings}, shards={key: shards[key]})
+    return jobs
 
 
-def _selection_settings(study: Study) -> dict[str, Settings]:
-    """Return the settings of preparing each split of a local folder: limits, and which clips belong to the split."""
-    return {
-        f"prepare/{name}/{split}": {**study.prepare, **entry.settings}
-        for name, dataset in study.datasets.items()
-        if dataset.kind != "minidub"
-        for split, entry in dataset.splits.items()
-    }
+def _prepare_jobs(study: Study) -> dict[str, Section]:
+    """Return the limits of preparing, and for each split of a local folder also which clips belong to it."""
+    jobs: dict[str, Section] = {"prepare": PrepareJob(limits=study.prepare)}
+    for name, dataset in study.datasets.items():
+        for split, entry in {} if dataset.is_embedded else dataset.splits.items():
+            jobs[f"prepare/{name}/{split}"] = PrepareJob(limits=study.prepare, selection=entry.selection)
+    return jobs
 
 
 def _adapt_settings(study: Study, network: AdaptedNetwork, training: Settings) -> Settings:
@@ -81,17 +101,17 @@ def _adapt_settings(study: Study, network: AdaptedNetwork, training: Settings) -
     return {**kept, **adaptation.settings, "manifests": {"train": [manifest]}}
 
 
-def _task_settings(study: Study, name: str) -> Settings:
+def _task_job(study: Study, name: str) -> TaskJob:
     """Return what decides the list of utterances of a task."""
     task = study.tasks[name]
-    usual = {"voice_of"} if task.voice_of == "same_speaker" else set()
-    return {"task": name, "seed": study.seed, **task.model_dump(exclude={"metrics", *usual})}
+    chosen = {field: getattr(task, field) for field in TaskSettings.model_fields}
+    return TaskJob(**chosen, seed=study.seed)
 
 
-def _feature_settings(study: Study, name: str) -> Settings:
+def _feature_job(study: Study, name: str) -> FeatureJob:
     """Return what a feature job reads."""
     feature = study.features[name]
-    return FeatureJob(feature=name, extractor=feature.extractor, settings=feature.typed().model_dump()).model_dump()
+    return FeatureJob(feature=name, extractor=feature.extractor, settings=feature.settings.model_dump())
 
 
 def _experiment_settings(study: Study, name: str) -> Settings:
@@ -99,26 +119,37 @@ def _experiment_settings(study: Study, name: str) -> Settings:
     return study.experiments[name].job(name, study.weights_of(name))
 
 
-def _table_settings(study: Study, name: str, paper: Settings) -> Settings:
-    """Return a table with the paper's values and directions for its rows (format: syncvoice/reporting/settings.py)."""
+def _table_job(study: Study, name: str, paper: Settings) -> TableJob:
+    """Return a table with the paper's values and directions for its rows."""
     table = study.tables[name]
     values = [
-        {key: entry[key] for key in ("metric", "dataset", "value", "source", "verified")} | {"experiment": row}
+        PaperValue(experiment=row, **_sourced(entry, "metric", "dataset", "value"))
         for row in table.rows
         for entry in paper.get("values", [])
         if entry["row"] == study.experiments[row].paper
     ]
     comparisons = [
-        {key: entry[key] for key in ("id", "ascending", "statement", "source", "verified")} | {"metric": metric}
+        Comparison(metric=metric, **_sourced(entry, "id", "ascending", "statement"))
         for entry in paper.get("directions", [])
         for metric in table.metrics
         if metric.startswith(tuple(entry["measures"])) and set(entry["ascending"]) <= set(table.rows)
     ]
-    fields = table.model_dump(include={"task", "metrics", "baseline"})
-    fields["notes"] = [*table.notes, *_adaptation_notes(study, table.metrics)]
-    shared = _page(study, name, table.caption) | {"bootstrap": study.bootstrap.model_dump()}
-    rows = [_row(study, row) for row in table.rows]
-    return {**shared, **fields, "rows": rows, "paper_values": values, "comparisons": comparisons}
+    return TableJob(
+        **_page(study, name, table.caption, table.metrics),
+        task=table.task,
+        rows=_rows(study, table.rows),
+        baseline=table.baseline,
+        bootstrap=study.bootstrap,
+        comparisons=tuple(comparisons),
+        paper_values=tuple(values),
+        notes=(*table.notes, *_adaptation_notes(study, table.metrics)),
+    )
+
+
+def _sourced(entry: Settings, *keys: str) -> dict[str, Any]:
+    """Return some keys of an entry of config/paper_values.yaml, with its source and whether somebody checked it."""
+    kept = {key: entry[key] for key in keys}
+    return {**kept, "source": entry["source"], "verified": entry["verified"] in (True, "yes")}
 
 
 def _adaptation_notes(study: Study, metrics: list[str]) -> list[str]:
@@ -133,41 +164,51 @@ def _adaptation_notes(study: Study, metrics: list[str]) -> list[str]:
     ]
 
 
-def _plot_settings(study: Study, name: str) -> Settings:
-    """Return a plot; keys that its kind does not take are left out."""
+def _plot_job(study: Study, name: str) -> PlotJob:
+    """Return a plot with its rows and columns."""
     plot = study.plots[name]
-    settings = _page(study, name, plot.caption) | plot.model_dump(exclude={"caption"}, exclude_none=True)
-    if plot.rows is not None:
-        settings["rows"] = [_row(study, row) for row in plot.rows]
-    return settings
+    shown = plot.shows()
+    metrics = shown.metrics or (study.tables[shown.table].metrics if shown.table else ())
+    return PlotJob(
+        **_page(study, name, plot.caption, metrics),
+        plot=plot.model_dump(exclude={"caption"}),
+        rows=_rows(study, shown.rows),
+        bootstrap=study.bootstrap,
+    )
 
 
-def _gallery_settings(study: Study) -> Settings:
+def _gallery_job(study: Study, gallery: Gallery) -> GalleryJob:
     """Return the gallery page."""
-    assert study.gallery is not None
-    tasks = [
-        {"task": task, "title": shown.caption, "clips": shown.clips, "metrics": shown.metrics}
-        | {"rows": [_row(study, row) for row in shown.rows]}
-        for task, shown in study.gallery.tasks.items()
+    sections = [
+        GallerySection(
+            task=task,
+            title=shown.caption,
+            clips=shown.clips,
+            metrics=tuple(shown.metrics),
+            rows=_rows(study, shown.rows),
+        )
+        for task, shown in gallery.tasks.items()
     ]
-    page = _page(study, "gallery", study.gallery.caption)
-    return page | {"max_megabytes": study.gallery.max_megabytes, "tasks": tasks}
+    metrics = dict.fromkeys(metric for shown in gallery.tasks.values() for metric in shown.metrics)
+    page = _page(study, "gallery", gallery.caption, metrics)
+    return GalleryJob(**page, max_megabytes=gallery.max_megabytes, tasks=tuple(sections))
 
 
-def _listening_test_settings(study: Study) -> Settings:
+def _listening_test_job(study: Study, test: ListeningTest) -> ListeningTestJob:
     """Return the page of the listening test; where its answers lie does not change the page."""
-    assert study.listening_test is not None
-    test = study.listening_test
-    page = _page(study, "listening_test", test.caption) | {"rows": [_row(study, row) for row in test.rows]}
-    return page | test.model_dump(exclude={"caption", "rows", "answers"}) | {"seed": study.seed}
+    page = _page(study, "listening_test", test.caption, ())
+    kept = test.model_dump(exclude={"caption", "rows", "answers"})
+    return ListeningTestJob(**page, rows=_rows(study, test.rows), seed=study.seed, **kept)
 
 
-def _page(study: Study, name: str, title: str) -> Settings:
+def _page(study: Study, name: str, title: str, metrics: Iterable[str]) -> dict[str, Any]:
     """Return what every table, plot and page carries."""
-    return {"name": name, "title": title, "study": study.name}
+    return {"name": name, "title": title, "study": study.name, "columns": [Column.of(METRICS[m]) for m in metrics]}
 
 
-def _row(study: Study, name: str) -> Settings:
-    """Return what a reader is told about a row."""
-    experiment = study.experiments[name]
-    return {"experiment": name, "caption": experiment.caption, "group": experiment.group}
+def _rows(study: Study, names: Iterable[str]) -> tuple[Row, ...]:
+    """Return what a reader is told about rows."""
+    return tuple(
+        Row(experiment=name, caption=study.experiments[name].caption, group=study.experiments[name].group)
+        for name in names
+    )

@@ -3,141 +3,37 @@
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializeAsAny
 
-from syncvoice.features.base import ExtractorSettings, extractor_module, extractor_settings
+from syncvoice.datasets.settings import Dataset
+from syncvoice.features.base import ExtractorSettings, extractor_module
+from syncvoice.records.tasks import TaskSettings
+from syncvoice.reporting.plots.job import Plot
+from syncvoice.reporting.settings import AlignmentReport, Bootstrap, Gallery, ListeningTest, Probe, Table
 from syncvoice.section import Name, Section
 from syncvoice.study.row import Experiment
 from syncvoice.training.recipe import Recipe
-
-
-class Split(Section):
-    """A split of a data set; `settings` belong to the command that makes or reads the data set.
-
-    For local folders they say which clips belong to the split (syncvoice/datasets/base.py, `Selection`).
-    """
-
-    shards: int = Field(ge=1)
-    settings: dict[str, Any] = {}
-
-
-class Dataset(Section):
-    """Where clips come from: `minidub` is made by the workflow, other layouts are read from `path`.
-
-    `--config NAME_root=FOLDER` on the command line sets the path of data set NAME. With `fetch`, the workflow downloads
-    what is not there to resources/datasets/NAME, unless the path is another one.
-    """
-
-    kind: Literal["minidub", "folder", "grid", "lrs3"]
-    path: str | None = None
-    fetch: bool = False
-    settings: dict[str, Any] = {}
-    splits: dict[Name, Split]
-
-    @model_validator(mode="after")
-    def _path_fits_kind(self) -> "Dataset":
-        """A corpus that is made has no path, one that is read needs it."""
-        if (self.kind == "minidub") != (self.path is None):
-            raise ValueError("kind minidub takes no path, other kinds need one")
-        return self
+from syncvoice.video.prepare import PrepareSettings
 
 
 class Feature(Section):
     """A cached feature: an extractor (a module of `features/extractors/`) and what it takes."""
 
     extractor: str
-    settings: dict[str, Any] = {}  # their schema is the extractor's own
-
-    def typed(self, source: str = "settings") -> ExtractorSettings:
-        """Return the extractor's settings.
-
-        Raises:
-            UserError: unknown extractor or setting; `source` is where they stand.
-        """
-        return extractor_settings(self.extractor, self.settings, source)
+    settings: SerializeAsAny[ExtractorSettings]  # the class is the extractor's own (see study/parts.py)
 
     def is_visual(self) -> bool:
         """Whether it is computed from the tracked video; otherwise from sound or text."""
         return "track_sha256" in extractor_module(self.extractor).Extractor.source_fields
 
 
-class Task(Section):
+class Task(TaskSettings):
     """A list of utterances to dub: clips of a split, each with a reference recording of the wanted voice."""
 
     dataset: Name
     split: Name
     reference_split: Name
-    language: Literal["en", "zh"]  # of the speech to generate
-    text: Literal["own", "translation"]
-    clips: int | None = None  # None = all
-    voice_of: Literal["same_speaker", "target", "other_speaker"] = "same_speaker"  # GRID: Dub 2.0, Dub 1.0, Dub 3.0
     metrics: list[str]  # scoring jobs (metric files)
-
-
-class Table(Section):
-    """A table: rows (experiments) of one task; the baseline of the paired differences is one of the rows."""
-
-    task: Name
-    rows: list[Name] = Field(min_length=1)
-    metrics: list[str] = Field(min_length=1)  # metric ids, in the order of the columns
-    baseline: Name | None = None
-    caption: str
-    notes: list[str] = []
-
-
-class Plot(Section):
-    """A plot; which of the optional keys a kind takes stands in syncvoice/reporting/settings.py."""
-
-    kind: Literal["metrics", "differences", "guidance_pareto", "temporal_ablation", "spectrogram", "training_curves"]
-    caption: str
-    table: Name | None = None
-    task: Name | None = None
-    rows: list[Name] | None = None
-    recipes: list[Name] | None = None
-    metrics: list[str] | None = None
-    x: list[str] | None = None
-    y: str | None = None
-    group: str | None = None
-    utterance: str | None = None
-
-
-class GalleryTask(Section):
-    """Clips of one task, all rows side by side."""
-
-    caption: str
-    rows: list[Name] = Field(min_length=1)
-    metrics: list[str] = []  # metric ids under each video
-    clips: int = Field(ge=1)
-
-
-class Gallery(Section):
-    """The page that plays rows side by side."""
-
-    caption: str
-    max_megabytes: float = Field(gt=0)
-    tasks: dict[Name, GalleryTask]
-
-
-class ListeningTest(Section):
-    """The page of a listening test; files of answers are read back when `answers` names their folder."""
-
-    caption: str
-    task: Name
-    rows: list[Name] = Field(min_length=1)
-    baseline: Name | None = None
-    clips: int = Field(ge=1)
-    pairs: list[tuple[Name, Name]] = []  # rows that are compared directly
-    checks: int = Field(ge=0)
-    max_megabytes: float = Field(gt=0)
-    answers: str | None = None
-
-
-class Bootstrap(Section):
-    """Intervals of the tables: bootstrap over clips."""
-
-    resamples: int = Field(ge=1)
-    confidence: float = Field(gt=0.5, lt=1.0)
-    seed: int = Field(ge=0)
 
 
 class Weights(Section):
@@ -165,19 +61,17 @@ class Adaptation(Section):
     settings: dict[str, Any] = {}
 
 
-class Probe(Section):
-    """Linear probe of the visual features: fitted on one split, scored on others (see reporting/probe.py)."""
+class Threads(Section):
+    """Threads that each kind of job computes with; results depend on these numbers, never on --cores."""
 
-    dataset: Name
-    train: Name
-    tests: list[Name] = Field(min_length=1)
-
-
-class AlignmentReport(Section):
-    """Error of forced alignment on a split with known word times, for the shipped recogniser and the study's own."""
-
-    dataset: Name
-    split: Name
+    corpus: int = Field(ge=1)
+    prepare: int = Field(ge=1)
+    features: int = Field(ge=1)
+    train: int = Field(ge=1)
+    generate: int = Field(ge=1)
+    score: int = Field(ge=1)
+    report: int = Field(ge=1)
+    pretrain: int = Field(ge=1)
 
 
 def adapted_file(study: str, network: str) -> str:
@@ -190,12 +84,12 @@ class Study(Section):
 
     name: Name
     seed: int = Field(ge=0)
-    threads: dict[str, int]  # per rule; results depend on these numbers, never on --cores
+    threads: Threads
     weights: Weights
     adapt: dict[AdaptedNetwork, Adaptation]
     pretrain_from: str | None
     pretrain_minutes: float | None = Field(gt=0)
-    prepare: dict[str, Any]
+    prepare: PrepareSettings
     bootstrap: Bootstrap
     datasets: dict[Name, Dataset]
     features: dict[Name, Feature]
@@ -203,7 +97,7 @@ class Study(Section):
     recipes: dict[Name, Recipe]
     experiments: dict[Name, Experiment]
     tables: dict[Name, Table]
-    plots: dict[Name, Plot]
+    plots: dict[Name, SerializeAsAny[Plot]]
     gallery: Gallery | None
     probe: Probe | None
     alignment_report: AlignmentReport | None
@@ -250,7 +144,7 @@ class Study(Section):
 
     def conditioning_networks(self) -> set[str]:
         """Return the networks that a model hears or sees through, by name or weight file."""
-        networks = {feature.typed().reads_through() for feature in self.features.values()} | set(
+        networks = {feature.settings.reads_through() for feature in self.features.values()} | set(
             self.weights.model_dump().values()
         )
         for recipe in self.recipes.values():

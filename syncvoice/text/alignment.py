@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from syncvoice.text.grid_grammar import spoken_text
+
 SILENCE = "_"
 WORD_SLACK_S = 0.04  # by which a phone may leave its word: word times are whole video frames or coarser (our choice)
 FORBIDDEN = -1e6  # log probability of a phone outside its word; finite, so that too narrow words still align
@@ -218,15 +220,6 @@ def align_clip(recogniser: Any, audio: np.ndarray, clip: Any, use_words: bool = 
         word_of_phone = np.searchsorted(starts, np.arange(len(phones)), side="right") - 1
         windows = [(words[w][1] - WORD_SLACK_S, words[w][2] + WORD_SLACK_S) for w in word_of_phone]
     return align(np.asarray(log_probs), fps, phones, recogniser.phones, starts, windows)
-
-
-def spoken_text(text: str, source: str) -> str:
-    """Return a text as espeak-ng shall read it: single letters of GRID sentences by their names."""
-    from syncvoice.minidub.speech import SPOKEN_LETTERS
-
-    if source != "grid":
-        return text
-    return " ".join(SPOKEN_LETTERS.get(word, word) for word in text.split())
 
 
 def word_times(aligned: Sequence[AlignedPhone], starts: Sequence[int]) -> list[tuple[float, float]]:

@@ -20,6 +20,7 @@ from syncvoice.features.conditions import Seen
 from syncvoice.files import read_json, sha256_of, write_json
 from syncvoice.model.start import model_from_start, new_parts, start_digest
 from syncvoice.records.clips import clips_of
+from syncvoice.records.weights import read_checkpoint
 from syncvoice.training.data import BatchMaker, BatchPlan, StepStream, accumulation, embed_speakers
 from syncvoice.training.export import export_model
 from syncvoice.training.module import FineTuning, write_curve
@@ -67,7 +68,7 @@ def train(recipe: NamedRecipe, manifest: Path, features_root: Path, folder: Path
         if not trainer.is_global_zero:
             return
     elif checkpoint:  # killed between the last step and the export
-        content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        content = read_checkpoint(checkpoint)
         module.load_state_dict(content["state_dict"])
         module.on_load_checkpoint(content)
     write_curve(folder / "curve.csv", module.rows)
@@ -150,8 +151,8 @@ def last_checkpoint(state: Path) -> tuple[Path | None, int]:
     found = {int(path.stem.removeprefix("step=")): path for path in state.glob("step=*.ckpt")}
     for step, path in sorted(found.items(), reverse=True):
         try:
-            return path, int(torch.load(path, map_location="cpu", weights_only=True)["global_step"])
-        except (RuntimeError, EOFError, KeyError, OSError, ValueError) as error:
+            return path, int(read_checkpoint(path)["global_step"])
+        except (UserError, KeyError, TypeError, OSError) as error:
             log.warning("checkpoint %s (step %d) cannot be read and is removed: %s", path, step, error)
             path.unlink()
     return None, 0

@@ -2,14 +2,16 @@
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
+from pydantic import Field
 
 from syncvoice import clocks
 from syncvoice.errors import UserError
+from syncvoice.section import Probability, Section
 from syncvoice.video.crop import (
     FACE_SIZE,
     MOUTH_SIZE,
@@ -22,13 +24,12 @@ from syncvoice.video.crop import (
 )
 from syncvoice.video.decode import ClipProblem, FrameSource, Limits, decode_clip, fit, read_sound
 from syncvoice.video.detect import FaceDetector, make_detector
-from syncvoice.video.several import RULES, Rule, choose, follow_faces
+from syncvoice.video.several import Rule, choose, follow_faces
 from syncvoice.video.shots import Watched, check_cuts, check_view
 from syncvoice.video.track import Track, make_track
 
 
-@dataclass(frozen=True)
-class PrepareSettings:
+class PrepareSettings(Section):
     """Limits and sizes of the prepare step (section `prepare` of a study).
 
     Attributes:
@@ -50,39 +51,23 @@ class PrepareSettings:
         mouth_size, face_size: pixels of the stored crops.
     """
 
-    detector: str = "mediapipe_mesh"
+    detector: Literal["mediapipe_mesh", "mediapipe_tasks"] = "mediapipe_mesh"
     detector_model: str | None = None
-    min_confidence: float = 0.5
-    min_face_share: float = 0.8
-    max_gap_frames: int = 5
+    min_confidence: Probability = 0.5
+    min_face_share: Probability = 0.8
+    max_gap_frames: int = Field(default=5, ge=0)
     several_faces: Rule = "exclude"
-    face_checks: int = 3
-    min_face_pixels: float = 48.0
-    max_yaw_degrees: float = 50.0
-    max_profile_share: float = 0.2
-    length_tolerance_frames: float = 5.0
-    min_frames: int = 10
-    max_pixels: int = Limits.max_pixels
-    max_seconds: float = 600.0
-    cut_above_seconds: float | None = None
-    mouth_size: int = MOUTH_SIZE
-    face_size: int = FACE_SIZE
-
-    @classmethod
-    def of(cls, values: dict[str, Any]) -> "PrepareSettings":
-        """Return settings with `values` over the defaults.
-
-        Raises:
-            UserError: a key is unknown or several_faces has another value.
-        """
-        known = [field.name for field in fields(cls)]
-        unknown = sorted(set(values) - set(known))
-        if unknown:
-            raise UserError(f"prepare settings hold unknown keys {', '.join(unknown)}; known are {', '.join(known)}")
-        settings = cls(**values)
-        if settings.several_faces not in RULES:
-            raise UserError(f"prepare setting several_faces is {settings.several_faces!r}; choose {', '.join(RULES)}")
-        return settings
+    face_checks: int = Field(default=3, ge=1)
+    min_face_pixels: float = Field(default=48.0, ge=0)
+    max_yaw_degrees: float = Field(default=50.0, ge=0)
+    max_profile_share: Probability = 0.2
+    length_tolerance_frames: float = Field(default=5.0, ge=0)
+    min_frames: int = Field(default=10, ge=1)
+    max_pixels: int = Field(default=Limits.max_pixels, ge=1)
+    max_seconds: float = Field(default=600.0, gt=0)
+    cut_above_seconds: float | None = Field(default=None, gt=0)
+    mouth_size: int = Field(default=MOUTH_SIZE, ge=16)
+    face_size: int = Field(default=FACE_SIZE, ge=16)
 
     @property
     def limits(self) -> Limits:

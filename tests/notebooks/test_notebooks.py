@@ -11,7 +11,7 @@ REPOSITORY = Path(__file__).parents[2]
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
 sys.path.insert(0, str(REPOSITORY / "tests" / "unit"))
 
-from fake_study import build_study  # noqa: E402
+from fake_study import build_study, columns  # noqa: E402
 
 from syncvoice import cli  # noqa: E402
 from syncvoice.errors import UserError  # noqa: E402
@@ -26,10 +26,12 @@ METRICS = ["lse_d.syncnet_mini", "wer.ctc_mini"]
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = build_study(tmp_path_factory.mktemp("results") / "small", n=8, media=1)
     table = {"name": "en_en", "title": "Rows", "task": "en_en", "rows": ["ground_truth", "M1", "M3"], "baseline": "M1"}
-    write_json(root / "table.json", {**table, "metrics": METRICS})
-    arguments = ["--settings", root / "table.json", "--tasks-root", root / "tasks", "--metrics-root", root / "metrics"]
+    settings = root / "settings" / "tables" / "en_en.json"
+    write_json(settings, {**table, "columns": columns(METRICS)})
+    arguments = ["--settings", settings, "--tasks-root", root / "tasks", "--metrics-root", root / "metrics"]
     assert cli.main(["tabulate", *map(str, arguments), "--out-dir", str(root / "tables")]) == 0
-    write_json(root / "plot.json", {"name": "en_en", "kind": "metrics", "table": "en_en"})
+    plot = {"kind": "metrics", "table": "en_en"}
+    write_json(root / "plot.json", {"name": "en_en", "plot": plot, "columns": columns(METRICS)})
     arguments = ["--settings", root / "plot.json", "--study-root", root, "--out-dir", root / "plots"]
     assert cli.main(["plot", *map(str, arguments)]) == 0
     return root
@@ -98,7 +100,7 @@ def test_study_compares_with_the_numbers_of_the_table(study: Path) -> None:
 def test_study_figures(study: Path) -> None:
     opened = Study(study)
     comparison = opened.compare("en_en", METRICS[1], "M3", "M1")
-    axis = paired_figure(comparison, METRICS[1], "M3", "M1").axes[0]
+    axis = paired_figure(comparison, "M3", "M1").axes[0]
     assert sum(len(line.get_xdata()) for line in axis.lines[:2]) == 8
     assert len(spectrograms(opened, "en_en", "en_en_000", ["M1", "M3"]).axes) == 4
 

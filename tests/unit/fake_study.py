@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from syncvoice.commands.columns import column_of
+
 TASK_COLUMNS = (
     "utterance,clip,split,dataset,text,language,speaker,sex,voice_seen,source,"
     "reference,reference_split,reference_text,reference_language,n_frames"
@@ -54,6 +56,11 @@ TEXTS = {
 }
 N_FRAMES = 25
 SWEEP = [(face, lip) for face in (0, 1, 2, 3) for lip in (0, 1, 2, 3)]
+
+
+def columns(metrics: list[str]) -> list[dict[str, Any]]:
+    """What the study tells a table or plot about the metrics that it shows."""
+    return [column_of(metric).model_dump() for metric in metrics]
 
 
 def write_csv(path: Path, columns: list[str], rows: list[dict[str, Any]]) -> None:

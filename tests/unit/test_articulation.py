@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from syncvoice.minidub.articulation import ARTICULATORS, VISEMES, articulation, prosody, visemes_of
+from syncvoice.text.articulation import ARTICULATORS, VISEMES, articulation, prosody, visemes_of
 from syncvoice.text.phones import PHONE_CLASSES
 
 OPENING, WIDTH, ROUNDING, CLOSURE, TEETH = range(5)

@@ -1,6 +1,8 @@
 """The one loader of weight files: safe, strict, and clear about what does not fit."""
 
+import importlib
 import io
+import json
 import os
 import pickle
 import tarfile
@@ -10,12 +12,15 @@ import pytest
 import torch
 from torch import nn
 
+from syncvoice.assets import read_asset
 from syncvoice.errors import UserError
-from syncvoice.records import weights as checkpoints
+from syncvoice.files import sha256_of
+from syncvoice.records import weights
+from syncvoice.records.restricted_pickle import Placeholder, RestrictedUnpickler
 
 
 class Sampler:
-    """A class that the reader does not know, like the sampler objects of public training checkpoints."""
+    """A class that the reader does not know, like the sampler objects of public training weights."""
 
     def __init__(self) -> None:
         self.epoch = 3
@@ -82,28 +87,28 @@ def _linear() -> nn.Linear:
 def test_safetensors_round_trip_is_float32_and_reproducible(tmp_path: Path) -> None:
     state = {**_linear().state_dict(), "count": torch.tensor(7), "large": torch.tensor([1e6, -1.0])}
     first, second = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
-    checkpoints.save_weights(first, state)
-    checkpoints.save_weights(second, dict(reversed(state.items())))
+    weights.save_weights(first, state)
+    weights.save_weights(second, dict(reversed(state.items())))
     assert first.read_bytes() == second.read_bytes()
-    found = checkpoints.read_state_dict(first)
+    found = weights.read_state_dict(first)
     assert found["weight"].dtype == torch.float32 and found["count"] == 7
     torch.testing.assert_close(found["weight"], state["weight"], atol=1e-3, rtol=0)
     assert found["large"].tolist() == [1e6, -1.0]  # does not fit float16, so it is stored as float32
-    checkpoints.save_weights(second, state, half=False)
-    assert torch.equal(checkpoints.read_state_dict(second)["weight"], state["weight"])
+    weights.save_weights(second, state, half=False)
+    assert torch.equal(weights.read_state_dict(second)["weight"], state["weight"])
 
 
 def test_values_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="weight.*not finite"):
-        checkpoints.save_weights(tmp_path / "x.safetensors", {"weight": torch.tensor([float("nan")])})
+        weights.save_weights(tmp_path / "x.safetensors", {"weight": torch.tensor([float("nan")])})
     assert not list(tmp_path.iterdir())
 
 
 def test_metadata_lies_beside(tmp_path: Path) -> None:
     path = tmp_path / "net.safetensors"
-    assert checkpoints.read_metadata(path, missing_ok=True) == {}
-    checkpoints.write_metadata(path, {"config": {"dim": 4}})
-    assert checkpoints.read_metadata(path)["config"] == {"dim": 4}
+    assert weights.read_metadata(path, missing_ok=True) == {}
+    weights.write_metadata(path, {"config": {"dim": 4}})
+    assert weights.read_metadata(path)["config"] == {"dim": 4}
     assert (tmp_path / "net.json").exists()
 
 
@@ -113,10 +118,10 @@ def test_training_checkpoint_with_foreign_objects(tmp_path: Path, legacy: bool) 
     wrapped = {f"module.{k}": v for k, v in _linear().state_dict().items()}
     content = {"model": wrapped, "sampler": Sampler(), "step": 55_000, "names": {"a", "b"}, "path": Path("x")}
     torch.save(content, path, _use_new_zipfile_serialization=not legacy)
-    found = checkpoints.read_checkpoint(path)
+    found = weights.read_checkpoint(path)
     assert found["step"] == 55_000 and found["names"] == {"a", "b"}
-    assert isinstance(found["sampler"], checkpoints.Placeholder) and not hasattr(found["sampler"], "epoch")
-    state = checkpoints.read_state_dict(path)
+    assert isinstance(found["sampler"], Placeholder) and not hasattr(found["sampler"], "epoch")
+    state = weights.read_state_dict(path)
     assert list(state) == ["weight", "bias"] and torch.equal(state["weight"], _linear().weight)
 
 
@@ -126,7 +131,7 @@ def test_hostile_file_runs_nothing(tmp_path: Path, kind: type, legacy: bool) -> 
     path, target = tmp_path / "hostile.pt", tmp_path / "made_by_pickle"
     content = {"model": _linear().state_dict(), "extra": kind(target)}
     torch.save(content, path, _use_new_zipfile_serialization=not legacy)
-    assert set(checkpoints.read_state_dict(path)) == {"weight", "bias"}
+    assert set(weights.read_state_dict(path)) == {"weight", "bias"}
     assert not target.exists()
 
 
@@ -135,9 +140,9 @@ def test_plain_hostile_pickle_runs_nothing(tmp_path: Path) -> None:
     path, target = tmp_path / "hostile.pt", tmp_path / "made_by_pickle"
     path.write_bytes(pickle.dumps(Hostile(target)))
     with pytest.raises(UserError):
-        checkpoints.read_state_dict(path)
+        weights.read_state_dict(path)
     assert not target.exists()
-    loaded = checkpoints.RestrictedUnpickler(io.BytesIO(pickle.dumps([Hostile(target), 1]))).load()
+    loaded = RestrictedUnpickler(io.BytesIO(pickle.dumps([Hostile(target), 1]))).load()
     assert loaded[1] == 1 and not target.exists()
 
 
@@ -162,10 +167,10 @@ OPCODES = {
 def test_opcodes_of_a_hostile_file_run_nothing(tmp_path: Path, opcodes: str) -> None:
     target = tmp_path / "made"
     program = opcodes.replace("TARGET", str(target)).encode("latin-1")
-    checkpoints.RestrictedUnpickler(io.BytesIO(program)).load()
+    RestrictedUnpickler(io.BytesIO(program)).load()
     (tmp_path / "hostile.pt").write_bytes(program)
     with pytest.raises(UserError, match=r"hostile\.pt"):
-        checkpoints.read_state_dict(tmp_path / "hostile.pt")
+        weights.read_state_dict(tmp_path / "hostile.pt")
     assert not target.exists()
     pickle.loads(program)
     assert target.exists()  # the program works where nobody guards
@@ -175,7 +180,7 @@ def test_hostile_file_cannot_change_allowed_functions_and_classes() -> None:
     before = torch._utils._rebuild_tensor_v2.__defaults__
     for owner, name in (("torch._utils\n_rebuild_tensor_v2", "__defaults__"), ("torch\nFloatStorage", "marked")):
         program = f"c{owner}\n(N(dS'{name}'\n(I1\ntstb."  # BUILD with (None, {name: (1,)}) would set the attribute
-        checkpoints.RestrictedUnpickler(io.BytesIO(program.encode())).load()
+        RestrictedUnpickler(io.BytesIO(program.encode())).load()
     assert torch._utils._rebuild_tensor_v2.__defaults__ == before
     assert not hasattr(torch.FloatStorage, "marked")
 
@@ -186,7 +191,7 @@ def test_persistent_ids_of_a_hostile_file_run_nothing(tmp_path: Path) -> None:
     gadget = f"cos\nsystem\n(S'mkdir {target}'\ntR"
     program = f"(S'storage'\n{gadget}S'0'\n{gadget}I1\ntQ.".encode()
     with pytest.raises(pickle.UnpicklingError):
-        checkpoints.RestrictedUnpickler(io.BytesIO(program)).load()
+        RestrictedUnpickler(io.BytesIO(program)).load()
     path = tmp_path / "hostile.pt"
     torch.save({"model": _linear().state_dict()}, path)
     reader = torch.PyTorchFileReader(str(path))
@@ -196,7 +201,7 @@ def test_persistent_ids_of_a_hostile_file_run_nothing(tmp_path: Path) -> None:
                 record = program if name == "data.pkl" else reader.get_record(name)
                 writer.write_record(name, record, len(record))
     with pytest.raises(UserError, match=r"changed\.pt"):
-        checkpoints.read_state_dict(path)
+        weights.read_state_dict(path)
     assert not target.exists()
 
 
@@ -205,26 +210,26 @@ def test_tar_files_are_refused(tmp_path: Path) -> None:
     with tarfile.open(path, "w") as archive:
         archive.addfile(tarfile.TarInfo("../storages"), io.BytesIO())
     with pytest.raises(UserError, match="old tar kind"):
-        checkpoints.read_state_dict(path)
+        weights.read_state_dict(path)
     assert [p.name for p in tmp_path.iterdir()] == ["old.pt"] and not (tmp_path.parent / "storages").exists()
 
 
 def test_unreadable_files_give_clear_errors(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="do not exist"):
-        checkpoints.read_state_dict(tmp_path / "none.pt")
+        weights.read_state_dict(tmp_path / "none.pt")
     for name in ("text.pt", "text.safetensors"):
         (tmp_path / name).write_text("<html>not found</html>")
         with pytest.raises(UserError, match=name):
-            checkpoints.read_state_dict(tmp_path / name)
+            weights.read_state_dict(tmp_path / name)
     torch.save({"step": 3}, tmp_path / "empty.pt")
     with pytest.raises(UserError, match="no state dict"):
-        checkpoints.read_state_dict(tmp_path / "empty.pt")
+        weights.read_state_dict(tmp_path / "empty.pt")
 
 
 def test_strict_loading_lists_every_problem() -> None:
     state = {"weight": torch.zeros(2, 4), "extra.a": torch.zeros(1), "optimiser.b": torch.zeros(1)}
     with pytest.raises(UserError) as error:
-        checkpoints.load_strict(_linear(), state, "file.pt", ignored=("optimiser.*",))
+        weights.load_strict(_linear(), state, "file.pt", ignored=("optimiser.*",))
     message = str(error.value)
     assert "1 missing: bias" in message and "1 unexpected: extra.a" in message
     assert "weight is (2, 4), expected (2, 3)" in message and "optimiser" not in message
@@ -234,7 +239,65 @@ def test_many_keys_are_counted_by_prefix() -> None:
     model = nn.Sequential(nn.Linear(2, 2), nn.ModuleList(nn.Linear(2, 2) for _ in range(5)))
     state = {"0.weight": torch.zeros(2, 2)} | {f"decoder.{i}.bias": torch.zeros(1) for i in range(9)}
     with pytest.raises(UserError) as error:
-        checkpoints.load_strict(model, state)
+        weights.load_strict(model, state)
     assert "11 missing: 0.* (1), 1.*" not in str(error.value)  # one key is named in full, not counted
     assert "11 missing: 0.bias, 1.0.* (2), 1.1.* (2), 1.2.* (2), 1.3.* (2), 1.4.* (2)" in str(error.value)
     assert "9 unexpected: decoder.* (9)" in str(error.value)
+
+
+def test_weights_in_nested_entries(tmp_path: Path) -> None:
+    state = _linear().state_dict()
+    torch.save({"net": {"state_dict": state}, "ema": {"a.b": {"deep": state}}}, tmp_path / "nested.pt")
+    for key in (None, "net.state_dict", "net"):
+        if key == "net":
+            with pytest.raises(UserError, match="no state dict under net; found"):
+                weights.open_weights(tmp_path / "nested.pt", key)
+        else:
+            opened = weights.open_weights(tmp_path / "nested.pt", key)
+            assert torch.equal(opened.into(_linear()).weight, state["weight"]) and not opened.metadata
+    content = weights.read_checkpoint(tmp_path / "nested.pt")
+    assert set(weights.state_of(content["ema"]["a.b"], "x", "deep")) == {"weight", "bias"}
+    content["model"] = content  # a file may hold itself
+    with pytest.raises(UserError, match="no state dict"):
+        weights.state_of({"model": content["model"] | {"net": 1}}, "x")
+
+
+def test_description_gives_the_sizes(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    weights.save_weights(path, _linear().state_dict())
+    with pytest.raises(UserError, match=r"has no model.json with the sizes"):
+        _ = weights.open_weights(path).config
+    (tmp_path / "metadata.json").write_text('{"config": {"dim": 4}}')
+    opened = weights.open_weights(path)
+    assert opened.config == {"dim": 4} and opened.sha256 == sha256_of(path)
+
+
+@pytest.mark.parametrize(("name", "described"), [("net.pt", "net.json"), ("model.safetensors", "metadata.json")])
+def test_one_flipped_bit_is_refused(tmp_path: Path, name: str, described: str) -> None:
+    path = tmp_path / name
+    state = _linear().state_dict()
+    if path.suffix == ".pt":
+        torch.save(state, path)
+    else:
+        weights.save_weights(path, state)
+    (tmp_path / described).write_text(json.dumps({"weights_sha256": sha256_of(path)}))
+    assert set(weights.open_weights(path).state) == set(state)
+    content = bytearray(path.read_bytes())
+    content[-10 if path.suffix == ".safetensors" else content.find(state["weight"].numpy().tobytes())] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=rf"{name} are not the ones that {described} beside them describes .* damaged"):
+        weights.open_weights(path)
+
+
+@pytest.mark.parametrize(
+    ("network", "assets"),
+    [
+        ("syncvoice.networks.camplus", ["campplus_zh_en", "campplus_zh_cn", "campplus_voxceleb"]),
+        ("syncvoice.networks.ecapa", ["wavlm_large_finetune"]),
+        ("syncvoice.networks.utmos", ["utmos22_strong"]),
+        ("syncvoice.model.vocoder", ["vocos_mel_24khz"]),
+    ],
+)
+def test_keys_are_left_over_only_where_the_asset_says_so(network: str, assets: list[str]) -> None:
+    unused = list(importlib.import_module(network).UNUSED_KEYS)
+    assert all(read_asset(name).ignored_keys == unused for name in assets)

@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 
 from syncvoice.cli import main
+from syncvoice.commands.columns import all_columns
 from syncvoice.errors import UserError
+from syncvoice.files import write_json
 from syncvoice.reporting import comparison, statistics
 from syncvoice.reporting.settings import Bootstrap
 from tests.unit import fake_study
@@ -42,7 +44,7 @@ def files(tmp_path: Path) -> list[Path]:
 def test_known_answer_of_two_rows(tmp_path: Path) -> None:
     one = score_file(tmp_path / "a.csv", clips(np.array([1.0, 2.0, 3.0])))
     two = score_file(tmp_path / "b.csv", clips(np.array([2.0, 3.0, 5.0])))
-    (line,) = comparison.compare(comparison.read_scored([one, two]), bootstrap=FEW).to_dict("records")
+    (line,) = comparison.compare(comparison.read_scored([one, two]), all_columns(), bootstrap=FEW).to_dict("records")
     assert (line["row"], line["baseline"], line["n_paired"], line["n_left_out"]) == ("b", "a", 3, 0)
     assert line["mean"] == pytest.approx(10 / 3) and line["baseline_mean"] == pytest.approx(2)
     assert line["difference"] == pytest.approx(4 / 3)
@@ -52,7 +54,7 @@ def test_known_answer_of_two_rows(tmp_path: Path) -> None:
 
 
 def test_survivors_after_correction_and_who_is_better(files: list[Path]) -> None:
-    frame = comparison.compare(comparison.read_scored(files), bootstrap=FEW).set_index("row")
+    frame = comparison.compare(comparison.read_scored(files), all_columns(), bootstrap=FEW).set_index("row")
     assert list(frame.index) == ["M3", "M5"]  # the shortest names that tell the files apart
     assert (frame.loc["M3", "survives"], frame.loc["M3", "better"]) == ("yes", "M3")
     assert (frame.loc["M5", "survives"], frame.loc["M5", "better"]) == ("no", "")
@@ -63,12 +65,12 @@ def test_survivors_after_correction_and_who_is_better(files: list[Path]) -> None
 
 def test_all_pairs_and_another_baseline(files: list[Path]) -> None:
     rows = comparison.read_scored(files)
-    pairs = comparison.compare(rows, all_pairs=True, bootstrap=FEW)
+    pairs = comparison.compare(rows, all_columns(), all_pairs=True, bootstrap=FEW)
     assert list(zip(pairs["baseline"], pairs["row"], strict=True)) == [("M1", "M3"), ("M1", "M5"), ("M3", "M5")]
     assert list(pairs["better"]) == ["M3", "", "M3"]
-    assert set(comparison.compare(rows, baseline="M5", bootstrap=FEW)["baseline"]) == {"M5"}
+    assert set(comparison.compare(rows, all_columns(), baseline="M5", bootstrap=FEW)["baseline"]) == {"M5"}
     with pytest.raises(UserError, match="M9 is no row; the rows are M1, M3, M5"):
-        comparison.compare(rows, baseline="M9")
+        comparison.compare(rows, all_columns(), baseline="M9")
 
 
 def test_error_rates_are_compared_as_corpus_rates(tmp_path: Path) -> None:
@@ -81,17 +83,17 @@ def test_error_rates_are_compared_as_corpus_rates(tmp_path: Path) -> None:
         return path
 
     paths = [words(tmp_path / "a.csv", [2, 0, 0]), words(tmp_path / "b.csv", [0, 4, 5])]
-    (line,) = comparison.compare(comparison.read_scored(paths), bootstrap=FEW).to_dict("records")
+    (line,) = comparison.compare(comparison.read_scored(paths), all_columns(), bootstrap=FEW).to_dict("records")
     assert (line["baseline_mean"], line["mean"]) == (pytest.approx(2 / 20), pytest.approx(9 / 20))
 
 
 def test_clips_without_a_partner_are_counted(tmp_path: Path) -> None:
     one = score_file(tmp_path / "a.csv", {"x": 1.0, "y": 2.0, "z": 3.0, "only": 9.0})
     two = score_file(tmp_path / "b.csv", {"x": 2.0, "y": None, "z": 4.0})
-    frame = comparison.compare(comparison.read_scored([one, two]), bootstrap=FEW)
+    frame = comparison.compare(comparison.read_scored([one, two]), all_columns(), bootstrap=FEW)
     assert (frame.loc[0, "n_paired"], frame.loc[0, "n_left_out"]) == (2, 2)
     assert frame.loc[0, "difference"] == 1
-    text = comparison.text(frame, 500)
+    text = comparison.text(frame, all_columns(), 500)
     assert "2 (−2)" in text and "are in no pair" in text
 
 
@@ -103,7 +105,7 @@ def test_points_of_a_sweep_are_rows(tmp_path: Path) -> None:
         for clip in range(4)
     ]
     fake_study.write_csv(path, fake_study.SCORE_COLUMNS, rows)
-    frame = comparison.compare(comparison.read_scored([path]), bootstrap=FEW)
+    frame = comparison.compare(comparison.read_scored([path]), all_columns(), bootstrap=FEW)
     assert (frame.loc[0, "baseline"], frame.loc[0, "row"]) == ("sweep/lip0.0", "sweep/lip1.0")
 
 
@@ -129,7 +131,7 @@ def test_nothing_differs_rarely_survives(tmp_path: Path) -> None:
             )
             for number in range(4)
         ]
-        frame = comparison.compare(rows, bootstrap=Bootstrap(resamples=200, seed=trial))
+        frame = comparison.compare(rows, all_columns(), bootstrap=Bootstrap(resamples=200, seed=trial))
         alarms += (frame["survives"] == "yes").any()
     assert alarms <= 5  # 40 trials at 5 %: 2 expected, more than 5 in 1.4 % of the seeds
 
@@ -149,8 +151,8 @@ def test_text_says_what_survives_and_what_could_be_found(files: list[Path], caps
 
 
 def test_too_few_resamples_are_told(files: list[Path]) -> None:
-    frame = comparison.compare(comparison.read_scored(files), bootstrap=Bootstrap(resamples=30))
-    assert "ask for at least 40 (--resamples)" in comparison.text(frame, 30)
+    frame = comparison.compare(comparison.read_scored(files), all_columns(), bootstrap=Bootstrap(resamples=30))
+    assert "ask for at least 40 (--resamples)" in comparison.text(frame, all_columns(), 30)
 
 
 def test_folders_and_tables_of_a_study(tmp_path: Path, capsys, caplog) -> None:
@@ -159,10 +161,9 @@ def test_folders_and_tables_of_a_study(tmp_path: Path, capsys, caplog) -> None:
     assert main(["compare", *folders, "--metric", "lse_d.syncnet_mini", "--resamples", "300"]) == 0
     assert "M3 against M1: M3 is better" in capsys.readouterr().out
     settings = tmp_path / "settings.json"
-    settings.write_text(
-        '{"name": "main", "task": "en_en", "rows": ["M1", "M3", "noise"], "baseline": "M1",'
-        f' "metrics": ["lse_d.syncnet_mini", "{METRIC}"], "bootstrap": {{"resamples": 300}}}}'
-    )
+    table = {"name": "main", "task": "en_en", "rows": ["M1", "M3", "noise"], "baseline": "M1"}
+    shown = fake_study.columns(["lse_d.syncnet_mini", METRIC])
+    write_json(settings, {**table, "columns": shown, "bootstrap": {"resamples": 300}})
     roots = ["--tasks-root", str(root / "tasks"), "--metrics-root", str(root / "metrics")]
     assert main(["tabulate", "--settings", str(settings), *roots, "--out-dir", str(root / "tables")]) == 0
     assert "after correction" not in caplog.text
@@ -171,7 +172,7 @@ def test_folders_and_tables_of_a_study(tmp_path: Path, capsys, caplog) -> None:
     assert main(["tabulate", "--settings", str(coarse), *roots, "--out-dir", str(tmp_path / "coarse")]) == 0
     assert "with 60 resamples no p-value of 4 comparisons falls below 0.066 after correction" in caplog.text
     table = pd.read_csv(root / "tables" / "main.csv")
-    frame = comparison.read_tables(root / "tables")
+    frame = comparison.read_tables(root / "tables", all_columns())
     expected = table[(table["group"] == "all") & table["p_holm"].notna()]
     assert list(frame["p_holm"]) == list(expected["p_holm"]) and len(frame) == 4
     assert list(frame["detectable"]) == list(expected["detectable_difference"])

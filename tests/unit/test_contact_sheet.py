@@ -11,11 +11,11 @@ from PIL import Image
 
 from syncvoice.audio import write_wav
 from syncvoice.cli import main
-from syncvoice.minidub.face_mesh import FACE_OVAL
 from syncvoice.records.clips import Clip, Excluded, write_excluded, write_manifest
 from syncvoice.reporting import contact_sheet as sheets
-from syncvoice.reporting.spectrogram import LEFT_EYE, LOWER_LIP, RIGHT_EYE, UPPER_LIP
+from syncvoice.reporting.mel_picture import LEFT_EYE, LOWER_LIP, RIGHT_EYE, UPPER_LIP
 from syncvoice.video.crop import encode_jpeg
+from syncvoice.video.mesh_points import FACE_OVAL
 from syncvoice.video.store import TrackWriter
 from syncvoice.video.track import Track
 from tests.unit.clip_files import blank_frames, clicks, write_video

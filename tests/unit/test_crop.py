@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from syncvoice.errors import UserError
+from syncvoice.section import validated
 from syncvoice.video.crop import LIPS, box_transforms, crops, decode_jpeg, encode_jpeg, mouth_transforms, warp
 from syncvoice.video.decode import ClipProblem
 from syncvoice.video.detect import FaceDetector
@@ -154,11 +155,11 @@ def test_faces_that_cannot_be_used(tmp_path: Path, detector: FaceDetector) -> No
 
 
 def test_settings_refuse_unknown_keys() -> None:
-    assert PrepareSettings.of({"max_gap_frames": 3}).max_gap_frames == 3
+    assert validated(PrepareSettings, {"max_gap_frames": 3}, "prepare").max_gap_frames == 3
     with pytest.raises(UserError, match="max_gap"):
-        PrepareSettings.of({"max_gap": 3})
+        validated(PrepareSettings, {"max_gap": 3}, "prepare")
     with pytest.raises(UserError, match="exclude"):
-        PrepareSettings.of({"several_faces": "both"})
+        validated(PrepareSettings, {"several_faces": "both"}, "prepare")
 
 
 def test_mouth_and_audio_tells_the_file(tmp_path: Path) -> None:

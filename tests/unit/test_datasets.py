@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from syncvoice.datasets.base import Selection, SourceClip, check_id, in_shard, read_dataset
-from syncvoice.datasets.grid import sentence_of
 from syncvoice.datasets.minidub import COLUMNS
 from syncvoice.errors import UserError
+from syncvoice.section import validated
+from syncvoice.text.grid_grammar import sentence_of
 from tests.unit.clip_files import real_data
 
 
@@ -109,15 +110,17 @@ def test_shards_partition() -> None:
 
 def test_selections() -> None:
     everything = clips(300)
-    train = Selection.of({"share": [0, 0.8], "speakers": ["s1"]}).pick(everything)
-    test = Selection.of({"share": [0.8, 1.0], "speakers": ["s1"]}).pick(everything)
+    train = validated(Selection, {"share": [0, 0.8], "speakers": ["s1"]}, "split").pick(everything)
+    test = validated(Selection, {"share": [0.8, 1.0], "speakers": ["s1"]}, "split").pick(everything)
     assert {clip.speaker for clip in train} == {"s1"} and len(train) + len(test) == 100
     assert not {clip.id for clip in train} & {clip.id for clip in test} and len(train) > len(test) > 5
-    few = Selection.of({"clips": 7, "language": "zh"}).pick(everything)
+    few = validated(Selection, {"clips": 7, "language": "zh"}, "split").pick(everything)
     assert len(few) == 7 and {clip.language for clip in few} == {"zh"}
-    assert {clip.id for clip in few} < {clip.id for clip in Selection.of({"clips": 20}).pick(everything)}
+    assert {clip.id for clip in few} < {
+        clip.id for clip in validated(Selection, {"clips": 20}, "split").pick(everything)
+    }
     with pytest.raises(UserError, match="share"):
-        Selection.of({"share": [0.8, 0.2]})
+        validated(Selection, {"share": [0.8, 0.2]}, "split")
 
 
 def test_grid_names_spell_sentences() -> None:

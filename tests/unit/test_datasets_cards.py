@@ -8,12 +8,13 @@ import pytest
 from syncvoice.cli import main
 from syncvoice.datasets.base import Selection, SourceClip, read_dataset
 from syncvoice.datasets.card import archives_of, cards_in, read_card, read_yaml
-from syncvoice.datasets.check import check_card, check_study
 from syncvoice.datasets.lists import read_list, write_list
 from syncvoice.errors import UserError
 from syncvoice.records.clips import Clip
-from syncvoice.records.tasks import make_task
+from syncvoice.records.tasks import TaskJob, make_task
+from syncvoice.section import validated
 from syncvoice.study import load_study
+from syncvoice.study.data import check_card, check_study
 from tests.unit.clip_files import real_data
 
 CARDS = Path(__file__).resolve().parents[2] / "config" / "datasets"
@@ -129,25 +130,25 @@ def test_odd_file_names_are_clips_like_others(tmp_path: Path, name: str) -> None
 
 def test_ranks_are_disjoint_per_speaker_and_follow_crc32() -> None:
     clips = [SourceClip(f"s{k % 3}_{k}", "s", "d", Path("x"), "t", speaker=f"s{k % 3}") for k in range(90)]
-    parts = [Selection.of({"ranks": ranks}).pick(clips) for ranks in ([0, 5], [5, 7], [7, None])]
+    parts = [selection({"ranks": ranks}).pick(clips) for ranks in ([0, 5], [5, 7], [7, None])]
     ids = [{clip.id for clip in part} for part in parts]
     assert [len(part) for part in ids] == [15, 6, 69] and len(set.union(*ids)) == 90
     first = sorted((clip.id for clip in clips if clip.speaker == "s1"), key=lambda clip: zlib.crc32(clip.encode()))[:5]
     assert {clip for clip in ids[0] if clip.startswith("s1")} == set(first)
-    assert [clip.id for clip in Selection.of({"ranks": [0, 5]}).pick(clips[::-1])][::-1] == [c.id for c in parts[0]]
+    assert [clip.id for clip in selection({"ranks": [0, 5]}).pick(clips[::-1])][::-1] == [c.id for c in parts[0]]
     with pytest.raises(UserError, match="ranks"):
-        Selection.of({"ranks": [5, 5]})
+        selection({"ranks": [5, 5]})
 
 
 def test_lists_choose_clips_and_miss_none(tmp_path: Path) -> None:
     clips = [SourceClip(f"c{k}", "s", "d", Path("x"), "t", speaker="s") for k in range(9)]
     write_list(tmp_path / "test.txt", ["c3", "c1"], "two clips")
     assert read_list(tmp_path / "test.txt") == ["c1", "c3"]
-    picked = Selection.of({"listed": str(tmp_path / "test.txt")}).pick(clips)
+    picked = selection({"listed": str(tmp_path / "test.txt")}).pick(clips)
     assert [clip.id for clip in picked] == ["c1", "c3"]
     write_list(tmp_path / "more.txt", ["c3", "c77", "c78"], "")
     with pytest.raises(UserError, match=r"more\.txt names 2 clips .* the first is 'c77'"):
-        Selection.of({"listed": str(tmp_path / "more.txt")}).pick(clips)
+        selection({"listed": str(tmp_path / "more.txt")}).pick(clips)
     touch(tmp_path / "double.txt", "a\nb\na\n")
     with pytest.raises(UserError, match="line 3 repeats clip 'a' of line 1"):
         read_list(tmp_path / "double.txt")
@@ -157,20 +158,28 @@ def clip_of(name: str, speaker: str, text: str, **changes: str) -> Clip:
     return Clip(name, "test", "grid", speaker, "", "", "en", "", text, None, Path("a.wav"), 75, **changes)  # type: ignore[arg-type]
 
 
+def selection(values: dict) -> Selection:
+    return validated(Selection, values, "split")
+
+
+def job(voice_of: str = "same_speaker") -> TaskJob:
+    return validated(TaskJob, {"language": "en", "text": "own", "seed": 1, "voice_of": voice_of}, "task")
+
+
 def test_dub_settings_choose_the_voice() -> None:
     targets = [clip_of(f"s{k}_t", f"s{k}", "bin blue") for k in range(3)]
     others = [clip_of(f"s{k}_r", f"s{k}", "lay red") for k in range(3)]
     chosen = {
-        voice: [row.reference for row in make_task(targets, pool, "en", "own", 1, voice_of=voice)]
+        voice: [row.reference for row in make_task(targets, pool, job(voice))]
         for voice, pool in (("target", targets), ("same_speaker", others), ("other_speaker", others))
     }
     assert chosen["target"] == ["s0_t", "s1_t", "s2_t"] and chosen["same_speaker"] == ["s0_r", "s1_r", "s2_r"]
     assert all(reference[:2] != f"s{k}" for k, reference in enumerate(chosen["other_speaker"]))
     named = clip_of("s0_t", "s0", "bin blue", reference="s2_r")
-    assert [row.reference for row in make_task([named], others, "en", "own", 1)] == ["s2_r"]
-    assert [row.reference for row in make_task([named], others[:2], "en", "own", 1)] == [""], "lost, so the row fails"
+    assert [row.reference for row in make_task([named], others, job())] == ["s2_r"]
+    assert [row.reference for row in make_task([named], others[:2], job())] == [""], "lost, so the row fails"
     with pytest.raises(UserError, match="voice_of"):
-        make_task(targets, others, "en", "own", 1, voice_of="nobody")
+        make_task(targets, others, job("nobody"))
 
 
 def test_grid_card_names_33_speakers_and_34_archives() -> None:
@@ -220,7 +229,7 @@ def test_check_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monke
         and "give a YAML file or one of" in capsys.readouterr().err
     )
     assert main(["prepare", "--check"]) == 2 and main(["prepare", "--dataset", "wild"]) == 2
-    assert "prepare needs --corpus, --split, --out" in capsys.readouterr().err
+    assert "prepare looks only: add --check" in capsys.readouterr().err
 
 
 def test_check_finds_training_on_test_clips_and_voices_of_targets(tmp_path: Path) -> None:
@@ -228,9 +237,10 @@ def test_check_finds_training_on_test_clips_and_voices_of_targets(tmp_path: Path
     values = read_yaml(CARDS.parent / "grid_s1.yaml") | {"grid_root": str(tmp_path)}
     study = load_study(values, CARDS.parent, "study.yaml")
     assert not any("share" in problem for problem in check_study(study, {})[0].problems)
-    splits = study.datasets["grid"].splits
-    splits["train"].settings["ranks"] = [30, 240]
-    splits["reference"].settings["ranks"] = [39, 48]
+    splits = values["extends"] and read_yaml(CARDS / "grid_s1.yaml")["datasets"]["grid"]["splits"]
+    splits["train"]["settings"]["ranks"], splits["reference"]["settings"]["ranks"] = [30, 240], [39, 48]
+    dataset = {"kind": "grid", "path": str(tmp_path), "splits": splits}
+    study = load_study(values | {"datasets": {"grid": dataset}}, CARDS.parent, "study.yaml")
     problems = " ".join(check_study(study, {})[0].problems)
     assert "splits test and reference share 1 clips" in problems and "splits train and test share 10 clips" in problems
 

@@ -1,5 +1,7 @@
 """`syncvoice dub` from file to file with a tiny random model: lengths, picture, marks, repeatability, cues, errors."""
 
+import doctest
+import shutil
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,10 +20,11 @@ from syncvoice.dubbing.model import KNOWN_PLACES, default_model, load_dubbing_mo
 from syncvoice.errors import UserError
 from syncvoice.features.base import key_of, make_extractor
 from syncvoice.features.conditions import Seen
+from syncvoice.files import read_json, write_json
 from syncvoice.model.start import save_model
 from syncvoice.model.syncvoice import SyncVoice, SyncVoiceConfig
 from syncvoice.model.vocoder import Vocoder
-from syncvoice.provenance import reachable
+from syncvoice.provenance import ROOT, reachable
 from syncvoice.video.decode import read_sound
 from tests.unit.clip_files import blank_frames, clicks, face_frames, write_video
 from tests.unit.test_generation import VOCODER
@@ -85,6 +88,29 @@ def subtitles(place: Path, name: str, *cues: tuple[float, float, str]) -> Path:
 @pytest.fixture(scope="module")
 def dubbed(place: Path) -> Dubbed:
     return dub(place, "dubbed.mp4")
+
+
+def test_the_example_in_the_docstring_holds(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    (example,) = doctest.DocTestFinder(recurse=False).find(syncvoice.dub, "dub")
+    assert example.examples and doctest.DocTestRunner().run(example).failed == 0
+
+
+def test_a_model_from_before_says_how_to_name_its_extractors(place: Path, tmp_path: Path) -> None:
+    shutil.copytree(place / "model", tmp_path / "old")
+    metadata = read_json(tmp_path / "old/metadata.json")
+    write_json(tmp_path / "old/metadata.json", {k: v for k, v in metadata.items() if k != "conditions"})
+    with pytest.raises(UserError, match="says not which extractor its face features came from"):
+        load_dubbing_model(tmp_path / "old")
+    assert main(["describe-model", str(tmp_path / "old"), "--condition", "lip=mesh_face"]) == 2, "of another width"
+    named = ["--condition", "lip=mesh_lip", "--condition", "face=mesh_face"]
+    assert main(["describe-model", str(tmp_path / "old"), *named]) == 0
+    assert read_json(tmp_path / "old/metadata.json") == metadata
+
+
+def test_shipped_model_names_its_extractors_as_they_are() -> None:
+    seen = load_dubbing_model(ROOT.parent / "weights/dubbing.safetensors").seen
+    assert {name: one.model_dump() for name, one in seen.items()} == CONDITIONS
 
 
 def test_command_line(place: Path, dubbed: Dubbed, capsys: pytest.CaptureFixture[str]) -> None:
@@ -275,7 +301,7 @@ def test_models_that_cannot_speak_are_sentences(place: Path, monkeypatch: pytest
 
 
 def test_a_study_s_model_comes_before_the_shipped_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("syncvoice.dubbing.model.ROOT", tmp_path / "package")
+    monkeypatch.setattr("syncvoice.places.CHECKOUT", tmp_path)
     monkeypatch.chdir(tmp_path.parent)
     for place in KNOWN_PLACES[::-1]:
         (tmp_path / place).parent.mkdir(parents=True)
@@ -348,8 +374,8 @@ def test_quiet_stereo_voice_is_levelled_and_trimmed(place: Path) -> None:
         ({"text": "?!"}, "not one syllable"),
         ({"language": "fr"}, "choose en or zh"),
         ({"voice": Path("none.wav")}, "voice none.wav does not exist"),
-        ({"sound": Sound(lip_scale=-1.0)}, "lip_scale is -1.0"),
-        ({"sound": Sound(text_scale=0.0)}, "nobody would hear"),
+        ({"sound": Sound(scales={"lip": -1.0})}, "scale of lip is -1.0"),
+        ({"sound": Sound(scales={"text": 0.0})}, "nobody would hear"),
         ({"sound": Sound(steps=0)}, "steps is 0"),
         ({"voice_text": "…"}, "of the voice"),
     ],

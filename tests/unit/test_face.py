@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from syncvoice.minidub.articulation import VISEMES
 from syncvoice.minidub.face import FaceRenderer, identity_of, motion
 from syncvoice.minidub.face_mesh import FRAME
 from syncvoice.minidub.face_motion import MOTION
+from syncvoice.text.articulation import VISEMES
 
 BROWS = MOTION.index("brows")
 

@@ -12,12 +12,11 @@ import pytest
 import torch
 
 from syncvoice.errors import UserError
-from syncvoice.features.base import extractor_names, key_of, make_extractor
+from syncvoice.features.base import FeatureJob, extractor_names, key_of, make_extractor
 from syncvoice.features.cache import FeatureStore, extract_shard
 from syncvoice.features.extractors.mediapipe_blendshapes import COUNT, UPPER
 from syncvoice.networks.lip_frontend import LipFrontEnd
 from syncvoice.records.clips import Clip, write_manifest
-from syncvoice.study.study import Feature
 from syncvoice.video.crop import encode_jpeg
 from syncvoice.video.store import TrackWriter
 from syncvoice.video.track import Track
@@ -63,9 +62,9 @@ def test_lrw_feature_reaches_a_shard_by_a_config_entry(clips: list[Clip], lrw_fi
     from syncvoice import cli
     from syncvoice.files import write_json
 
-    entry = Feature(extractor="lrw_resnet18", settings={"weights": str(lrw_file)})
+    entry = FeatureJob(feature="lip", extractor="lrw_resnet18", settings={"weights": str(lrw_file)})
     write_manifest(tmp_path / "m.cuts.jsonl.gz", [*clips, replace(clips[0], id="sound_only", track=None)])
-    write_json(tmp_path / "lip.json", {"feature": "lip", **entry.model_dump()})
+    write_json(tmp_path / "lip.json", entry.model_dump())
     arguments = ["features", "--manifest", tmp_path / "m.cuts.jsonl.gz"]
     arguments += ["--settings", tmp_path / "lip.json", "--out", tmp_path / "shard-0.h5"]
     assert cli.main([str(argument) for argument in arguments]) in (None, 0)

@@ -4,16 +4,18 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from fake_study import build_study, task_rows
+from fake_study import build_study, columns, task_rows
 
 from syncvoice import cli
 from syncvoice.errors import UserError
 from syncvoice.files import write_json
 from syncvoice.reporting import gallery
-from syncvoice.reporting.settings import read_gallery_settings
+from syncvoice.reporting.settings import GalleryJob
+from syncvoice.section import read_settings
 
 ROWS = {"en_en": ["ground_truth", "M1", "M3"], "en_zh": ["M2", "M4"]}
 METRICS = {"en_en": ["lse_d.syncnet_mini", "wer.ctc_mini"], "en_zh": ["cer.ctc_mini"]}
+COLUMNS = columns([*METRICS["en_en"], *METRICS["en_zh"]])
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 
 
@@ -45,12 +47,15 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def settings_file(study: Path, **changes) -> Path:
     tasks = [{"task": task, "title": f"Task {task}", "rows": ROWS[task], "metrics": METRICS[task]} for task in ROWS]
-    write_json(study / "gallery.json", {"title": "Clips & rows", "study": "test", "tasks": tasks, **changes})
+    write_json(
+        study / "gallery.json",
+        {"title": "Clips & rows", "study": "test", "tasks": tasks, "columns": COLUMNS, **changes},
+    )
     return study / "gallery.json"
 
 
 def build(study: Path, **changes) -> str:
-    return gallery.build_page(read_gallery_settings(settings_file(study, **changes)), study)
+    return gallery.build_page(read_settings(settings_file(study, **changes), GalleryJob), study)
 
 
 def test_one_video_per_row_and_clip(study: Path) -> None:

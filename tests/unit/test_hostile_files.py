@@ -15,7 +15,7 @@ import pytest
 import soundfile
 
 from syncvoice.cli import main
-from syncvoice.commands import prepare as command
+from syncvoice.commands import prepare_shard as command
 from syncvoice.datasets.base import SourceClip, check_id, read_dataset, safe_id
 from syncvoice.errors import UserError
 from syncvoice.files import write_json
@@ -133,7 +133,7 @@ def test_damaged_files_become_clips_or_rows(
         path.write_bytes(damaged(contents[kind], random.Random(seed)))
     files = sorted(inbox.iterdir())
     before = everything_below(tmp_path)
-    clips, excluded = command.prepare_shard(sources_of(files), inbox, out, PrepareSettings.of(LOOSE))
+    clips, excluded = command.prepare_shard(sources_of(files), inbox, out, PrepareSettings(**LOOSE))
     assert sorted([clip.id for clip in clips] + [row.clip for row in excluded]) == [path.name for path in files]
     assert set(Counter(row.reason for row in excluded)) <= set(REASONS)
     assert all(len(row.message) > 20 and str(tmp_path) not in row.message for row in excluded)
@@ -173,11 +173,10 @@ def test_names_of_any_kind_through_the_command(tmp_path: Path, monkeypatch: pyte
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
         (folder / name).with_suffix(".txt").write_text("hello")
-    write_json(Path("s.json"), LOOSE)
+    write_json(Path("s.json"), {"limits": LOOSE})
     before = everything_below(tmp_path)
-    options = (
-        "prepare --dataset wild --layout folder --split test --settings s.json --out o --manifest o/m.cuts.jsonl.gz"
-    )
+    options = "prepare-shard --dataset wild --layout folder --split test --settings s.json --out o "
+    options += "--manifest o/m.cuts.jsonl.gz"
     assert main([*options.split(), "--excluded", "o/e.csv", f"--corpus={folder}"]) == 0
     clips, (row,) = clips_of("o/m.cuts.jsonl.gz"), read_excluded("o/e.csv")
     assert len(clips) == len(NAMES) and {clip.video for clip in clips} == {folder / name for name in NAMES}

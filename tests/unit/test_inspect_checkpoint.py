@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from syncvoice.cli import main
-from syncvoice.model.inspection import report, split_keys, zipvoice_prefix
-from syncvoice.model.public_layout import save_release, write_state
+from syncvoice.model.inspection import report, split_keys
+from syncvoice.model.public_layout import save_release, write_state, zipvoice_prefix
 from syncvoice.model.zipvoice import ZipVoice, ZipVoiceConfig
 from syncvoice.records.weights import save_weights
 from syncvoice.text.vocabulary import emilia_symbols

@@ -14,6 +14,8 @@ from syncvoice.cli import main
 from syncvoice.errors import UserError
 from syncvoice.reporting import listening_answers as answers
 from syncvoice.reporting import listening_test as page
+from syncvoice.reporting.settings import ListeningTestJob
+from syncvoice.section import read_settings
 from syncvoice.study import load_study, read_study
 from syncvoice.study.jobs import job_settings
 from tests.unit import fake_study
@@ -65,7 +67,9 @@ def references(study: Path) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def made(study: Path, references: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict]:
-    return page.make_test(page.read_settings(settings_file(tmp_path_factory.mktemp("s"))), study, references)
+    return page.make_test(
+        read_settings(settings_file(tmp_path_factory.mktemp("s")), ListeningTestJob), study, references
+    )
 
 
 def answered(plan: dict, participant: str, scores: dict[str, int], prefer: str = "first", wrong: int = 0) -> dict:
@@ -120,8 +124,8 @@ def test_page_is_blind_and_self_contained(made) -> None:
 
 
 def test_same_settings_give_the_same_page(made, study, references, tmp_path) -> None:
-    assert page.make_test(page.read_settings(settings_file(tmp_path)), study, references) == made
-    other = page.make_test(page.read_settings(settings_file(tmp_path, seed=2)), study, references)
+    assert page.make_test(read_settings(settings_file(tmp_path), ListeningTestJob), study, references) == made
+    other = page.make_test(read_settings(settings_file(tmp_path, seed=2), ListeningTestJob), study, references)
     assert other[1]["test"] != made[1]["test"]
 
 
@@ -136,15 +140,15 @@ def test_same_settings_give_the_same_page(made, study, references, tmp_path) -> 
 )
 def test_bad_settings_are_sentences(changes, message, study, references, tmp_path) -> None:
     with pytest.raises(UserError, match=message):
-        page.make_test(page.read_settings(settings_file(tmp_path, **changes)), study, references)
+        page.make_test(read_settings(settings_file(tmp_path, **changes), ListeningTestJob), study, references)
 
 
 def test_a_study_gives_settings_that_the_page_takes(tmp_path) -> None:
     content = job_settings(read_study(CONFIG / "mini.yaml"), {})["listening_test"]
     (tmp_path / "settings.json").write_text(json.dumps(content))
-    settings = page.read_settings(tmp_path / "settings.json")
+    settings = read_settings(tmp_path / "settings.json", ListeningTestJob)
     assert (settings.task, settings.baseline, settings.pairs) == ("en_en", "M1", (("M3", "M1"),))
-    assert settings.rows["ground_truth"] == "recorded speech"
+    assert settings.rows[0].experiment == "ground_truth" and settings.rows[0].caption == "recorded speech"
 
 
 @pytest.mark.parametrize(
@@ -164,7 +168,7 @@ def test_wrong_names_in_a_study_are_sentences(changes, message) -> None:
 
 def test_no_reference_recording_is_a_sentence(study, tmp_path) -> None:
     with pytest.raises(UserError, match="no clip of task en_en"):
-        page.make_test(page.read_settings(settings_file(tmp_path)), study, {})
+        page.make_test(read_settings(settings_file(tmp_path), ListeningTestJob), study, {})
 
 
 def test_answers_give_means_and_preferences(made, tmp_path) -> None:
@@ -258,7 +262,7 @@ def small(study, references, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     """A page of six items for the browser, as a file, and its plan."""
     folder = tmp_path_factory.mktemp("page")
     rows = [{"experiment": row} for row in ("M1", "M3")]
-    settings = page.read_settings(settings_file(folder, rows=rows, clips=1, checks=1))
+    settings = read_settings(settings_file(folder, rows=rows, clips=1, checks=1), ListeningTestJob)
     text, plan = page.make_test(settings, study, references)
     (folder / "index.html").write_text(text, encoding="utf-8")
     return folder / "index.html", plan

@@ -230,11 +230,12 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> list[SyncClip]:
     if not WEIGHTS.exists():
         pytest.skip("weights/syncnet.safetensors is not there")
     from syncvoice.minidub.corpus import make_shard
+    from syncvoice.minidub.settings import CorpusJob
     from syncvoice.pretraining.syncnet import load_corpus
 
     split = {"clips": {"en": 3}, "voices": "unseen", "sentences": "test", "prosody_coupling": 1.0}
     folder = tmp_path_factory.mktemp("rendered")
-    make_shard({"seed": 77, "image_size": 288, "splits": {"check": split}}, "check", 0, folder)
+    make_shard(CorpusJob(seed=77, splits={"check": split}), "check", 0, folder)
     return load_corpus(folder, 48)
 
 

@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from syncvoice.audio import write_wav
+from syncvoice.mel_filters import mel_filters
 from syncvoice.metrics.scorer import NotApplicable, ScoreError
 from syncvoice.metrics.voice.ge2e import (
     SilentSound,
     SpeakerEncoder,
     SpeakerSimilarityScorer,
     cut_silence,
-    mel_filters,
     mel_spectrogram,
     partial_starts,
     prepare,
@@ -46,8 +46,12 @@ def values(scorer: SpeakerSimilarityScorer, audio: np.ndarray, **row: str) -> di
     return {score.metric.split(".")[0]: score.value for score in scorer.score(utterance(audio, **fields))}
 
 
+def slaney_filters() -> np.ndarray:
+    return mel_filters(400, 40, 16_000, scale="slaney", by_area=True).numpy().T
+
+
 def test_mel_filters_are_slaney_triangles() -> None:
-    filters = mel_filters()
+    filters = slaney_filters()
     assert filters.shape == (40, 201) and filters.min() == 0
     peaks = filters.argmax(1) * 40  # Hz
     assert (np.diff(peaks) >= 0).all()
@@ -58,7 +62,7 @@ def test_mel_spectrogram_finds_a_tone() -> None:
     tone = np.sin(2 * np.pi * 1000 * np.arange(16_000) / 16_000).astype(np.float32)
     mel = mel_spectrogram(tone)
     assert mel.shape == (101, 40)
-    centre = mel_filters()[mel[50].argmax()].argmax() * 40
+    centre = slaney_filters()[mel[50].argmax()].argmax() * 40
     assert abs(centre - 1000) <= 80
 
 

@@ -8,10 +8,10 @@ import pytest
 
 from syncvoice.audio import write_wav
 from syncvoice.datasets.folder import read_align
-from syncvoice.datasets.grid import sentence_of
 from syncvoice.metrics.scorer import NotApplicable, ScoreError
 from syncvoice.metrics.timing.speech_times import TimingScorer, compare, span, speech_rate
 from syncvoice.text.alignment import SILENCE, AlignedPhone, align_text, phones_of_text
+from syncvoice.text.grid_grammar import sentence_of
 from tests.unit.clip_files import real_data
 from tests.unit.real_sounds import grid_clips, grid_sound
 from tests.unit.spoken import at_16k, script, speech, utterance

@@ -15,10 +15,8 @@ from syncvoice.metrics.words.wer import (
     corpus_rate,
     count_character_errors,
     count_errors,
-    grid_grammar,
-    jsgf_grammar,
 )
-from syncvoice.minidub.phrases import GRID_SLOTS
+from syncvoice.text.grid_grammar import SLOTS, grid_grammar, jsgf_grammar
 from tests.unit.clip_files import real_data
 from tests.unit.spoken import at_16k, noise, script, speech, utterance
 
@@ -150,7 +148,7 @@ def test_grammar_is_made_from_the_vocabulary(sphinx: PocketSphinxScorer) -> None
         "<b> = z;",
     ]
     words = {word for line in grid_grammar().splitlines()[3:] for word in line.split("= ")[1].rstrip(";").split(" | ")}
-    assert words == {word for slot in GRID_SLOTS for word in slot}
+    assert words == {word for slot in SLOTS for word in slot}
     assert set(sphinx.transcribe(at_16k(speech("klatt4").audio)).split()) <= words
 
 

@@ -13,31 +13,34 @@ from syncvoice.errors import UserError
 from syncvoice.files import sha256_of, write_json
 from syncvoice.minidub import corpus as minidub
 from syncvoice.minidub import phrases
-from syncvoice.minidub.corpus import COLUMNS, SplitSettings, data_card, make_shard, plan
+from syncvoice.minidub.corpus import COLUMNS, data_card, make_shard, plan
+from syncvoice.minidub.settings import CorpusJob
 from syncvoice.minidub.voices import TRAIN_VOICES, UNSEEN_VOICES
+from syncvoice.section import validated
 
 SETTINGS = {
     "dataset": "minidub",
     "image_size": 96,
     "seed": 3,
     "splits": {
-        "train": {"clips": {"en": 20, "zh": 20}, "grid_share": 0.7, "shards": 2},
+        "train": {"clips": {"en": 20, "zh": 20}, "grid_share": 0.7},
         "test": {"clips": {"en": 24}, "voices": "both", "sentences": "test"},
         "little": {
             "clips": {"en": 2},
             "voices": "both",
             "sentences": "test",
             "prosody_coupling": [0.0, 1.0],
-            "shards": 2,
         },
         "translation": {"clips": {"en": 8}, "voices": "both", "sentences": "test", "translate_to": "zh"},
         "reference": {"media": "audio", "clips_per_voice": {"en": 1}, "voices": "both", "sentences": "test"},
     },
+    "shards": {"train": 2, "little": 2},
 }
+JOB = CorpusJob.model_validate(SETTINGS)
 
 
 def planned(split: str) -> list[minidub.PlannedClip]:
-    return plan(SETTINGS["seed"], split, SplitSettings.of(SETTINGS, split))
+    return plan(JOB.seed, split, JOB.split(split))
 
 
 def test_train_plan() -> None:
@@ -72,7 +75,7 @@ def test_translations() -> None:
 @pytest.fixture(scope="module")
 def shard(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("corpus") / "shard-0"
-    assert make_shard(SETTINGS, "little", 0, out) == 1
+    assert make_shard(JOB, "little", 0, out) == 1
     return out
 
 
@@ -108,13 +111,13 @@ def test_film_holds_the_frames_and_the_sound(shard: Path) -> None:
 
 
 def test_same_settings_same_bytes(shard: Path, tmp_path: Path) -> None:
-    make_shard(SETTINGS, "little", 0, tmp_path)
+    make_shard(JOB, "little", 0, tmp_path)
     for path in sorted(p for p in shard.rglob("*") if p.is_file()):
         assert sha256_of(path) == sha256_of(tmp_path / path.relative_to(shard)), path.name
 
 
 def test_reference_sound_is_short(tmp_path: Path) -> None:
-    make_shard(SETTINGS, "reference", 0, tmp_path)
+    make_shard(JOB, "reference", 0, tmp_path)
     rows = list(csv.DictReader(open(tmp_path / "clips.csv", encoding="utf-8")))
     assert len(rows) == len(TRAIN_VOICES + UNSEEN_VOICES)
     for row in rows:
@@ -126,15 +129,15 @@ def test_reference_sound_is_short(tmp_path: Path) -> None:
     ("split", "change", "message"),
     [
         ("nowhere", {}, "no split 'nowhere'"),
-        ("train", {"voices": "all"}, "voices of split 'train'"),
-        ("train", {"colour": 1}, "unknown settings: colour"),
+        ("train", {"voices": "all"}, r"splits\.train\.voices: .*'train'"),
+        ("train", {"colour": 1}, r"unknown key splits\.train\.colour"),
         ("train", {"clips": {"zh": 10**6}}, "only"),
     ],
 )
 def test_wrong_settings(split: str, change: dict, message: str, tmp_path: Path) -> None:
     settings = SETTINGS | {"splits": {"train": SETTINGS["splits"]["train"] | change}}
     with pytest.raises(UserError, match=message):
-        make_shard(settings, split, 0, tmp_path)
+        make_shard(validated(CorpusJob, settings, "corpus"), split, 0, tmp_path)
 
 
 def test_command_writes_the_card(tmp_path: Path) -> None:
@@ -145,6 +148,6 @@ def test_command_writes_the_card(tmp_path: Path) -> None:
     command.configure(parser)
     command.run(parser.parse_args(["--settings", str(tmp_path / "settings.json"), "--card", str(tmp_path / "CARD.md")]))
     card = (tmp_path / "CARD.md").read_text(encoding="utf-8")
-    assert card == data_card(SETTINGS) and "Eileen Collins" in card and "| train |" in card
+    assert card == data_card(JOB) and "Eileen Collins" in card and "| train |" in card
     with pytest.raises(UserError, match="nothing to do"):
         command.run(parser.parse_args(["--settings", str(tmp_path / "settings.json")]))

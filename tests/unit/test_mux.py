@@ -12,7 +12,7 @@ from syncvoice.audio import write_wav
 from syncvoice.cli import main
 from syncvoice.errors import UserError
 from syncvoice.records.clips import Clip, write_manifest
-from syncvoice.records.tasks import make_task, write_task
+from syncvoice.records.tasks import TaskJob, make_task, write_task
 from syncvoice.video.decode import FrameSource, decode_clip
 from syncvoice.video.mux import put_sound
 from tests.unit.clip_files import blank_frames, clicks, face_frames, real_data, write_video
@@ -138,7 +138,7 @@ def test_mux_command(tmp_path: Path) -> None:
     first = Clip("a", "test", "d", "p", "", "", "en", "", "hello", video, tmp_path / "a.wav", 12)
     clips = [first, replace(first, id="b", video=tmp_path / "gone.mp4"), replace(first, id="c")]
     write_manifest(tmp_path / "m.gz", clips)
-    write_task(tmp_path / "t.csv", make_task(clips, [], "en", "own", 0))
+    write_task(tmp_path / "t.csv", make_task(clips, [], TaskJob(language="en", text="own", seed=0)))
     write_wav(tmp_path / "speech" / "x.wav", clicks(12 * 960), 24_000)
     with open(tmp_path / "speech" / "utterances.csv", "w", newline="") as file:
         writer = csv.writer(file)

@@ -4,7 +4,6 @@ import pytest
 
 from syncvoice.errors import UserError
 from syncvoice.minidub.phrases import (
-    GRID_SLOTS,
     Sentence,
     grid_sentences,
     phrase_bank,
@@ -14,14 +13,15 @@ from syncvoice.minidub.phrases import (
     split_of,
 )
 from syncvoice.minidub.speech import natural_duration
+from syncvoice.text.grid_grammar import SLOTS
 
 KINDS = [("en", "grid"), ("en", "phrases"), ("zh", "phrases")]
 
 
 def test_grid_grammar_has_51_words() -> None:
-    assert [len(slot) for slot in GRID_SLOTS] == [4, 4, 4, 25, 10, 4]
-    assert len({word for slot in GRID_SLOTS for word in slot}) == 51
-    assert "w" not in GRID_SLOTS[3]
+    assert [len(slot) for slot in SLOTS] == [4, 4, 4, 25, 10, 4]
+    assert len({word for slot in SLOTS for word in slot}) == 51
+    assert "w" not in SLOTS[3]
     assert len(grid_sentences()) == 64_000
 
 

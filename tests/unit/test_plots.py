@@ -4,24 +4,29 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from fake_study import build_study
+from fake_study import build_study, columns
 from matplotlib.image import imread
 
 from syncvoice import cli
+from syncvoice.commands.columns import column_of
 from syncvoice.errors import UserError
 from syncvoice.files import write_json
-from syncvoice.reporting import plots, style, tradeoff
-from syncvoice.reporting.scores import metric_info
-from syncvoice.reporting.settings import Row, read_plot_settings
-from syncvoice.reporting.spectrogram import lip_opening
+from syncvoice.reporting import style
+from syncvoice.reporting.mel_picture import lip_opening
+from syncvoice.reporting.plots import differences, guidance_pareto, job
+from syncvoice.reporting.plots.job import PlotJob
+from syncvoice.reporting.settings import Row
+from syncvoice.section import read_settings
+from syncvoice.study.parts import typed_plot
 
 METRICS = ["lse_d.syncnet_mini", "wer.ctc_mini", "sim_o.ge2e_resemblyzer", "dnsmos_ovrl.p835", "offset.syncnet_mini"]
+LSE_C = "lse_c.syncnet_mini"
 PLOTS = {
     "metrics": {"table": "en_en"},
     "differences": {"table": "en_en", "group": "unseen"},
-    "guidance_pareto": {"task": "en_en", "rows": ["guidance_sweep", "M1"], "bootstrap": {"resamples": 100}},
-    "temporal_ablation": {"task": "en_en", "rows": ["ground_truth", "M1", "M3"], "bootstrap": {"resamples": 100}},
-    "spectrogram": {"task": "en_zh", "rows": [{"experiment": "ground_truth"}, {"experiment": "M1"}]},
+    "guidance_pareto": {"task": "en_en", "rows": ["guidance_sweep", "M1"], "y": LSE_C, "x": [METRICS[3], METRICS[1]]},
+    "temporal_ablation": {"task": "en_en", "rows": ["ground_truth", "M1", "M3"], "y": METRICS[3], "x": [METRICS[0]]},
+    "spectrogram": {"task": "en_zh", "rows": ["ground_truth", "M1"]},
     "training_curves": {"recipes": ["no_visual", "full"]},
 }
 
@@ -30,15 +35,22 @@ PLOTS = {
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = build_study(tmp_path_factory.mktemp("study"), n=12, media=1, videos=False)
     rows = [{"experiment": name, "caption": f"caption of {name}"} for name in ("ground_truth", "M1", "M3", "noise")]
-    table = {"name": "en_en", "task": "en_en", "rows": rows, "baseline": "M1", "metrics": METRICS}
+    table = {"name": "en_en", "task": "en_en", "rows": rows, "baseline": "M1", "columns": columns(METRICS)}
     write_json(root / "table.json", {**table, "bootstrap": {"resamples": 200}})
     arguments = ["--settings", root / "table.json", "--tasks-root", root / "tasks", "--metrics-root", root / "metrics"]
     assert cli.main(["tabulate", *map(str, arguments), "--out-dir", str(root / "tables")]) == 0
     return root
 
 
+def settings_file(study: Path, kind: str, **changes) -> Path:
+    plot = {"kind": kind, **PLOTS[kind], **changes}
+    page = {"name": kind, "title": "A title", "columns": columns([*METRICS, LSE_C]), "bootstrap": {"resamples": 100}}
+    write_json(study / "plot.json", {**page, "plot": plot, "rows": plot.get("rows", [])})
+    return study / "plot.json"
+
+
 def draw(study: Path, kind: str, folder: str = "plots", **changes) -> dict[str, bytes]:
-    write_json(study / "plot.json", {"name": kind, "title": "A title", "kind": kind, **PLOTS[kind], **changes})
+    settings_file(study, kind, **changes)
     arguments = ["plot", "--settings", study / "plot.json", "--study-root", study, "--out-dir", study / folder]
     assert cli.main([str(argument) for argument in arguments]) == 0
     return {suffix: (study / folder / f"{kind}{suffix}").read_bytes() for suffix in (".svg", ".png")}
@@ -59,8 +71,7 @@ def test_every_kind_writes_both_files_with_the_same_bytes_twice(study: Path, kin
 
 
 def figure(study: Path, kind: str, **changes):
-    write_json(study / "plot.json", {"name": kind, "kind": kind, **PLOTS[kind], **changes})
-    return plots.draw(read_plot_settings(study / "plot.json"), study)
+    return job.draw(read_settings(settings_file(study, kind, **changes), PlotJob), study)
 
 
 def texts(axis) -> list[str]:
@@ -85,23 +96,23 @@ def test_differences_plot_leaves_the_baseline_out(study: Path) -> None:
 
 
 def test_verdicts() -> None:
-    lse, similarity, offset = (metric_info(metric) for metric in (METRICS[0], METRICS[2], METRICS[4]))
+    lse, similarity, offset = (column_of(metric) for metric in (METRICS[0], METRICS[2], METRICS[4]))
     below, above = pd.Series({"diff_low": -2, "diff_high": -1}), pd.Series({"diff_low": 1, "diff_high": 2})
     around = pd.Series({"diff_low": -1, "diff_high": 1})
-    assert [plots.verdict(line, lse) for line in (below, above, around)] == ["better", "worse", "undecided"]
-    assert plots.verdict(above, similarity) == "better" and plots.verdict(above, offset) == "undecided"
+    assert [differences.verdict(line, lse) for line in (below, above, around)] == ["better", "worse", "undecided"]
+    assert differences.verdict(above, similarity) == "better" and differences.verdict(above, offset) == "undecided"
 
 
 def test_pareto_frontier_by_hand() -> None:
     x, y = np.array([1.0, 2.0, 3.0, 2.0, 1.0]), np.array([5.0, 4.0, 1.0, 3.0, 5.0])
-    assert tradeoff.pareto_frontier(x, y, True, True).tolist() == [0, 1, 2]
-    assert tradeoff.pareto_frontier(x, y, False, True).tolist() == [0]
-    assert tradeoff.pareto_frontier(x, -y, True, False).tolist() == [0, 1, 2]
+    assert guidance_pareto.pareto_frontier(x, y, True, True).tolist() == [0, 1, 2]
+    assert guidance_pareto.pareto_frontier(x, y, False, True).tolist() == [0]
+    assert guidance_pareto.pareto_frontier(x, -y, True, False).tolist() == [0, 1, 2]
 
 
 def test_no_point_off_the_frontier_beats_one_on_it() -> None:
     x, y = np.random.default_rng(0).normal(size=(2, 60))
-    frontier = tradeoff.pareto_frontier(x, y, True, True)
+    frontier = guidance_pareto.pareto_frontier(x, y, True, True)
     for index in range(60):
         beaten = ((x >= x[index]) & (y >= y[index]) & ((x > x[index]) | (y > y[index]))).any()
         assert beaten != (index in frontier)
@@ -130,8 +141,8 @@ def test_lip_opening_is_in_units_of_the_eye_distance() -> None:
 
 
 def test_training_curves_label_every_recipe(study: Path) -> None:
-    axis = figure(study, "training_curves", recipes={"no_visual": "no visuals", "full": "all"}).axes[0]
-    assert set(texts(axis)) == {"no visuals", "all"}
+    axis = figure(study, "training_curves", recipes=["no_visual", "full"]).axes[0]
+    assert set(texts(axis)) == {"no_visual", "full"}
     with pytest.raises(UserError, match="train recipe other first"):
         figure(study, "training_curves", recipes=["other"])
 
@@ -159,18 +170,17 @@ def test_labels_do_not_cover_each_other() -> None:
 
 
 def test_colours_mean_the_same_in_every_plot() -> None:
-    rows = [Row("ground_truth", ""), Row("M3", ""), Row("mine", ""), Row("shuffled", "", group="control")]
+    rows = [Row(experiment="ground_truth"), Row(experiment="M3"), Row(experiment="mine")]
+    rows += [Row(experiment="shuffled", group="control")]
     colours = style.row_colours(rows)
     assert colours["ground_truth"] == style.REFERENCE and colours["shuffled"] == style.CONTROL
     assert style.row_colours(rows[1:2])["M3"] == colours["M3"] != colours["mine"]
 
 
 def test_wrong_settings_are_named(study: Path) -> None:
-    write_json(study / "plot.json", {"name": "p", "kind": "pie"})
-    with pytest.raises(UserError, match="kind 'pie' is unknown"):
-        read_plot_settings(study / "plot.json")
-    write_json(study / "plot.json", {"name": "p", "kind": "metrics", "table": "en_en", "colour": "red"})
-    with pytest.raises(UserError, match="unknown colour"):
-        read_plot_settings(study / "plot.json")
+    with pytest.raises(UserError, match="unknown kind 'metric'; did you mean 'metrics'"):
+        typed_plot({"kind": "metric"}, "study.yaml: plots.p")
+    with pytest.raises(UserError, match="unknown key colour"):
+        figure(study, "metrics", colour="red")
     with pytest.raises(UserError, match=r"no lines of group all and metric mcd"):
         figure(study, "metrics", metrics=["mcd"])

@@ -8,10 +8,11 @@ from torch import Tensor
 
 from benchmarks import plain
 from benchmarks.common import machine_facts, median_of, medians_of, write_result
-from syncvoice.fast import kernels, packed
+from syncvoice.fast import packed
 from syncvoice.fast.packed import PackedEstimator
 from syncvoice.fast.precision import prepare_for_sampling, resolve_precision
 from syncvoice.files import read_json
+from syncvoice.model import kernels
 from syncvoice.model.zipformer import TTSZipformer, padding_mask
 from syncvoice.model.zipvoice import ZipVoice, ZipVoiceConfig
 

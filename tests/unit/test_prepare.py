@@ -54,11 +54,13 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def prepare(corpus: Path, out: str, split: str = "test", **settings: object) -> Path:
     """Run the command in the study's folder; returns the folder of its output."""
-    values = {"dataset": "minidub", "kind": "minidub", "split": split, "shards": 2, **settings}
-    (corpus.parent / "prepare.json").write_text(json.dumps(values))
-    arguments = "--corpus corpus --dataset minidub --settings prepare.json".split() + ["--split", split]
+    (corpus.parent / "prepare.json").write_text(json.dumps({"limits": settings}))
+    arguments = "--corpus corpus --dataset minidub --layout minidub --settings prepare.json".split() + [
+        "--split",
+        split,
+    ]
     arguments += ["--out", out, "--manifest", f"{out}/m.cuts.jsonl.gz", "--excluded", f"{out}/excluded.csv"]
-    assert main(["prepare", *arguments]) == 0
+    assert main(["prepare-shard", *arguments]) == 0
     return corpus.parent / out
 
 
@@ -127,20 +129,19 @@ def test_merged_manifests(shard: Path) -> None:
     assert len(clips_of("all.cuts.jsonl.gz")) == 3 and len(read_excluded("all.csv")) == 7
 
 
-@pytest.mark.parametrize("feature", ["mel", "lip", "face", "speaker", "text"])
-def test_features_command(shard: Path, feature: str) -> None:
-    settings = {
-        "feature": feature,
-        "extractor": key_of(make_extractor(feature))["extractor"],
-        "network": "",
-        "settings": {},
-    }
+@pytest.mark.parametrize(
+    ("feature", "extractor"),
+    [("mel", "zipvoice_mel"), ("lip", "mesh_lip"), ("face", "mesh_face"), ("speaker", "kaldi_fbank"),
+     ("text", "emilia_tokens")],
+)  # fmt: skip
+def test_features_command(shard: Path, feature: str, extractor: str) -> None:
+    settings = {"feature": feature, "extractor": extractor, "settings": {}}
     Path("feature.json").write_text(json.dumps(settings))
     for split, count in (("shard", 2), ("reference", 0 if feature in ("lip", "face") else 1)):
         out = Path(f"features/{split}/{feature}.h5")
-        arguments = ["--feature", feature, "--manifest", f"{split}/m.cuts.jsonl.gz", "--settings", "feature.json"]
+        arguments = ["--manifest", f"{split}/m.cuts.jsonl.gz", "--settings", "feature.json"]
         assert main(["features", *arguments, "--out", str(out)]) == 0
-        with FeatureStore([out], key_of(make_extractor(feature))) as store:
+        with FeatureStore([out], key_of(make_extractor(extractor))) as store:
             assert len(store) == count
             clips = [clip for clip in clips_of(f"{split}/m.cuts.jsonl.gz") if clip.id in store]
             store.check(clips)
@@ -150,17 +151,21 @@ def test_features_command(shard: Path, feature: str) -> None:
 
 def test_tasks_command(shard: Path) -> None:
     common = ["--manifest", "shard/m.cuts.jsonl.gz", "--references", "reference/m.cuts.jsonl.gz"]
-    assert main(["tasks", "--task", "en_en", *common, "--out", "tasks/en_en.csv"]) == 0
+    own, translation = {"language": "en", "text": "own"}, {"language": "zh", "text": "translation"}
+    for name, settings in {"en_en": own, "en_zh": translation}.items():
+        Path(f"{name}.json").write_text(json.dumps({**settings, "seed": 0}))
+    assert main(["tasks", "--settings", "en_en.json", *common, "--out", "tasks/en_en.csv"]) == 0
     utterances = read_task("tasks/en_en.csv")
     assert [entry.utterance for entry in utterances] == ["good2", "it's good"]
     assert {entry.reference for entry in utterances} == {"ref"} and utterances[0].reference_text == "other words"
-    assert main(["tasks", "--task", "en_zh", *common, "--out", "tasks/en_zh.csv"]) == 0
+    assert main(["tasks", "--settings", "en_zh.json", *common, "--out", "tasks/en_zh.csv"]) == 0
     (utterance,) = read_task("tasks/en_zh.csv")
     assert (utterance.text, utterance.language, utterance.reference_language) == ("你好", "zh", "en")
 
 
 def test_wrong_settings_are_a_user_error(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    Path("bad.json").write_text(json.dumps({"max_gaps": 3}))
-    arguments = "--corpus corpus --dataset minidub --settings bad.json --split test --out o --manifest m --excluded e"
-    assert main(["prepare", *arguments.split()]) == 2
+    Path("bad.json").write_text(json.dumps({"limits": {"max_gaps": 3}}))
+    arguments = "--corpus corpus --dataset minidub --layout minidub --settings bad.json --split test --out o "
+    arguments += "--manifest m --excluded e"
+    assert main(["prepare-shard", *arguments.split()]) == 2
     assert "max_gaps" in capsys.readouterr().err

@@ -13,7 +13,7 @@ from syncvoice.minidub.speech import Phone
 from syncvoice.model.vocoder import HOP, Vocoder
 from syncvoice.pretraining import data, loop, recogniser, speaker_encoder, vocoder
 from syncvoice.pretraining.speech_data import SpeechPool
-from syncvoice.records import weights as checkpoints
+from syncvoice.records import weights
 
 SPEAKER_CONFIG = {
     "embedding_size": 8,
@@ -86,7 +86,7 @@ def test_loss_falls_and_files_are_complete(
     assert [row["step"] for row in rows] == ["5", "10", "15", "20", "25", "30"]
     if module is not speaker_encoder:  # its margin grows during the run
         assert float(rows[-1][column]) < 0.8 * float(rows[0][column])
-    metadata = checkpoints.read_metadata(out)
+    metadata = weights.read_metadata(out)
     assert metadata["weights_sha256"] == sha256_of(out) and metadata["chain"][0]["finished"]
     assert metadata["voices"] == ["high", "low"] and not set(metadata["voices"]) & set(metadata["unseen_voices"])
     assert metadata["chain"][0]["settings"]["seed"] == 5 and metadata["figures"] == {"n": 0}
@@ -99,7 +99,7 @@ def test_same_settings_give_the_same_bytes_and_a_start_extends_the_chain(tones: 
     vocoder.run(short, second, None, None)
     assert first.read_bytes() == second.read_bytes()
     vocoder.run(short, third, first, None)
-    chain = checkpoints.read_metadata(third)["chain"]
+    chain = weights.read_metadata(third)["chain"]
     assert [run["start_sha256"] for run in chain] == [None, sha256_of(first)]
     assert chain[0]["seed"] != chain[1]["seed"]
     assert [row["run"] for row in loop._read_curve(third)] == ["0", "1"]
@@ -107,7 +107,7 @@ def test_same_settings_give_the_same_bytes_and_a_start_extends_the_chain(tones: 
 
 def test_time_limit_ends_a_run(tones: TonePool, tmp_path: Path) -> None:
     vocoder.run({**VOCODER, "steps": 10**9}, tmp_path / "a.safetensors", None, 0.01)
-    assert 0 < checkpoints.read_metadata(tmp_path / "a.safetensors")["chain"][0]["steps"] < 10**4
+    assert 0 < weights.read_metadata(tmp_path / "a.safetensors")["chain"][0]["steps"] < 10**4
 
 
 def test_missing_setting_is_named(tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ from syncvoice.model.public_layout import (
     write_state,
 )
 from syncvoice.model.zipvoice import ZipVoice
-from syncvoice.records import weights as checkpoints
+from syncvoice.records import weights
+from syncvoice.records.restricted_pickle import Placeholder
 from syncvoice.text.characters import LibriTTSTokenizer
 from syncvoice.text.tokenizer import EmiliaTokenizer
 from syncvoice.text.vocabulary import emilia_symbols, write_vocabulary
@@ -179,4 +180,4 @@ def test_hostile_weights_run_nothing(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no state dict"):
         load_release(file)
     assert not (tmp_path / "made").exists()
-    assert isinstance(checkpoints.read_checkpoint(file)["model"]["embed.weight"], checkpoints.Placeholder)
+    assert isinstance(weights.read_checkpoint(file)["model"]["embed.weight"], Placeholder)

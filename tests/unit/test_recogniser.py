@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from syncvoice.networks.recogniser import BLANK, CtcRecogniser, features, pad_features
-from syncvoice.records import weights as checkpoints
+from syncvoice.records import weights
 
 CONFIG = {
     "dim": 16,
@@ -92,7 +92,7 @@ def test_collapse_follows_the_ctc_rule() -> None:
 
 def test_weights_round_trip(tmp_path: Path) -> None:
     recogniser, path, sound = _recogniser(), tmp_path / "recogniser.safetensors", _sound(0.5)
-    checkpoints.save_weights(path, recogniser.state_dict(), half=False)
-    checkpoints.write_metadata(path, {"config": CONFIG})
+    weights.save_weights(path, recogniser.state_dict(), half=False)
+    weights.write_metadata(path, {"config": CONFIG})
     loaded = CtcRecogniser.load(path)
     assert torch.equal(loaded.log_probs(sound)[0], recogniser.log_probs(sound)[0])

@@ -7,7 +7,9 @@ import yaml
 
 from syncvoice.files import write_json
 from syncvoice.metrics import METRICS
-from syncvoice.reporting.settings import read_gallery_settings, read_plot_settings, read_table_settings
+from syncvoice.reporting.plots.job import PlotJob
+from syncvoice.reporting.settings import GalleryJob, TableJob
+from syncvoice.section import read_settings
 from syncvoice.study import read_study
 from syncvoice.study.jobs import job_settings
 
@@ -18,13 +20,13 @@ STUDIES = sorted(path for path in CONFIG.glob("*.yaml") if "\nname:" in "\n" + p
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_settings_of_a_study_are_understood(path: Path, tmp_path: Path) -> None:
     paper = yaml.safe_load((CONFIG / "paper_values.yaml").read_text(encoding="utf-8"))
-    readers = {"tables": read_table_settings, "plots": read_plot_settings, "gallery": read_gallery_settings}
+    kinds = {"tables": TableJob, "plots": PlotJob, "gallery": GalleryJob}
     tables = {}
     for section, values in job_settings(read_study(path), paper).items():
         kind, _, name = section.partition("/")
-        if kind in readers:
+        if kind in kinds:
             write_json(tmp_path / "settings.json", values)
-            settings = readers[kind](tmp_path / "settings.json")
+            settings = read_settings(tmp_path / "settings.json", kinds[kind])
             if kind == "tables":
                 tables[name] = settings
     assert tables

@@ -12,6 +12,7 @@ from syncvoice.dubbing.script import Cue
 from syncvoice.errors import UserError
 from syncvoice.files import write_json
 from syncvoice.minidub.corpus import make_shard
+from syncvoice.minidub.settings import CorpusJob
 from syncvoice.records.clips import clips_of
 from syncvoice.video.decode import ClipProblem, FrameSource, decode_clip
 from syncvoice.video.detect import FaceDetector
@@ -115,7 +116,7 @@ def talkers(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[list[np.ndar
     """Frames and sound of two rendered clips of different voices."""
     folder = tmp_path_factory.mktemp("talkers")
     split = {"clips": {"en": 2}, "voices": "both", "sentences": "test"}
-    make_shard({"seed": 5, "image_size": 288, "splits": {"pair": split}}, "pair", 0, folder)
+    make_shard(CorpusJob(seed=5, splits={"pair": split}), "pair", 0, folder)
     clips = [decode_clip(path) for path in sorted((folder / "clips").glob("*.mp4"))]
     return [(list(clip.frames), clip.audio) for clip in clips]
 

@@ -1,5 +1,6 @@
 """The files in weights/: complete provenance, small, and never trained on what must stay unseen."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -7,12 +8,14 @@ import pytest
 import torch
 
 from syncvoice.dubbing.model import load_dubbing_model
+from syncvoice.errors import UserError
 from syncvoice.files import sha256_of
 from syncvoice.minidub.voices import UNSEEN_VOICES
 from syncvoice.model.vocoder import Vocoder
 from syncvoice.networks.camplus import CAMPPlus, fbank
 from syncvoice.networks.recogniser import CtcRecogniser
-from syncvoice.records import weights as checkpoints
+from syncvoice.networks.syncnet import SyncNet
+from syncvoice.records import weights
 
 WEIGHTS = Path(__file__).parents[2] / "weights"
 NAMES = ("backbone", "vocoder", "speaker_encoder", "recogniser")
@@ -21,7 +24,7 @@ NAMES = ("backbone", "vocoder", "speaker_encoder", "recogniser")
 @pytest.mark.parametrize("name", NAMES)
 def test_provenance_belongs_to_the_file_and_names_its_data(name: str) -> None:
     path = WEIGHTS / f"{name}.safetensors"
-    metadata = checkpoints.read_metadata(path)
+    metadata = weights.read_metadata(path)
     assert metadata["weights_sha256"] == sha256_of(path)
     assert metadata["chain"] and metadata["figures"] and metadata["sentence_split"].startswith("train:")
     assert "/" not in str(metadata["chain"][-1]["settings"]["pool"])  # no path of the machine that trained
@@ -30,14 +33,14 @@ def test_provenance_belongs_to_the_file_and_names_its_data(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_unseen_voice_was_heard(name: str) -> None:
-    metadata = checkpoints.read_metadata(WEIGHTS / f"{name}.safetensors")
+    metadata = weights.read_metadata(WEIGHTS / f"{name}.safetensors")
     unseen = {voice.name for voice in UNSEEN_VOICES}
     assert len(metadata["voices"]) >= (24 if name == "backbone" else 60)
     assert unseen == set(metadata["unseen_voices"]) and not unseen & set(metadata["voices"])
 
 
 def test_the_scorer_of_lip_sync_saw_no_unseen_voice_and_passed_its_check() -> None:
-    metadata = checkpoints.read_metadata(WEIGHTS / "syncnet.safetensors")
+    metadata = weights.read_metadata(WEIGHTS / "syncnet.safetensors")
     assert metadata["weights_sha256"] == sha256_of(WEIGHTS / "syncnet.safetensors")
     assert not {voice.name for voice in UNSEEN_VOICES} & set(metadata["voices"])
     assert metadata["figures"]["passed"] is True
@@ -60,6 +63,23 @@ def test_networks_load_and_run() -> None:
 
 def test_the_model_to_dub_with_fits_the_backbone_beside_it() -> None:
     path = WEIGHTS / "dubbing.safetensors"
-    assert checkpoints.read_metadata(path)["base_sha256"] == sha256_of(WEIGHTS / "backbone.safetensors")
-    assert all(name.startswith("fusion.") for name in checkpoints.read_state_dict(path))
+    assert weights.read_metadata(path)["base_sha256"] == sha256_of(WEIGHTS / "backbone.safetensors")
+    assert all(name.startswith("fusion.") for name in weights.read_state_dict(path))
     assert set(load_dubbing_model(path).model.config.visual_dims) == {"lip", "face"}
+
+
+@pytest.mark.parametrize(
+    ("name", "network"),
+    [("vocoder", Vocoder), ("speaker_encoder", CAMPPlus), ("recogniser", CtcRecogniser), ("syncnet", SyncNet)],
+)
+def test_damaged_weights_are_refused(name: str, network: type, tmp_path: Path) -> None:
+    for suffix in (".safetensors", ".json"):
+        shutil.copy(WEIGHTS / f"{name}{suffix}", tmp_path)
+    path = tmp_path / f"{name}.safetensors"
+    with open(path, "r+b") as file:
+        file.seek(-1000, 2)
+        byte = file.read(1)[0]
+        file.seek(-1000, 2)
+        file.write(bytes([byte ^ 1]))
+    with pytest.raises(UserError, match="damaged or was replaced; restore it"):
+        network.load(path)

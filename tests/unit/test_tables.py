@@ -3,14 +3,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_study import TASK_COLUMNS, score_row, task_rows, write_csv, write_scores
+from fake_study import TASK_COLUMNS, columns, score_row, task_rows, write_csv, write_scores
 
 from syncvoice import cli
+from syncvoice.commands.columns import column_of
 from syncvoice.errors import UserError
 from syncvoice.files import write_json
 from syncvoice.reporting import render, tables
-from syncvoice.reporting.scores import metric_info, point_caption, word_count
-from syncvoice.reporting.settings import read_table_settings
+from syncvoice.reporting.scores import point_caption, word_count
+from syncvoice.reporting.settings import TableJob
+from syncvoice.section import read_settings
 
 LSE, WER, IN_SYNC = "lse_d.syncnet_mini", "wer.ctc_mini", "in_sync.syncnet_mini"
 
@@ -57,12 +59,14 @@ def settings_file(study: Path, **changes) -> Path:
         "metrics": [LSE, WER, IN_SYNC],
         "bootstrap": {"resamples": 200},
     }
-    write_json(study / "t.json", {**values, **changes})
+    values |= changes
+    shown = columns(values.pop("metrics"))
+    write_json(study / "t.json", {**values, "columns": shown})
     return study / "t.json"
 
 
 def build(study: Path, **changes):
-    settings = read_table_settings(settings_file(study, **changes))
+    settings = read_settings(settings_file(study, **changes), TableJob)
     table, directions = tables.build_table(settings, study / "tasks", study / "metrics")
     return settings, table, directions
 
@@ -177,7 +181,7 @@ def test_one_point_can_be_a_row_and_tables_can_take_a_part_of_the_task(sweep: Pa
     rows = [{"experiment": "M1"}, {"experiment": "sweep", "point": "f10_l1.5"}]
     _, table, _ = build(sweep, rows=rows, metrics=[LSE], groups=["all"])
     assert table.n_paired.tolist() == [0, 3]
-    settings = read_table_settings(settings_file(sweep, rows=["M1"], metrics=[LSE], groups=["all"]))
+    settings = read_settings(settings_file(sweep, rows=["M1"], metrics=[LSE], groups=["all"]), TableJob)
     part, _ = tables.build_table(settings, sweep / "tasks", sweep / "metrics", frozenset({"en_en_000", "en_en_001"}))
     assert part["mean"].tolist() == [6.5] and part.n_expected.tolist() == [2]
 
@@ -198,7 +202,7 @@ def test_problems_are_named(study: Path) -> None:
         build(study, rows=["M1", "M7"])
     with pytest.raises(UserError, match="baseline M9 is no row"):
         build(study, baseline="M9")
-    with pytest.raises(UserError, match="unknown colour"):
+    with pytest.raises(UserError, match="unknown key colour"):
         build(study, colour="red")
     with pytest.raises(UserError, match="row M1 stands there twice"):
         build(study, rows=["M1", "M1"])
@@ -278,11 +282,11 @@ def test_latex_is_balanced_and_escaped(study: Path) -> None:
 
 
 def test_numbers_for_people() -> None:
-    wer, lse = metric_info(WER), metric_info(LSE)
+    wer, lse = column_of(WER), column_of(LSE)
     assert wer.text(0.12345) == "12.3" and wer.text(-0.05, signed=True) == "−5.0"
     assert lse.text(0.001, signed=True) == "0.00" and lse.text(-0.001) == "0.00" and lse.text(np.nan) == "–"
-    unknown = metric_info("wer.somebodys_scorer")
-    assert unknown.is_rate and unknown.title == "wer.somebodys_scorer"
+    unknown = column_of("wer.somebodys_scorer")
+    assert unknown.errors_over_words and unknown.title == "wer.somebodys_scorer"
 
 
 def test_command_writes_all_files_with_the_same_bytes_twice(study: Path) -> None:

@@ -7,7 +7,12 @@ import pytest
 
 from syncvoice.errors import UserError
 from syncvoice.records.clips import Clip
-from syncvoice.records.tasks import choose_reference, make_task, read_task, write_task
+from syncvoice.records.tasks import TaskJob, choose_reference, make_task, read_task, write_task
+from syncvoice.section import validated
+
+
+def job(**more: object) -> TaskJob:
+    return TaskJob(language="en", text="own", seed=1, **more)
 
 
 def clip(name: str, speaker: str = "a", **more: object) -> Clip:
@@ -35,35 +40,35 @@ def test_reference_is_never_the_target_nor_its_sentence() -> None:
 
 
 def test_missing_reference_is_an_empty_field_not_a_crash() -> None:
-    (utterance,) = make_task([clip("c", "nobody")], REFERENCES, "en", "own", 1)
+    (utterance,) = make_task([clip("c", "nobody")], REFERENCES, job())
     assert utterance.reference == utterance.reference_text == ""
 
 
 def test_translation_takes_the_partner_text() -> None:
     clips = [clip("a", translation_text="你好"), clip("b")]
-    (utterance,) = make_task(clips, REFERENCES, "zh", "translation", 1)
+    (utterance,) = make_task(clips, REFERENCES, TaskJob(language="zh", text="translation", seed=1))
     assert (utterance.clip, utterance.text, utterance.language) == ("a", "你好", "zh")
 
 
 def test_own_text_needs_the_language() -> None:
     clips = [clip("a"), clip("b", language="zh")]
-    assert [entry.clip for entry in make_task(clips, REFERENCES, "en", "own", 1)] == ["a"]
+    assert [entry.clip for entry in make_task(clips, REFERENCES, job())] == ["a"]
     with pytest.raises(UserError, match="none of 2 clips"):
-        make_task(clips, REFERENCES, "fr", "own", 1)
-    with pytest.raises(UserError, match="own or translation"):
-        make_task(clips, REFERENCES, "en", "given", 1)
+        make_task(clips, REFERENCES, TaskJob(language="fr", text="own", seed=1))
+    with pytest.raises(UserError, match="'own' or 'translation'"):
+        validated(TaskJob, {"language": "en", "text": "given", "seed": 1}, "t.json")
 
 
 def test_limit_keeps_the_same_clips_when_others_come() -> None:
     clips = [clip(f"c{k:02}") for k in range(20)]
-    few = [entry.clip for entry in make_task(clips, REFERENCES, "en", "own", 1, limit=5)]
+    few = [entry.clip for entry in make_task(clips, REFERENCES, job(clips=5))]
     assert len(few) == 5 and few == sorted(few)
-    assert few == [entry.clip for entry in make_task(clips[::-1], REFERENCES, "en", "own", 1, limit=5)]
-    assert set(few) < {entry.clip for entry in make_task(clips, REFERENCES, "en", "own", 1, limit=10)}
+    assert few == [entry.clip for entry in make_task(clips[::-1], REFERENCES, job(clips=5))]
+    assert set(few) < {entry.clip for entry in make_task(clips, REFERENCES, job(clips=10))}
 
 
 def test_round_trip(tmp_path: Path) -> None:
-    utterances = make_task([clip("a", text='say "x", y')], REFERENCES, "en", "own", 1)
+    utterances = make_task([clip("a", text='say "x", y')], REFERENCES, job())
     write_task(tmp_path / "t.csv", utterances)
     assert read_task(tmp_path / "t.csv") == utterances
     with pytest.raises(UserError, match="does not exist"):

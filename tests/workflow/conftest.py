@@ -41,6 +41,10 @@ class Project:
         (self.folder / "config" / f"{name}.yaml").write_text(yaml.safe_dump(values))
         return f"config/{name}.yaml"
 
+    def shards(self, study: str, split: str) -> range:
+        """Shards of a split of MiniDub."""
+        return range(read_study(self.folder / "config" / f"{study}.yaml").datasets["minidub"].splits[split].shards)
+
     def plan(self, config: str = "config/tiny.yaml", *arguments: str) -> dict[str, int]:
         """Return how many jobs of each rule a dry run plans."""
         result = self.snakemake("--dry-run", "--configfile", config, *arguments)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from syncvoice.datasets.base import Selection, SourceClip
+from syncvoice.datasets.base import SourceClip
 from syncvoice.errors import UserError
 from syncvoice.study import load_study, read_study
 from syncvoice.study.jobs import job_settings
@@ -71,7 +71,7 @@ def test_nothing_in_training_sees_a_test_clip() -> None:
         SourceClip(f"s1_{k:03d}", "", "grid", Path(f"{k}.mpg"), "text", "s1") for k in range(300)
     ]  # more than any folder of this study
     picked = {
-        split: {clip.id for clip in Selection.of(entry.settings).pick(clips)}
+        split: {clip.id for clip in entry.selection.pick(clips)}
         for split, entry in study.datasets["grid"].splits.items()
     }
     assert all(picked.values()) and len(picked["train"]) == 192

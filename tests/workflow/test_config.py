@@ -96,7 +96,8 @@ def test_errors_name_key_and_nearest_name(sections: dict[str, Any], message: str
 def _merge(base: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:
     """Merge maps key by key."""
     for key, value in top.items():
-        base[key] = _merge(base.get(key) or {}, value) if isinstance(value, dict) else value
+        known = base.get(key)
+        base[key] = _merge(known if isinstance(known, dict) else {}, value) if isinstance(value, dict) else value
     return base
 
 

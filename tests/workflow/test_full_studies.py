@@ -9,7 +9,6 @@ from syncvoice.datasets.card import cards_in
 from syncvoice.errors import UserError
 from syncvoice.study import load_study, read_study
 from syncvoice.study.jobs import job_settings
-from syncvoice.video.prepare import PrepareSettings
 from tests.workflow.conftest import REPOSITORY, Project, make_project
 
 CONFIG = REPOSITORY / "config"
@@ -55,7 +54,7 @@ def test_study_resolves_and_every_data_set_has_a_card(study: str) -> None:
 
 @pytest.mark.parametrize("study", [*STUDIES, "mini", "tiny"])
 def test_prepare_settings_are_those_that_the_step_knows(study: str) -> None:
-    settings = PrepareSettings.of(read_study(CONFIG / f"{study}.yaml").prepare)
+    settings = read_study(CONFIG / f"{study}.yaml").prepare
     assert settings.several_faces == ("speaking" if study == "wild" else "exclude")
     assert settings.cut_above_seconds == (20 if study == "wild" else None)
 
@@ -67,7 +66,7 @@ def test_study_plans_on_a_fake_tree(bare: Project, study: str) -> None:
     assert plan["train"] == MODELS[study] and plan["generate"] == len(list(resolved.rows()))
     assert plan["tabulate"] == len(resolved.tables) and "fetch_grid" not in plan
     splits = [split for dataset in resolved.datasets.values() for split in dataset.splits.values()]
-    assert plan["draw_contact_sheet"] == sum(split.settings.get("media", "video") == "video" for split in splits)
+    assert plan["draw_contact_sheet"] == sum(split.settings.has_video for split in splits)
     assert sum(plan.values()) < 2500, "jobs per shard, never per clip"
 
 
@@ -99,7 +98,6 @@ def test_studies_leak_nothing_into_each_other() -> None:
 def test_default_study_knows_no_selection_settings() -> None:
     sections = job_settings(read_study(CONFIG / "mini.yaml"), {})
     assert not [name for name in sections if name.startswith("prepare/")]
-    assert "voice_of" not in sections["tasks/en_en"]
 
 
 def test_no_rule_but_fetch_names_an_address() -> None:

@@ -46,12 +46,72 @@ def test_new_experiment_trains_nothing(project: Project) -> None:
 
 def test_new_recipe_trains_one_model(project: Project) -> None:
     def change(values: dict[str, Any]) -> None:
-        values["recipes"]["lip_trained"] = {"dataset": "minidub", "visual": ["lip"]}
+        values["recipes"]["lip_trained"] = {"dataset": "minidub", "sees": {"lip": "lip"}}
         add_row(values, recipe="lip_trained")
 
     plan = project.plan_of(change)
     assert plan["train"] == plan["resolve_recipe"] == plan["generate"] == 1
     assert "compute_feature" not in plan
+
+
+def test_third_condition_adds_its_own_jobs_only(project: Project) -> None:
+    ablation = "config/ablations/head_pose.yaml"
+    assert project.plan("config/tiny.yaml", ablation) == {
+        "all": 1, "write_settings": 4, "resolve_recipe": 1, "compute_feature": 3, "train": 1, "generate": 1, "score": 2,
+        "tabulate": 1, "plot": 2,
+    }  # fmt: skip
+    alone, overlaid = project.plan("config/mini.yaml"), project.plan("config/mini.yaml", ablation)
+    added = {rule: count - alone.get(rule, 0) for rule, count in overlaid.items() if count != alone.get(rule, 0)}
+    train, test = (len(project.shards("mini", split)) for split in ("train", "test"))
+    assert added == {"write_settings": 2, "resolve_recipe": 1, "compute_feature": train + test, "train": 1,
+                     "generate": 1, "score": 7}  # fmt: skip
+
+
+def test_a_second_lip_front_end_is_another_recipe_and_row(project: Project) -> None:
+    def change(values: dict[str, Any]) -> None:
+        files = {"folder": "lips", "dim": 4, "origin": "another program"}
+        values["features"]["other_lip"] = {"extractor": "precomputed", "settings": files}
+        values["recipes"]["other_lips"] = {"dataset": "minidub", "sees": {"lip": "other_lip", "face": "face"}}
+        add_row(values, recipe="other_lips", scales={"lip": 2.0, "face": 2.0})
+
+    plan = project.plan_of(change)
+    assert plan == {"all": 1, "write_settings": 3, "resolve_recipe": 1, "compute_feature": 3, "train": 1, "generate": 1,
+                    "score": 2, "tabulate": 1, "plot": 1}  # fmt: skip
+
+
+def test_feature_that_nobody_sees_plans_nothing(project: Project) -> None:
+    assert project.plan_of(lambda values: values["features"].update(head_pose={"extractor": "head_pose"})) == {}
+
+
+def changed_code(project: Project, module: str, text: str = "\nNEW_CONSTANT = 1\n") -> dict[str, int]:
+    """Plan after a change of a module, which is then undone."""
+    file = project.folder / "syncvoice" / f"{module}.py"
+    before = file.read_text() if file.is_file() else None
+    try:
+        file.write_text((before or "") + text)
+        return project.plan()
+    finally:
+        file.unlink() if before is None else file.write_text(before)
+
+
+def test_training_loss_replans_trainings_and_what_reads_their_models(project: Project) -> None:
+    assert changed_code(project, "training/objective") == {
+        "all": 1, "train": 2, "generate": 5, "score": 8, "mux": 1, "tabulate": 3, "plot": 2, "make_gallery": 1,
+    }  # fmt: skip
+
+
+def test_kind_of_a_row_replans_its_own_rows(project: Project) -> None:
+    assert changed_code(project, "generation/kinds/noise") == {
+        "all": 1, "generate": 1, "score": 2, "tabulate": 1, "plot": 1
+    }  # fmt: skip
+    assert changed_code(project, "generation/requests")["generate"] == 6  # models and zero-shot, no copy
+
+
+def test_extractor_replans_its_own_features(project: Project) -> None:
+    assert changed_code(project, "features/extractors/head_pose") == {}
+    assert changed_code(project, "features/extractors/unused", '"""Unused."""\n\nNAME = 1\n') == {}
+    plan = changed_code(project, "features/extractors/mesh_lip")
+    assert plan["compute_feature"] == 3 and plan["train"] == 1
 
 
 def test_ablation_file_makes_one_model_with_its_own_rule(project: Project) -> None:

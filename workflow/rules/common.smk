@@ -76,13 +76,13 @@ def as_json(value):
 
 def threads_of(kind):
     """Threads that a kind of job computes with (config, never --cores)."""
-    return STUDY.threads[kind]
+    return getattr(STUDY.threads, kind)
 
 
 def thread_environment(kind):
     """Environment that fixes the threads of numerical libraries whatever --cores grants."""
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    return " ".join(f"{name}={STUDY.threads[kind]}" for name in names)
+    return " ".join(f"{name}={threads_of(kind)}" for name in names)
 
 
 def settings_text(wildcards):
@@ -111,7 +111,7 @@ def check_recipes_have_rules():
 
 def is_embedded(dataset):
     """Whether the workflow makes this data set itself."""
-    return STUDY.datasets[dataset].kind == "minidub"
+    return STUDY.datasets[dataset].is_embedded
 
 
 def data_cards():
@@ -239,7 +239,7 @@ def with_metadata(weights):
 
 def weights_of_feature(wildcards):
     """Published weights that a feature's network reads; none for what comes inside a package or was computed before."""
-    settings = STUDY.features[wildcards.feature].typed()
+    settings = STUDY.features[wildcards.feature].settings
     if not settings.asset:
         return []
     return [getattr(settings, "weights", None) or f"{ASSET_FOLDER}/{settings.asset}"]
@@ -363,16 +363,19 @@ def task_of_table(wildcards):
 
 def inputs_of_plot(wildcards):
     """What a plot shows: a table, scores of rows on a task, speech (spectrograms) or training curves."""
-    plot = STUDY.plots[wildcards.plot]
-    files = []
-    if plot.table:
-        files.append(f"{RESULTS}/tables/{plot.table}.csv")
-    if plot.task:
-        files.append(f"{RESULTS}/tasks/{plot.task}.csv")
-        files += scores_of(plot.rows, plot.task)
-    if plot.kind == "spectrogram":
-        files += [f"{RESULTS}/speech/{row}/{plot.task}" for row in plot.rows]
-    return files + [f"{RESULTS}/models/{recipe}/curve.csv" for recipe in plot.recipes or []]
+    shown = STUDY.plots[wildcards.plot].shows()
+    files = [f"{RESULTS}/tables/{shown.table}.csv"] if shown.table else []
+    if shown.task:
+        files.append(f"{RESULTS}/tasks/{shown.task}.csv")
+        files += scores_of(shown.rows, shown.task)
+    if shown.speech:
+        files += [f"{RESULTS}/speech/{row}/{shown.task}" for row in shown.rows]
+    return files + [f"{RESULTS}/models/{recipe}/curve.csv" for recipe in shown.recipes]
+
+
+def code_of_plot(wildcards):
+    """Digest of what draws one kind of plot; another kind does not count."""
+    return code_digest("syncvoice.commands.plot", f"syncvoice.reporting.plots.{STUDY.plots[wildcards.plot].kind}")
 
 
 def inputs_of_gallery(wildcards):

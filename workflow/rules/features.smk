@@ -41,5 +41,5 @@ rule list_utterances:
     params:
         code=code_digest("syncvoice.commands.tasks"),
     shell:
-        "syncvoice tasks --task {wildcards.task} --settings {input.settings} --manifest {input.manifest}"
+        "syncvoice tasks --settings {input.settings} --manifest {input.manifest}"
         " --references {input.references} --out {output} > {log} 2>&1"

@@ -23,13 +23,13 @@ rule prepare:
     resources:
         mem_mb=2000,
     params:
-        code=code_digest("syncvoice.commands.prepare"),
+        code=code_digest("syncvoice.commands.prepare_shard"),
         env=thread_environment("prepare"),
         corpus=corpus_folder,
         shard=shard_options,
         folder=subpath(output.tracks, parent=True),
     shell:
-        "{params.env} syncvoice prepare --corpus {params.corpus:q} --dataset {wildcards.dataset} {params.shard}"
+        "{params.env} syncvoice prepare-shard --corpus {params.corpus:q} --dataset {wildcards.dataset} {params.shard}"
         " --split {wildcards.split} --settings {input.settings} --out {params.folder}"
         " --manifest {output.manifest} --excluded {output.excluded} > {log} 2>&1"
 

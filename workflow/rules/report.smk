@@ -49,7 +49,7 @@ rule plot:
         "../../environment.yml"
     threads: threads_of("report")
     params:
-        code=code_digest("syncvoice.commands.plot"),
+        code=code_of_plot,
         env=thread_environment("report"),
         study_root=subpath(output.svg, ancestor=2),
         folder=subpath(output.svg, parent=True),

@@ -122,7 +122,7 @@ def features_of_split(dataset, split):
 
 def has_video(dataset, split):
     """Whether the clips of a split have a picture."""
-    return dataset.splits[split].settings.get("media", "video") == "video"
+    return dataset.splits[split].settings.has_video
 
 
 def model_files():

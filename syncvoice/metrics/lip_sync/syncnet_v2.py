@@ -48,15 +48,13 @@ def load_v2(path: Path | str) -> "SyncNet":
     import torch
 
     from syncvoice.networks.syncnet import V2, SyncNet
-    from syncvoice.records import weights as checkpoints
+    from syncvoice.records.weights import open_weights
 
-    network = SyncNet(V2)
-    state = checkpoints.read_state_dict(path)
+    network, weights = SyncNet(V2), open_weights(path)
     for name in network.state_dict():  # files of old torch versions lack these counters, which nothing reads
         if name.endswith("num_batches_tracked"):
-            state.setdefault(name, torch.tensor(0))
-    checkpoints.load_strict(network, state, path)
-    return network.eval()
+            weights.state.setdefault(name, torch.tensor(0))
+    return weights.into(network)
 
 
 class WholeFrameScorer(LipSyncScorer):

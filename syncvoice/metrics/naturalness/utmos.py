@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from syncvoice.files import sha256_of
-from syncvoice.metrics.outside_weights import find_weights
 from syncvoice.metrics.scorer import Score, ScoreError, Sources, Utterance, is_silent
 
 ASSET = "utmos22_strong"
@@ -47,7 +46,7 @@ class UtmosScorer:
         from syncvoice.networks.utmos import UtmosStrong
 
         what = "utmos22_strong_step7459_v1.pt of SpeechMOS (MIT, trained on BVCC)"
-        path = find_weights(sources, ASSET, f"mos.{cls.NAME}", what)
+        path = sources.asset_file(ASSET, f"mos.{cls.NAME}", what)
         network = UtmosStrong.load(path).to("cuda" if torch.cuda.is_available() else "cpu")
         return cls(network, sha256_of(path))
 

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from syncvoice.files import sha256_of
-from syncvoice.metrics.outside_weights import find_weights
 from syncvoice.metrics.scorer import ScoreError, Sources, is_silent
 from syncvoice.metrics.voice.ge2e import SilentSound, SpeakerSimilarityScorer
 
@@ -82,7 +81,7 @@ class CamplusZhEnScorer(CamplusMiniScorer):
             UserError: it is not there.
         """
         what = "its weight file of 3D-Speaker (Apache-2.0)"
-        return cls._with_weights(find_weights(sources, cls.NAME, f"sim_o.{cls.NAME}", what), sources)
+        return cls._with_weights(sources.asset_file(cls.NAME, f"sim_o.{cls.NAME}", what), sources)
 
 
 class CamplusVoxcelebScorer(CamplusZhEnScorer):

@@ -16,14 +16,12 @@ Metrics: sim_o and sim_o_other, as in `syncvoice.metrics.voice.ge2e`.
 """
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from syncvoice.errors import UserError
-from syncvoice.files import sha256_of
-from syncvoice.metrics.outside_weights import find_weights
+from syncvoice.mel_filters import mel_filters
 from syncvoice.metrics.scorer import Sources
 from syncvoice.metrics.voice.ge2e import SilentSound, SpeakerSimilarityScorer
 
@@ -43,24 +41,13 @@ SILENT_PEAK = 0.01  # of full scale
 LONGEST_S = 60
 
 
-@lru_cache(maxsize=1)
-def mel_filters() -> np.ndarray:
-    """HTK mel triangles without normalisation (40, 201), 50 to 8000 Hz."""
-    mel_of = lambda hz: 2595 * np.log10(1 + np.asarray(hz) / 700)  # noqa: E731
-    edges = 700 * (10 ** (np.linspace(mel_of(LOWEST_HZ), mel_of(RATE_HZ / 2), N_MELS + 2) / 2595) - 1)
-    hz = np.linspace(0, RATE_HZ / 2, N_FFT // 2 + 1)
-    rising = (hz - edges[:-2, None]) / np.diff(edges)[:-1, None]
-    falling = (edges[2:, None] - hz) / np.diff(edges)[1:, None]
-    return np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
-
-
 def log_mel(audio: np.ndarray) -> np.ndarray:
     """Log mel power of a sound (samples,), centred with reflection: (1 + samples // 160, 40) float32."""
     padded = np.pad(audio.astype(np.float32), N_FFT // 2, mode="reflect")
     frames = np.lib.stride_tricks.sliding_window_view(padded, N_FFT)[::HOP]
     window = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(N_FFT) / N_FFT)).astype(np.float32)
     power = np.abs(np.fft.rfft(frames * window, axis=1)) ** 2
-    return np.log(power.astype(np.float32) @ mel_filters().T + FLOOR)
+    return np.log(power.astype(np.float32) @ mel_filters(N_FFT, N_MELS, RATE_HZ, low=LOWEST_HZ).numpy() + FLOOR)
 
 
 def prepare(audio: np.ndarray) -> np.ndarray:
@@ -143,8 +130,9 @@ class DvectorSimilarityScorer(SpeakerSimilarityScorer):
         Raises:
             UserError: they are not there.
         """
-        from syncvoice.records.weights import read_state_dict
+        from syncvoice.records.weights import open_weights
 
         what = "the state dict of yistLin/dvector's dvector.pt (licence not stated) as safetensors"
-        path = find_weights(sources, ASSET, f"sim_o.{cls.NAME}", what)
-        return cls(DvectorEncoder(read_state_dict(path), sha256_of(path)), sources.references)
+        path = sources.asset_file(ASSET, f"sim_o.{cls.NAME}", what)
+        weights = open_weights(path)
+        return cls(DvectorEncoder(weights.state, weights.sha256), sources.references)

@@ -18,14 +18,13 @@ sim_o_other  mean over the reference recordings of all other voices of the same 
 
 import importlib.util
 from collections.abc import Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from syncvoice.errors import UserError
-from syncvoice.files import sha256_of
+from syncvoice.mel_filters import mel_filters
 from syncvoice.metrics.scorer import NotApplicable, Score, ScoreError, Sources, Utterance, cached_by_id, read_16k
 
 if TYPE_CHECKING:
@@ -48,34 +47,14 @@ class SilentSound(ScoreError):
     """There is no voice in the sound."""
 
 
-@lru_cache(maxsize=1)
-def mel_filters() -> np.ndarray:
-    """Slaney-style mel filter bank (40, 201) float32, area-normalised, 0 to 8000 Hz (librosa's default)."""
-    edges_hz = _mel_to_hz(np.linspace(0.0, _hz_to_mel(RATE_HZ / 2), N_MELS + 2))
-    bins_hz = np.linspace(0, RATE_HZ / 2, N_FFT // 2 + 1)
-    rising = (bins_hz - edges_hz[:-2, None]) / (edges_hz[1:-1] - edges_hz[:-2])[:, None]
-    falling = (edges_hz[2:, None] - bins_hz) / (edges_hz[2:] - edges_hz[1:-1])[:, None]
-    triangles = np.maximum(0, np.minimum(rising, falling))
-    return (triangles * (2 / (edges_hz[2:] - edges_hz[:-2]))[:, None]).astype(np.float32)
-
-
-def _hz_to_mel(hz: float) -> float:
-    """Slaney's scale: linear up to 1000 Hz (15 mel), then logarithmic."""
-    return 3 * hz / 200 if hz < 1000 else 15 + 27 * np.log(hz / 1000) / np.log(6.4)
-
-
-def _mel_to_hz(mel: np.ndarray) -> np.ndarray:
-    """Inverse of `_hz_to_mel`."""
-    return np.where(mel < 15, 200 * mel / 3, 1000 * np.exp(np.log(6.4) / 27 * (mel - 15)))
-
-
 def mel_spectrogram(audio: np.ndarray) -> np.ndarray:
     """Power mel spectrogram of a sound (samples,), centred, zero-padded: (1 + samples // 160, 40) float32."""
     padded = np.pad(audio, N_FFT // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, N_FFT)[::HOP]
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(N_FFT) / N_FFT)  # periodic Hann
     power = np.abs(np.fft.rfft(frames * window.astype(np.float32), axis=1)) ** 2
-    return (power.astype(np.float32) @ mel_filters().T).astype(np.float32)
+    filters = mel_filters(N_FFT, N_MELS, RATE_HZ, scale="slaney", by_area=True).numpy()  # librosa's default
+    return power.astype(np.float32) @ filters
 
 
 def prepare(audio: np.ndarray) -> np.ndarray:
@@ -129,12 +108,13 @@ class SpeakerEncoder:
         """Load the weight file of Resemblyzer (tensors only, nothing in it is executed)."""
         import torch
 
-        state = torch.load(weights, map_location="cpu", weights_only=True)["model_state"]
+        from syncvoice.records.weights import open_weights
+
         self._lstm = torch.nn.LSTM(N_MELS, 256, 3, batch_first=True)
         self._linear = torch.nn.Linear(256, 256)
-        for module, prefix in ((self._lstm, "lstm."), (self._linear, "linear.")):
-            module.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
-        self.weights_sha256 = sha256_of(weights)
+        opened = open_weights(weights, "model_state")
+        opened.into(torch.nn.ModuleDict({"lstm": self._lstm, "linear": self._linear}), ("similarity_*",))  # of training
+        self.weights_sha256 = opened.sha256
 
     @classmethod
     def installed(cls) -> "SpeakerEncoder":

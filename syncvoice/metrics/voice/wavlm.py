@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from syncvoice.files import sha256_of
-from syncvoice.metrics.outside_weights import find_weights
 from syncvoice.metrics.scorer import ScoreError, Sources, is_silent
 from syncvoice.metrics.voice.ge2e import SilentSound, SpeakerSimilarityScorer
 
@@ -59,6 +58,6 @@ class WavlmSimilarityScorer(SpeakerSimilarityScorer):
         from syncvoice.networks.ecapa import WavLMSpeakerEncoder
 
         what = "wavlm_large_finetune.pth (code MIT, licence of the weights not stated, trained on VoxCeleb)"
-        path = find_weights(sources, ASSET, f"sim_o.{cls.NAME}", what)
+        path = sources.asset_file(ASSET, f"sim_o.{cls.NAME}", what)
         network = WavLMSpeakerEncoder.load(path).to("cuda" if torch.cuda.is_available() else "cpu")
         return cls(WavlmEncoder(network, sha256_of(path)), sources.references)

@@ -29,31 +29,10 @@ import numpy as np
 
 from syncvoice.files import sha256_of
 from syncvoice.metrics.scorer import NotApplicable, Score, ScoreError, Sources, Utterance
+from syncvoice.text.grid_grammar import grid_grammar
 
 if TYPE_CHECKING:
     from syncvoice.networks.recogniser import CtcRecogniser
-
-# Names of the six words of a GRID sentence (Cooke et al. 2006); the words themselves are the corpus'.
-GRID_PARTS = ("command", "colour", "preposition", "letter", "digit", "adverb")
-
-
-def jsgf_grammar(name: str, parts: Mapping[str, Sequence[str]]) -> str:
-    """Return a JSGF grammar of sentences that take one word of each part, in order.
-
-    Args:
-        name: of the grammar.
-        parts: name of a part -> its words.
-    """
-    rules = [f"<{part}> = {' | '.join(words)};" for part, words in parts.items()]
-    sentence = " ".join(f"<{part}>" for part in parts)
-    return "\n".join(["#JSGF V1.0;", f"grammar {name};", f"public <sentence> = {sentence};", *rules]) + "\n"
-
-
-def grid_grammar() -> str:
-    """Return the grammar of the GRID sentence, made from the vocabulary of the corpus."""
-    from syncvoice.minidub.phrases import GRID_SLOTS
-
-    return jsgf_grammar("grid", dict(zip(GRID_PARTS, GRID_SLOTS, strict=True)))
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from syncvoice.assets import read_asset
-from syncvoice.datasets.base import Selection, SourceClip, read_dataset
+from syncvoice.datasets.base import SourceClip, read_dataset
 from syncvoice.datasets.card import Card, CardFile
 from syncvoice.datasets.lists import write_list
+from syncvoice.datasets.settings import Dataset
 from syncvoice.errors import UserError
 from syncvoice.metrics import METRIC_FILES
-from syncvoice.study.study import Dataset, Study
+from syncvoice.study.study import Study
 
 Splits = dict[str, list[SourceClip]]
 
@@ -56,8 +57,7 @@ def check_dataset(name: str, dataset: Dataset, root: Path, card: Card | None) ->
     problems, counts, splits = [], [], {}
     for split, entry in dataset.splits.items():
         try:
-            chosen = {key: value for key, value in entry.settings.items() if key in Selection.names()}
-            selection = Selection.of(chosen)
+            selection = entry.selection
             clips = read_dataset(dataset.kind, root, split, name, selection.within)
             splits[split] = selection.pick(clips)
         except UserError as error:
@@ -67,7 +67,7 @@ def check_dataset(name: str, dataset: Dataset, root: Path, card: Card | None) ->
         speakers = len({clip.speaker for clip in splits[split]})
         counts.append(f"{name}, split {split}: {len(splits[split])} clips of {speakers} speakers")
     if card is not None and splits:
-        lists = [entry.settings.get("speakers") for entry in dataset.splits.values()]
+        lists = [entry.selection.speakers for entry in dataset.splits.values()]
         of_study = None if None in lists else {speaker for speakers in lists for speaker in speakers or ()}
         problems += [f"{name}: {problem}" for problem in _against(card, splits, of_study)]
     return Report(problems, counts), splits
@@ -171,8 +171,8 @@ def _missing_weights(study: Study) -> list[str]:
             if path not in made:
                 wanted.setdefault(path, f"recipe {name} of the study")
     for name, feature in study.features.items():
-        if feature.extractor != "precomputed" and _is_asset(feature.network):
-            wanted.setdefault(f"resources/assets/{feature.network}", f"feature {name}")
+        if asset := feature.settings.asset:
+            wanted.setdefault(f"resources/assets/{asset}", f"feature {name}")
     for task in study.tasks.values():
         for metric in task.metrics:
             for asset in METRIC_FILES[metric].assets:

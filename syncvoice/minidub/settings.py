@@ -1,0 +1,72 @@
+"""Settings of the embedded corpus: what a split holds, and what the jobs that make it read."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from syncvoice.datasets.base import SplitContent
+from syncvoice.errors import UserError
+from syncvoice.section import Name, Probability, Section
+
+Language = Annotated[str, Field(pattern="^(en|zh)$")]
+
+
+class SplitSettings(SplitContent):
+    """What a split holds.
+
+    Attributes:
+        clips: number of clips per language, or
+        clips_per_voice: the same for every voice (then `clips` stays empty).
+        media: "video" (mp4) or "audio" (wav).
+        grid_share: share of the English sentences that follow the GRID grammar, the rest is the phrase bank.
+        voices: train | unseen | both (clips alternate) | pretrain (all but unseen).
+        sentences: train | test; test sentences are unseen by every shipped weight.
+        prosody_coupling: how far head, brows and lids follow the voice, one number or (low, high) to draw from.
+        translate_to: "zh" gives each English clip the Mandarin text of its translation pair.
+    """
+
+    clips: dict[Language, int] = {}
+    clips_per_voice: dict[Language, int] = {}
+    media: Literal["video", "audio"] = "video"
+    grid_share: Probability = 0.5
+    voices: Literal["train", "unseen", "both", "pretrain"] = "train"
+    sentences: Literal["train", "test"] = "train"
+    prosody_coupling: float | tuple[float, float] = 1.0
+    translate_to: Literal["zh"] | None = None
+
+    @property
+    def has_video(self) -> bool:
+        """Whether the clips have a picture."""
+        return self.media == "video"
+
+    @model_validator(mode="after")
+    def _one_way_of_counting(self) -> "SplitSettings":
+        """Clips are counted in all, or per voice."""
+        if bool(self.clips) == bool(self.clips_per_voice):
+            raise ValueError("name clips, or clips_per_voice, one of the two")
+        return self
+
+
+class CorpusSettings(Section):
+    """What all splits share: seed of every draw, size of the pictures in pixels."""
+
+    seed: int = Field(default=1, ge=0)
+    image_size: int = Field(default=288, ge=64)
+
+
+class CorpusJob(CorpusSettings):
+    """One data set to make; `shards` gives the number of parts of each split (1 where it says none)."""
+
+    dataset: Name = "minidub"
+    splits: dict[Name, SplitSettings]
+    shards: dict[Name, int] = {}
+
+    def split(self, name: str) -> SplitSettings:
+        """Return the settings of a split.
+
+        Raises:
+            UserError: there is none of this name.
+        """
+        if name not in self.splits:
+            raise UserError(f"the corpus settings have no split {name!r}, only {', '.join(self.splits) or 'none'}")
+        return self.splits[name]

@@ -1,0 +1,106 @@
+"""Plot `guidance_pareto`: the points of a guidance sweep with their Pareto frontier."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from syncvoice.errors import UserError
+from syncvoice.reporting import style
+from syncvoice.reporting.columns import Column
+from syncvoice.reporting.plots.job import PlotJob
+from syncvoice.reporting.plots.plane import PlanePlot, axis_label, cross, means, values_of
+from syncvoice.reporting.scores import point_caption, read_scores
+from syncvoice.reporting.settings import Row
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+class Settings(PlanePlot):
+    """The first row is the sweep; further rows are drawn as marks of reference, over the clips of the sweep alone."""
+
+
+def pareto_frontier(x: np.ndarray, y: np.ndarray, x_up: bool, y_up: bool) -> np.ndarray:
+    """Return the indices of the points that no other point beats in one metric without losing in the other, along x.
+
+    Args:
+        x, y: (points,), finite.
+        x_up, y_up: whether higher is better.
+    """
+    good_x, good_y = (x if x_up else -x), (y if y_up else -y)
+    order = np.lexsort((np.arange(len(x)), -good_y, -good_x))  # best x first, then best y
+    kept, best = [], -np.inf
+    for index in order:
+        if good_y[index] > best:
+            kept.append(index)
+            best = good_y[index]
+    return np.array(sorted(kept, key=lambda index: x[index]), dtype=int)
+
+
+def draw(job: PlotJob, plot: Settings, root: Path) -> "Figure":
+    """Return the points of a guidance sweep: y against each of x, frontier drawn, points labelled with their scales.
+
+    The first row is the sweep; further rows are drawn as marks of reference, over the clips of the sweep alone.
+    """
+    sweep, *references = job.rows
+    y = job.column[plot.y]
+    figure = style.new_figure(0.75 + 4.1 * len(plot.x), 4.6)
+    table = means(job, plot, root, (sweep,))
+    scored = frozenset(read_scores(root / "metrics", sweep.experiment, plot.task)["utterance"])
+    marks = means(job, plot, root, tuple(references), scored) if references else table.iloc[:0]
+    n = int(table["n_expected"].max())
+    subtitle = (
+        f"f2 l1: face scale 2, lip scale 1; means over {n} clips. Line: Pareto frontier, with 95 % intervals."
+        + " Rings: rows of the table, same clips." * bool(references)
+    )
+    top = style.titled(figure, job.heading, subtitle)
+    for index, metric in enumerate(plot.x):
+        x = job.column[metric]
+        left = 0.72 + index * 4.1
+        width = figure.get_size_inches()[0]
+        axis = figure.add_axes((left / width, 0.125, 3.75 / width, 0.82 - top))
+        _sweep_panel(axis, table, marks, references, x, y)
+        axis.set_xlabel(axis_label(x))
+        if index == 0:
+            axis.set_ylabel(axis_label(y))
+    return figure
+
+
+def _sweep_panel(
+    axis: "Axes", table: "pd.DataFrame", marks: "pd.DataFrame", references: list[Row], x: Column, y: Column
+) -> None:
+    across, up = values_of(table, x.id), values_of(table, y.id)
+    known = across["mean"].notna() & up["mean"].notna()
+    across, up = across[known], up[known]
+    if across.empty:
+        raise UserError(f"the sweep has no point with both {x.id} and {y.id}; score it first")
+    a, b = across["mean"].to_numpy() * x.scale, up["mean"].to_numpy() * y.scale
+    frontier = pareto_frontier(a, b, x.direction == "higher", y.direction == "higher")
+    axis.plot(a[frontier], b[frontier], color=style.PALETTE[0], lw=1.2, alpha=0.8, zorder=1)
+    labels = []
+    for index, name in enumerate(across.index):
+        best = index in frontier
+        colour = style.PALETTE[0] if best else style.REFERENCE
+        if best:
+            cross(axis, across.iloc[index], up.iloc[index], x, y, colour)
+        axis.plot(a[index], b[index], "o", color=colour, ms=6 if best else 4, mec=style.PAPER, mew=0.7, zorder=3)
+        text = _short(name.rpartition("/")[2])
+        labels.append((a[index], b[index], text, 7.5 if best else 6, style.INK if best else style.SOFT))
+    for row in references:
+        place = (values_of(marks, x.id)["mean"][row.key] * x.scale, values_of(marks, y.id)["mean"][row.key] * y.scale)
+        if not np.isnan(place).any():
+            axis.plot(*place, "o", mfc="none", mec=style.INK, ms=7, mew=1.1, zorder=3)
+            labels.append((*place, row.key, 8, style.INK))
+    axis.grid()
+    axis.margins(0.08)
+    if x.direction == "lower":
+        axis.invert_xaxis()  # better is always to the right
+    style.place_labels(axis, sorted(labels, key=lambda label: -label[3]))
+
+
+def _short(point: str) -> str:
+    """Return the scales of a point in short: f2 l1."""
+    return point_caption(point).replace("face ", "f").replace("lip ", "l").replace("text ", "t").replace(",", "")
