@@ -47,7 +47,7 @@ def speak_all(settings: TtsSettings, work: Work, say: Say) -> list[Row]:
         UserError: the TTS model is missing, or a voice is unknown.
     """
     from syncvoice.networks.kokoro import Kokoro, blend
-    from syncvoice.text.alignment import spoken_text
+    from syncvoice.text.grid_grammar import spoken_text
     from syncvoice.timed_speech.script import script_of
     from syncvoice.timed_speech.speaking import NaturalSpeaker, levelled, speech_level
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from syncvoice.lip_timing.network import LipReader
 from syncvoice.lip_timing.timing import Face, Timing, time_phones
-from syncvoice.text.alignment import SILENCE, phones_of_text, spoken_text
+from syncvoice.text.alignment import SILENCE, phones_of_text
+from syncvoice.text.grid_grammar import spoken_text
 
 CLOSE_S = 0.08
 

@@ -15,8 +15,9 @@ import numpy as np
 from syncvoice.clocks import FPS, SAMPLE_RATE, samples
 from syncvoice.minidub.natural_voices import NaturalVoice
 from syncvoice.minidub.phrases import Sentence
-from syncvoice.minidub.speech import FLOOR_RMS, PEAK, SPOKEN_LETTERS, Phone, Speech, Word
+from syncvoice.minidub.speech import FLOOR_RMS, PEAK, Phone, Speech, Word
 from syncvoice.networks.kokoro import FRAME_S, Kokoro, whole_frames
+from syncvoice.text.grid_grammar import SPOKEN_LETTERS
 from syncvoice.text.kokoro_symbols import Unit, english_units, mandarin_units
 from syncvoice.text.phones import SILENCE
 

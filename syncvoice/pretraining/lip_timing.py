@@ -30,7 +30,8 @@ from syncvoice.pretraining.clip_pool import ClipPool, with_silences
 from syncvoice.pretraining.loop import PretrainingRun
 from syncvoice.records.clips import Clip
 from syncvoice.section import Probability, Section, validated
-from syncvoice.text.alignment import SILENCE, phones_of_text, spoken_text
+from syncvoice.text.alignment import SILENCE, phones_of_text
+from syncvoice.text.grid_grammar import spoken_text
 from syncvoice.text.phones import phone_class
 from syncvoice.video.store import TrackReader
 
