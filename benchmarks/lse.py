@@ -35,13 +35,13 @@ from benchmarks.syncnet_peer import Peer, package, pair_of_networks
 from syncvoice.audio import resample, write_wav
 from syncvoice.clocks import SAMPLE_RATE
 from syncvoice.fast.syncnet_fused import FusedSyncNet
-from syncvoice.metrics.lip_sync.syncnet_mini import LipSync, embed_lips, score_embeddings
+from syncvoice.metrics.lip_sync.distances import LipSync, embed_lips, score_embeddings
 from syncvoice.metrics.lip_sync.syncnet_v2 import bgr
 from syncvoice.metrics.lip_sync.tracked import FaceTrack, crop_track, face_tracks, shots
 from syncvoice.metrics.scorer import read_16k
 from syncvoice.networks.s3fd import S3FD
+from syncvoice.video.boxes import MediaPipeBoxes, S3FDBoxes
 from syncvoice.video.decode import FrameSource, read_sound
-from syncvoice.video.detect import MediaPipeBoxes, S3FDBoxes
 
 
 @dataclass

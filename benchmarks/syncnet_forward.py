@@ -19,7 +19,7 @@ import torch
 from benchmarks.common import write_result
 from benchmarks.syncnet_peer import package, pair_of_networks
 from syncvoice.fast.syncnet_fused import FusedSyncNet
-from syncvoice.metrics.lip_sync.syncnet_mini import lip_sync_of, window_distances
+from syncvoice.metrics.lip_sync.distances import lip_sync_of, window_distances
 
 WINDOWS = 20  # the package's batch size
 

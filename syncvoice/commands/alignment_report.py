@@ -21,7 +21,7 @@ def run(args: argparse.Namespace) -> None:
     """
     import pandas as pd
 
-    from syncvoice.commands.score import networks_of
+    from syncvoice.commands.named_weights import networks_of
     from syncvoice.files import atomic_path, sha256_of
     from syncvoice.networks.recogniser import CtcRecogniser
     from syncvoice.records.clips import clips_of

@@ -1,6 +1,6 @@
 """Columns of all registered metrics, for the commands of people; jobs get the columns that they show as settings."""
 
-from syncvoice.metrics import METRICS
+from syncvoice.metrics.registry import METRICS
 from syncvoice.reporting.columns import Column, Columns
 
 

@@ -26,7 +26,8 @@ def run(args: argparse.Namespace) -> None:
     import torch
 
     from syncvoice.errors import UserError
-    from syncvoice.generation.work import Work, kind_module, write_rows
+    from syncvoice.generation.work import Work, kind_module
+    from syncvoice.records.speech import write_speech
     from syncvoice.records.tasks import read_task
     from syncvoice.section import read_settings
 
@@ -38,6 +39,6 @@ def run(args: argparse.Namespace) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     work = Work(read_task(args.task), args.manifest, args.features_root, args.model, partial)
-    write_rows(partial / "utterances.csv", kind.speak(read_settings(args.experiment_settings, kind.Settings), work))
+    write_speech(partial, kind.speak(read_settings(args.experiment_settings, kind.Settings), work))
     shutil.rmtree(args.out, ignore_errors=True)
     partial.rename(args.out)

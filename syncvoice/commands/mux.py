@@ -12,6 +12,7 @@ from syncvoice.audio import read_wav
 from syncvoice.errors import UserError
 from syncvoice.files import atomic_path
 from syncvoice.records.clips import clips_of
+from syncvoice.records.speech import read_speech
 from syncvoice.records.tasks import read_task
 
 COLUMNS = ("utterance", "point", "video", "status", "message")
@@ -35,9 +36,9 @@ def run(args: argparse.Namespace) -> None:
     videos = {clip.id: clip.video for clip in clips_of(args.manifest)}
     clip_of = {utterance.utterance: utterance.clip for utterance in read_task(args.task)}
     rows = []
-    for row in tqdm(_speech_rows(args.speech / "utterances.csv"), desc="mux", unit="clip", mininterval=5):
+    for row in tqdm(read_speech(args.speech), desc="mux", unit="clip", mininterval=5):
         status, message = row["status"], row["message"]
-        relative = Path(row.get("point") or "") / f"{row['utterance']}.mp4"
+        relative = Path(row["point"]) / f"{row['utterance']}.mp4"
         if status == "ok":
             try:
                 video = videos.get(clip_of.get(row["utterance"], ""))
@@ -45,7 +46,7 @@ def run(args: argparse.Namespace) -> None:
             except UserError as error:
                 log.warning("%s: %s", row["utterance"], error)
                 status, message = "failed", str(error)
-        rows.append((row["utterance"], row.get("point") or "", relative if status == "ok" else "", status, message))
+        rows.append((row["utterance"], row["point"], relative if status == "ok" else "", status, message))
     _write_rows(args.out / "videos.csv", rows)
 
 
@@ -61,18 +62,6 @@ def _mux_one(video: Path | None, wav: Path, out: Path) -> None:
         raise UserError("its clip has no video in the manifest; check that task and manifest belong together")
     audio, _ = read_wav(wav, clocks.SAMPLE_RATE)
     put_sound(video, audio, out)
-
-
-def _speech_rows(path: Path) -> list[dict[str, str]]:
-    """Read utterances.csv of generated speech.
-
-    Raises:
-        UserError: the file is missing.
-    """
-    if not path.is_file():
-        raise UserError(f"{path} does not exist; run 'syncvoice generate' first")
-    with open(path, encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def _write_rows(path: Path, rows: Sequence[tuple[object, ...]]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from syncvoice.commands.score import networks_of
+from syncvoice.commands.named_weights import networks_of
 from syncvoice.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -68,13 +68,13 @@ def score_folders(args: argparse.Namespace) -> None:
     Raises:
         UserError: an argument is missing or contradicts another, an input is missing, a metric is unknown.
     """
-    from syncvoice.metrics import METRICS
     from syncvoice.metrics.folders import Folder, chosen_files
+    from syncvoice.metrics.registry import METRICS
     from syncvoice.records.scores import write_rows
 
     if args.metric is None:
         raise UserError("syncvoice score --generated needs --metric, for instance lse,wer,sim,mos")
-    if args.task or args.speech or args.manifest or args.check_syncnet:
+    if args.task or args.speech or args.manifest:
         raise UserError("--generated scores a folder without a study; leave out --task, --speech, --manifest")
     if len(args.references) > 1:
         raise UserError("--references takes one folder or one recording together with --generated")
@@ -98,14 +98,15 @@ def _all_rows(files: Iterable[str], folder: Any, sources: Any, curves: Any) -> I
     """Rows of one scorer after the other, so that only one network is in memory."""
     from tqdm import tqdm
 
-    from syncvoice.metrics.folders import load_scorer
+    from syncvoice.metrics.folders import scorer_of
     from syncvoice.metrics.lip_sync.curve import CurveWriter
-    from syncvoice.records.scores import scored
+    from syncvoice.metrics.lip_sync.distances import LipSyncScorer
+    from syncvoice.metrics.scoring import scored
 
     for file in files:
-        scorer = load_scorer(file, sources)
-        if curves is not None and hasattr(scorer, "distances"):
-            scorer = CurveWriter(scorer, curves / file)
+        scorer = scorer_of(file, sources)
+        if curves is not None and isinstance(scorer, LipSyncScorer):
+            scorer.watch = CurveWriter(curves / file)
         work = tqdm(folder.work(file), scorer.NAME, total=len(folder.names), unit="utterance", disable=None)
         yield from scored(scorer, work)
 
@@ -124,7 +125,7 @@ def _tallied(
 def report(folder: Any, tallies: Mapping[str, Tally], problems: Mapping[str, str]) -> str:
     """The table for people: one line per metric, then what was found and what failed."""
     from syncvoice.commands.columns import column_of
-    from syncvoice.metrics import METRICS
+    from syncvoice.metrics.registry import METRICS
 
     lines = [("metric", "mean", "95 % interval", "scored / expected", "not applicable")]
     nowhere = [column_of(metric).title for metric, tally in tallies.items() if tally.nowhere]

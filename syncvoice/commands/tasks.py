@@ -3,8 +3,9 @@
 import argparse
 from pathlib import Path
 
+from syncvoice.datasets.tasks import TaskJob, make_task
 from syncvoice.records.clips import clips_of
-from syncvoice.records.tasks import TaskJob, make_task, write_task
+from syncvoice.records.tasks import write_task
 from syncvoice.section import read_settings
 
 

@@ -48,7 +48,7 @@ SHARED = 2  # lip layers that run in `RUN` windows
 class FusedSyncNet:
     """Both branches of a SyncNet v2, ready for inference."""
 
-    takes_bytes = True  # see `lip_sync.embed_lips`
+    takes_bytes = True  # see `metrics.lip_sync.distances.embed_lips`
 
     def __init__(self, network: SyncNet, dtype: Dtype = "float32") -> None:
         """Fold a network in evaluation mode.

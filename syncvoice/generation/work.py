@@ -1,9 +1,6 @@
 """The work of a generate job: what it is given, and the rows that it writes. Kinds are found by their module's name."""
 
-import csv
 import importlib
-import io
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -13,7 +10,6 @@ import numpy as np
 from syncvoice import clocks
 from syncvoice.audio import write_wav
 from syncvoice.errors import UserError
-from syncvoice.files import atomic_path
 from syncvoice.records.tasks import Utterance
 from syncvoice.section import nearest
 
@@ -76,13 +72,3 @@ def save(folder: Path, name: str, point: str, sound: np.ndarray) -> Row:
 def failed(name: str, point: str, message: str) -> Row:
     """Return the row of an utterance that could not be spoken."""
     return {"utterance": name, "point": point, "wav": "", "status": "failed", "message": message}
-
-
-def write_rows(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
-    """Write utterances.csv."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, ["utterance", "point", "wav", "status", "message"], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    with atomic_path(path) as temporary:
-        temporary.write_text(text.getvalue(), encoding="utf-8")

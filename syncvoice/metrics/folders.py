@@ -11,15 +11,24 @@ choice: no metric means anything there, and error rates count it as all wrong).
 
 Example
 -------
-    folder = Folder.open(Path("dubbed"), videos=Path("videos"), texts=Path("texts.csv"))
-    sources = folder.sources(weights=Path("weights"))
-    scorer = load_scorer("lse.syncnet_mini", sources)
-    for row in scored(scorer, folder.work("lse.syncnet_mini")):
-        print(row["utterance"], row["metric"], row.get("value"), row["message"])
+The weights of this metric lie inside an installed package; others are looked for in the folder of weights.
+
+>>> import tempfile
+>>> import numpy as np
+>>> from syncvoice.audio import write_wav
+>>> from syncvoice.metrics.scoring import scored
+>>> with tempfile.TemporaryDirectory() as name:
+...     write_wav(Path(name) / "dubbed" / "a.wav", np.random.default_rng(0).normal(0, 0.1, 16_000), 16_000)
+...     folder = Folder.open(Path(name) / "dubbed")
+...     scorer = scorer_of("dnsmos.p835", folder.sources(weights=Path("weights")))
+...     for row in scored(scorer, folder.work("dnsmos.p835")):
+...         print(row["utterance"], row["metric"], row["status"], 1 <= float(row["value"]) <= 5)
+a dnsmos_ovrl.p835 ok True
+a dnsmos_sig.p835 ok True
+a dnsmos_bak.p835 ok True
 """
 
 import csv
-import importlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -29,9 +38,19 @@ from typing import Any
 
 from syncvoice.clocks import SAMPLE_RATE, SCORER_SAMPLE_RATE
 from syncvoice.errors import UserError
-from syncvoice.metrics import ALIASES, METRIC_FILES, MetricFile
-from syncvoice.metrics.scorer import ScoreError, Sources, Utterance, check_audio, is_silent
-from syncvoice.records.scores import Work
+from syncvoice.metrics.metric import MetricFile
+from syncvoice.metrics.registry import ALIASES, METRIC_FILES
+from syncvoice.metrics.scorer import (
+    LooseClip,
+    ScoreError,
+    Scorer,
+    Sources,
+    Utterance,
+    check_audio,
+    is_silent,
+    load_scorer,
+)
+from syncvoice.metrics.scoring import Work
 from syncvoice.text.grid_grammar import is_sentence
 
 SOUNDS = frozenset((".wav", ".flac", ".ogg", ".mp3"))
@@ -41,20 +60,6 @@ OFFERED = frozenset(("video", "references"))  # what a folder can give to a scor
 TEXT_NAMES = ("text", "transcript", "sentence")
 NAME_NAMES = ("utterance", "id", "clip", "name", "file")
 MANDARIN = re.compile(r"[\u4e00-\u9fff]")
-
-
-@dataclass(frozen=True)
-class LooseClip:
-    """A video, and the recording of a voice, outside any data set: what scorers ask of a manifest entry."""
-
-    id: str
-    video: Path | None = None
-    audio: Path | None = None
-    track: Path | None = None
-    speaker: str = ""
-    sex: str = ""
-    split: str = "reference"
-    loose: bool = True
 
 
 @dataclass(frozen=True)
@@ -303,10 +308,13 @@ def is_word_metric(entry: MetricFile) -> bool:
     return entry.id.split(".")[0] in ("wer", "cer")
 
 
-def load_scorer(metric_file: str, sources: Sources) -> Any:
-    """Import and load the scorer of a metric file."""
-    module, name = METRIC_FILES[metric_file].scorer.split(":")
-    return getattr(importlib.import_module(f"syncvoice.metrics.{module}"), name).from_sources(sources)
+def scorer_of(metric_file: str, sources: Sources) -> Scorer:
+    """Load the scorer of a metric file.
+
+    Raises:
+        UserError: its weights are missing.
+    """
+    return load_scorer(METRIC_FILES[metric_file].scorer, sources)
 
 
 def chosen_files(names: str, folder: Folder, sources: Sources) -> list[str]:

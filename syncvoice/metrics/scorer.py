@@ -1,22 +1,36 @@
-"""What every scorer is given and gives back: the contract between `syncvoice score` and the metric modules.
+"""What every scorer is given and gives back: the contract between those who score and the metric modules.
 
-A scorer is a class with the attributes `NAME` and `VERSION`, built once per job by `from_sources`, whose `score` is
-called once per utterance. It either returns its values, or raises `NotApplicable` (this metric is not defined here, for
-instance a ground-truth distance without ground truth) or `ScoreError` (it is, but this sound cannot be scored); both
-become rows with a message, so that no utterance is ever missing from a table.
+A scorer derives from `Scorer` and is built once per job by `from_sources`; its `score` is called once per utterance. It
+either returns its values, or raises `NotApplicable` (this metric is not defined here, for instance a ground-truth
+distance without ground truth) or `ScoreError` (it is, but this sound cannot be scored); both become rows with a message
+(`scoring`), so that no utterance is ever missing from a table.
+
+Example
+-------
+A single sound, scored from Python; whole folders: `folders`.
+
+>>> from syncvoice.metrics.naturalness.dnsmos import DnsmosScorer
+>>> scorer = DnsmosScorer.from_sources(Sources(Path("weights")))
+>>> noise = np.random.default_rng(0).normal(0, 0.1, SAMPLE_RATE).astype(np.float32)
+>>> overall, signal, background = scorer.score(Utterance({"utterance": "a"}, "", noise))
+>>> overall.metric, 1 <= overall.value <= 5
+('dnsmos_ovrl.p835', True)
 """
 
+import importlib
+from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from syncvoice.audio import read_wav, resample
 from syncvoice.clocks import SAMPLE_RATE, SCORER_SAMPLE_RATE
+from syncvoice.errors import UserError
 from syncvoice.places import find_path, find_weights, weights_file
 
 MIN_SECONDS = 0.2  # shorter sounds are rows with status failed: no metric means anything there (our choice)
@@ -30,6 +44,22 @@ class ScoreError(Exception):
     """The metric is defined, but this utterance cannot be scored; the message says why."""
 
 
+Problem = NotApplicable | ScoreError | UserError
+
+
+@dataclass(frozen=True)
+class LooseClip:
+    """A video, and the recording of a voice, outside any data set: what scorers ask of a manifest entry."""
+
+    id: str
+    video: Path | None = None
+    audio: Path | None = None
+    track: Path | None = None
+    speaker: str = ""
+    sex: str = ""
+    split: str = "reference"
+
+
 @dataclass
 class Utterance:
     """One generated utterance with what is known about it.
@@ -38,7 +68,7 @@ class Utterance:
         row: its row of the task file (utterance, clip, text, language, speaker, sex, source, reference, ...).
         point: point of a sweep, empty otherwise.
         audio: generated speech, (samples,) float32 at 24 kHz.
-        clip: manifest entry of the video clip, None when the manifest does not hold it.
+        clip: manifest entry (`Clip` or `LooseClip`) of the video clip, None when the manifest does not hold it.
         note: what was done to the sound before it was scored; it becomes the message of the rows.
     """
 
@@ -107,29 +137,99 @@ class Sources:
         return self.overrides.get(name) or weights_file(name, (self.assets, self.weights), user, what)
 
 
-class Scorer(Protocol):
-    """A metric file's scorer."""
+class Scorer(ABC):
+    """The base of all scorers; a scorer says what is different from these defaults.
 
-    NAME: str
-    VERSION: str
-    weights_sha256: str
+    Attributes:
+        NAME: scorer and protocol as they stand in metric ids.
+        VERSION: changes whenever a value could change.
+        METRICS: names of the metrics that every row gets, `{name}.{NAME}` in full.
+        BATCH: utterances that `score_many` is best given at once.
+        weights_sha256: digest of the weights, empty where there are none.
+    """
+
+    NAME: str = ""
+    VERSION: str = "1"
+    METRICS: tuple[str, ...] = ()
+    BATCH: int = 1
+    weights_sha256: str = ""
 
     @classmethod
+    @abstractmethod
     def from_sources(cls, sources: Sources) -> "Scorer":
-        """Load weights and whatever is read once per job."""
-        ...
+        """Load weights and whatever is read once per job.
+
+        Raises:
+            UserError: weights or a package are missing or do not fit.
+        """
+
+    @abstractmethod
+    def score(self, utterance: Utterance) -> list[Score]:
+        """Score one utterance.
+
+        Raises:
+            NotApplicable: the metric is not defined for it.
+            ScoreError: it cannot be scored.
+        """
 
     def metrics_for(self, row: Mapping[str, str]) -> list[str]:
-        """Ids of the metrics that this task row gets."""
-        ...
+        """Ids of the metrics that a task row gets; the same for every row unless a scorer says otherwise."""
+        return [f"{name}.{self.NAME}" for name in self.METRICS]
 
-    def score(self, utterance: Utterance) -> list[Score]:
-        """Score one utterance; raises NotApplicable or ScoreError.
+    def check(self, row: Mapping[str, str]) -> None:  # noqa: B027 (a default, nothing to override)
+        """Raise NotApplicable for rows that the scorer is not made for, whatever their speech; by default for none."""
 
-        A scorer may also offer `score_many(utterances)` with the attribute `BATCH`: a list of scores or of these
-        errors, one entry per utterance.
+    def counts_if_failed(self, row: Mapping[str, str]) -> dict[str, int]:
+        """Word counts of a row whose speech cannot be scored; empty for metrics that count no words.
+
+        Raises:
+            ScoreError: the script is empty.
         """
-        ...
+        return {}
+
+    def score_many(self, utterances: Sequence[Utterance]) -> list[list[Score] | Problem]:
+        """Score utterances; what is wrong with one stands in its place. By default one after the other."""
+        return [self._score_or_problem(utterance) for utterance in utterances]
+
+    def _score_or_problem(self, utterance: Utterance) -> list[Score] | Problem:
+        try:
+            return self.score(utterance)
+        except (NotApplicable, ScoreError, UserError) as problem:
+            return problem
+
+
+def load_scorer(name: str, sources: Sources) -> Scorer:
+    """Import the module of one scorer, no other, and load its weights.
+
+    Args:
+        name: `module:Class` inside `syncvoice.metrics`, e.g. "melody.spectral:McdScorer".
+        sources: what it is built from.
+
+    Raises:
+        UserError: there is no such scorer, or its weights are missing.
+    """
+    module, _, class_name = name.partition(":")
+    try:
+        found = vars(importlib.import_module(f"{__package__}.{module}"))[class_name]
+    except (ModuleNotFoundError, KeyError) as error:
+        raise UserError(
+            f"there is no scorer {name!r}; expected module:Class of syncvoice/metrics, e.g. melody.spectral:McdScorer"
+        ) from error
+    scorer: Scorer = found.from_sources(sources)
+    return scorer
+
+
+def require_same_text(utterance: Utterance, clip: Any) -> Any:
+    """Return the clip if it is ground truth for this utterance: same language and text.
+
+    Raises:
+        NotApplicable: it is not, or there is no clip.
+    """
+    if clip is None:
+        raise NotApplicable("the clip is not in the manifest: no ground truth")
+    if clip.language != utterance.row["language"] or clip.text.strip() != utterance.row["text"].strip():
+        raise NotApplicable("the clip says something else (translation): no ground truth")
+    return clip
 
 
 def check_audio(audio: np.ndarray) -> None:

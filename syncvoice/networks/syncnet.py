@@ -127,6 +127,8 @@ def _head(size_in: int, hidden: int, embedding: int) -> nn.Sequential:
 class SyncNet(nn.Module):
     """Two-branch network whose embeddings of matching lips and sound lie close together."""
 
+    takes_bytes = False  # lip images are floats of 0 to 255
+
     def __init__(self, config: SyncNetConfig = MINI) -> None:
         """Build the network of a configuration.
 

@@ -22,9 +22,9 @@ from syncvoice.audio import resample
 from syncvoice.clocks import SAMPLE_RATE, SCORER_SAMPLE_RATE
 from syncvoice.errors import UserError
 from syncvoice.files import atomic_path, sha256_of
-from syncvoice.metrics.lip_sync.check import SAMPLES_PER_FRAME_16K, SyncClip, syncnet_check
-from syncvoice.metrics.lip_sync.syncnet_mini import mouth_frames, shrink
-from syncvoice.metrics.scorer import NotApplicable, ScoreError, read_16k
+from syncvoice.metrics.lip_sync.check import SyncClip, sync_clips, syncnet_check
+from syncvoice.metrics.lip_sync.distances import SAMPLES_PER_FRAME_16K
+from syncvoice.metrics.lip_sync.syncnet_mini import shrink
 from syncvoice.networks.syncnet import LIP_WINDOW, MFCC_PER_FRAME, MFCC_WINDOW, SyncNet, SyncNetConfig, mfcc
 from syncvoice.pretraining.loop import PretrainingRun
 from syncvoice.seeding import rng
@@ -120,12 +120,7 @@ def load_manifests(paths: Iterable[Path], size: int) -> list[SyncClip]:
     """
     from syncvoice.records.clips import clips_of
 
-    clips = []
-    for clip in (clip for path in paths for clip in clips_of(path)):
-        try:
-            clips.append(SyncClip(clip.id, mouth_frames(clip, size), read_16k(clip.audio)))
-        except (NotApplicable, ScoreError, UserError) as error:
-            log.warning("%s left out: %s", clip.id, error)
+    clips = sync_clips((clip for path in paths for clip in clips_of(path)), size)
     if not clips:
         raise UserError(f"no usable clip in {', '.join(map(str, paths))}; see the log for the reasons")
     return clips

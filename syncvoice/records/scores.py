@@ -1,126 +1,19 @@
-"""From a scorer and utterances to score rows: whatever happens to an utterance, it yields a row for every metric.
-
-Rows are written as they come and utterances are loaded one batch at a time, so memory does not grow with their number.
-"""
+"""Score files: tidy tables of what scorers found, one row per utterance, point and metric. One writer, one reader."""
 
 import csv
-import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from syncvoice.errors import UserError
 from syncvoice.files import atomic_path
-from syncvoice.metrics.scorer import NotApplicable, Score, ScoreError, Utterance
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COUNTS = ("errors", "words", "substitutions", "deletions", "insertions")
 COLUMNS = ("utterance", "point", "metric", "value", "scorer", "scorer_version", "weights_sha256", "status", "message")
-Problem = NotApplicable | ScoreError | UserError
-
-
-@dataclass(frozen=True)
-class Work:
-    """One utterance to score.
-
-    Attributes:
-        row: its row of the task.
-        point: point of a sweep, empty otherwise.
-        load: reads its sound; raises NotApplicable, ScoreError or UserError.
-    """
-
-    row: Mapping[str, str]
-    point: str
-    load: Callable[[], Utterance]
-
-
-def scored(scorer: Any, work: Iterable[Work]) -> Iterator[dict[str, str]]:
-    """Score utterances; a scorer with `score_many` gets `BATCH` of them at once."""
-    size = getattr(scorer, "BATCH", 1) if hasattr(scorer, "score_many") else 1
-    part: list[Work] = []
-    for item in work:
-        part.append(item)
-        if len(part) == size:
-            yield from _scored_part(scorer, part)
-            part = []
-    if part:
-        yield from _scored_part(scorer, part)
-
-
-def _scored_part(scorer: Any, work: Sequence[Work]) -> Iterator[dict[str, str]]:
-    """Rows of a few utterances, in their order."""
-    loaded = [_loaded(scorer, item) for item in work]
-    utterances = [item for item in loaded if isinstance(item, Utterance)]
-    results = iter(_results(scorer, utterances))
-    for item, found in zip(work, loaded, strict=True):
-        if isinstance(found, Utterance):
-            yield from _rows(scorer, item, next(results), found.note)
-        else:
-            yield from _rows(scorer, item, found, "")
-
-
-def _loaded(scorer: Any, work: Work) -> Utterance | Problem:
-    """Load an utterance, or return what is wrong with it."""
-    try:
-        check = getattr(scorer, "check", None)
-        if check is not None:  # whether a metric exists for a row does not depend on its speech
-            check(work.row)
-        return work.load()
-    except (NotApplicable, ScoreError, UserError) as problem:
-        return problem
-
-
-def _results(scorer: Any, utterances: Sequence[Utterance]) -> list[list[Score] | Problem]:
-    """Scores, or what is wrong, of every utterance."""
-    if hasattr(scorer, "score_many"):
-        return scorer.score_many(utterances) if utterances else []
-    results: list[list[Score] | Problem] = []
-    for utterance in utterances:
-        try:
-            results.append(scorer.score(utterance))
-        except (NotApplicable, ScoreError, UserError) as problem:
-            results.append(problem)
-    return results
-
-
-def _rows(scorer: Any, work: Work, result: list[Score] | Problem, note: str) -> Iterator[dict[str, str]]:
-    """Rows of one utterance: one per metric of the file."""
-    base = {
-        "utterance": work.row["utterance"],
-        "point": work.point,
-        "scorer": scorer.NAME,
-        "scorer_version": scorer.VERSION,
-        "weights_sha256": scorer.weights_sha256,
-    }
-    metrics = scorer.metrics_for(work.row)
-    if isinstance(result, list):
-        scores = {score.metric: score for score in result}
-        yield from ({**base, "metric": metric, **_result(scores.get(metric), note)} for metric in metrics)
-        return
-    status = "not_applicable" if isinstance(result, NotApplicable) else "failed"
-    counts = _failed_counts(scorer, work.row) if status == "failed" else {}
-    for metric in metrics:
-        yield {**base, "metric": metric, "status": status, "message": str(result), **counts}
-
-
-def _failed_counts(scorer: Any, row: Mapping[str, str]) -> dict[str, str]:
-    """Word counts of a failed utterance (all words deleted); nothing for metrics that count no words."""
-    if not hasattr(scorer, "counts_if_failed"):
-        return {}
-    try:
-        return {name: str(count) for name, count in scorer.counts_if_failed(row).items()}
-    except ScoreError:  # an empty script has no words to miss
-        return {}
-
-
-def _result(score: Score | None, note: str) -> dict[str, str]:
-    """Value, status and counts of a score; a value that is not finite is a failure, a missing one not applicable."""
-    if score is None:
-        return {"status": "not_applicable", "message": "not defined for this utterance"}
-    if not math.isfinite(score.value):
-        return {"status": "failed", "message": f"the scorer returned {score.value}"}
-    counts = {name: str(count) for name, count in score.counts.items()}
-    return {"value": f"{score.value:.6f}", "status": "ok", "message": note, **counts}
+NEEDED = ("utterance", "metric", "value", "scorer", "status")  # what a score file of somebody else must have
 
 
 def write_scores(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
@@ -134,3 +27,35 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, str]], counts: bool) -> N
         writer = csv.DictWriter(file, COLUMNS + (COUNTS if counts else ()), restval="", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+
+
+def score_files(folder: Path) -> list[Path]:
+    """Score files of a folder, sorted; hidden ones are unfinished."""
+    return sorted(path for path in folder.glob("*.csv") if not path.name.startswith("."))
+
+
+def read_score_files(paths: Sequence[Path]) -> "pd.DataFrame":
+    """Read score files, at least one, into one frame; `point` is "" where a file has none.
+
+    Raises:
+        UserError: one is missing or unreadable, or lacks a column.
+    """
+    import pandas as pd
+
+    frames = [_read(path) for path in paths]
+    filled = [frame for frame in frames if len(frame)]  # an empty one would turn columns of numbers into objects
+    return pd.concat(filled or frames[:1], ignore_index=True)
+
+
+def _read(path: Path) -> "pd.DataFrame":
+    """Read one score file."""
+    import pandas as pd
+
+    try:
+        frame = pd.read_csv(path, dtype={"utterance": str, "point": str, "scorer_version": str}, na_values=[""])
+    except (OSError, pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is no readable score file ({error}); make it with `syncvoice score`") from error
+    missing = [name for name in NEEDED if name not in frame.columns]
+    if missing:
+        raise UserError(f"{path} is no score file: no column {', '.join(missing)}; make it with `syncvoice score`")
+    return frame.assign(point=frame["point"].fillna("") if "point" in frame.columns else "")

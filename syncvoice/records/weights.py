@@ -90,10 +90,12 @@ def is_safetensors(path: Path) -> bool:
     return len(start) == 9 and start[8:] == b"{" and int.from_bytes(start[:8], "little") < path.stat().st_size
 
 
-def safetensors_metadata(path: Path) -> dict[str, str]:
-    """Return the texts in the header of a safetensors file."""
+def safetensors_header(path: Path) -> dict[str, str]:
+    """Return the texts in the header of a safetensors file; {} of any other file."""
     from safetensors import safe_open
 
+    if not is_safetensors(path):
+        return {}
     with safe_open(path, "np") as file:
         return dict(file.metadata() or {})
 

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from syncvoice.errors import UserError
+from syncvoice.records.scores import read_score_files, score_files
 from syncvoice.reporting import statistics, tables
 from syncvoice.reporting.columns import Column, Columns
 from syncvoice.reporting.render import SIGNIFICANCE
-from syncvoice.reporting.scores import SCORE_COLUMNS, Scores, select
+from syncvoice.reporting.scores import Scores, select
 from syncvoice.reporting.settings import Bootstrap, Row
 
 if TYPE_CHECKING:
@@ -107,22 +108,11 @@ def read_scored(paths: Sequence[Path]) -> list[Scored]:
 
 
 def _read(path: Path) -> "pd.DataFrame":
-    import pandas as pd
-
-    files = sorted(file for file in path.glob("*.csv") if not file.name.startswith(".")) if path.is_dir() else [path]
+    """Read a score file, or all score files of a folder."""
+    files = score_files(path) if path.is_dir() else [path]
     if not files:
         raise UserError(f"{path} holds no score file; make them with `syncvoice score`")
-    frames = []
-    for file in files:
-        try:
-            frame = pd.read_csv(file, dtype={"utterance": str, "point": str, "scorer_version": str}, na_values=[""])
-        except (OSError, pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-            raise UserError(f"{file} is no readable score file ({error}); make it with `syncvoice score`") from error
-        missing = [name for name in SCORE_COLUMNS if name not in frame.columns]
-        if missing:
-            raise UserError(f"{file} is no score file: no column {', '.join(missing)}; make it with `syncvoice score`")
-        frames.append(frame.assign(point=frame["point"].fillna("") if "point" in frame.columns else ""))
-    return pd.concat(frames, ignore_index=True)
+    return read_score_files(files)
 
 
 def compare(

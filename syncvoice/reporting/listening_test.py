@@ -9,7 +9,6 @@ names MOS-N and MOS-S only.
 """
 
 import base64
-import csv
 import hashlib
 import io
 import json
@@ -24,6 +23,7 @@ import numpy as np
 from syncvoice.audio import read_wav, resample
 from syncvoice.clocks import SAMPLE_RATE
 from syncvoice.errors import UserError
+from syncvoice.records.speech import read_speech
 from syncvoice.reporting.gallery import ASSETS, choose_clips, page_head
 from syncvoice.reporting.scores import read_task
 from syncvoice.reporting.settings import ListeningTestJob
@@ -137,13 +137,11 @@ def make_test(
 
 def _speech(folder: Path) -> dict[str, Path]:
     """Sound files of a row's generated utterances (no sweeps)."""
-    table = folder / "utterances.csv"
-    try:
-        with open(table, encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except FileNotFoundError as error:
-        raise UserError(f"{table} does not exist; generate the speech of this row first") from error
-    made = {row["utterance"]: folder / row["wav"] for row in rows if row["status"] == "ok" and not row.get("point")}
+    made = {
+        row["utterance"]: folder / row["wav"]
+        for row in read_speech(folder)
+        if row["status"] == "ok" and not row["point"]
+    }
     return {name: path for name, path in made.items() if path.is_file()}
 
 

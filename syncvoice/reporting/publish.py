@@ -10,7 +10,7 @@ from pathlib import Path
 
 from syncvoice.errors import UserError
 from syncvoice.files import atomic_path, read_json
-from syncvoice.metrics import METRICS
+from syncvoice.metrics.registry import METRICS
 from syncvoice.records.clips import clips_of
 
 KEPT = (

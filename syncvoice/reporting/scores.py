@@ -1,4 +1,4 @@
-"""Reading of tasks and of tidy score files: the one place that knows what counts as scored, failed or not applicable.
+"""What counts as scored, failed or not applicable: the one place that knows it for tables, plots and comparisons.
 
 Policy
 ------
@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from syncvoice.errors import UserError
+from syncvoice.records.scores import read_score_files, score_files
+from syncvoice.records.tasks import read_rows
 from syncvoice.reporting.columns import Column
 from syncvoice.reporting.settings import Row
 
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
 NUMBER = re.compile(r"\d+(?:\.\d+)?$")  # the scale at the end of a part of a point's name
 PARTS = re.compile(r"(?<=\d)_")  # a point is conditions with their scales, joined by "_", which names may hold too
-SCORE_COLUMNS = ("utterance", "metric", "value", "scorer", "status")
 
 
 @dataclass(frozen=True)
@@ -51,17 +52,9 @@ def read_task(path: Path | str) -> "pd.DataFrame":
     """Read a task file; all columns are text. Raises UserError when it is missing or lists an utterance twice."""
     import pandas as pd
 
-    try:
-        task = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except FileNotFoundError as error:
-        raise UserError(f"{path} does not exist; run the rule `tasks` (syncvoice tasks) first") from error
-    missing = [name for name in ("utterance", "text", "language", "voice_seen") if name not in task.columns]
-    if missing:
-        raise UserError(f"{path}: no column {', '.join(missing)}; found {', '.join(task.columns)}; make the task again")
-    twice = task["utterance"][task["utterance"].duplicated()]
-    if len(twice):
-        raise UserError(f"{path}: utterance {twice.iloc[0]} stands there twice; each utterance may appear once")
-    return task
+    needed = ["utterance", "text", "language", "voice_seen"]
+    rows = read_rows(path, needed)
+    return pd.DataFrame(rows, columns=list(rows[0]) if rows else needed)
 
 
 def in_group(task: "pd.DataFrame", group: str) -> np.ndarray:
@@ -79,23 +72,11 @@ def read_scores(
     Raises:
         UserError: there is no score file, or one of them lacks a column.
     """
-    import pandas as pd
-
     folder = Path(metrics_root) / experiment / task
-    files = sorted(path for path in folder.glob("*.csv") if not path.name.startswith("."))
+    files = score_files(folder)
     if not files:
         raise UserError(f"{folder}: no score files; run `syncvoice score` for experiment {experiment} and task {task}")
-    frames = []
-    for path in files:
-        frame = pd.read_csv(path, dtype={"utterance": str, "point": str, "scorer_version": str}, na_values=[""])
-        missing = [name for name in SCORE_COLUMNS if name not in frame.columns]
-        if missing:
-            raise UserError(f"{path}: no column {', '.join(missing)}; score again with `syncvoice score`")
-        if "point" not in frame.columns:
-            frame["point"] = ""
-        frames.append(frame)
-    scores = pd.concat([frame for frame in frames if len(frame)] or frames[:1], ignore_index=True)
-    scores["point"] = scores["point"].fillna("")
+    scores = read_score_files(files)
     return scores if utterances is None else scores[scores["utterance"].isin(utterances)]
 
 

@@ -12,7 +12,7 @@ from syncvoice.datasets.card import Card, CardFile
 from syncvoice.datasets.lists import write_list
 from syncvoice.datasets.settings import Dataset
 from syncvoice.errors import UserError
-from syncvoice.metrics import METRIC_FILES
+from syncvoice.metrics.registry import METRIC_FILES
 from syncvoice.study.study import Study
 
 Splits = dict[str, list[SourceClip]]

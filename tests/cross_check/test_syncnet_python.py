@@ -13,7 +13,7 @@ import torch
 
 from syncvoice.fast.syncnet_fused import FusedSyncNet
 from syncvoice.metrics.lip_sync.curve import sync_curve
-from syncvoice.metrics.lip_sync.syncnet_mini import embed_lips, lip_sync_of, score_embeddings, window_distances
+from syncvoice.metrics.lip_sync.distances import embed_lips, lip_sync_of, score_embeddings, window_distances
 from syncvoice.metrics.lip_sync.tracked import (
     FaceTrack,
     crop_track,
@@ -24,7 +24,7 @@ from syncvoice.metrics.lip_sync.tracked import (
 )
 from syncvoice.networks.s3fd import S3FD
 from syncvoice.networks.syncnet import V2, SyncNet
-from syncvoice.video.detect import S3FDBoxes
+from syncvoice.video.boxes import S3FDBoxes
 
 
 @pytest.fixture(scope="module")

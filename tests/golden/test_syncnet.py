@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from syncvoice.metrics.lip_sync.syncnet_mini import distance_curve, lip_sync_of
+from syncvoice.metrics.lip_sync.distances import distance_curve, lip_sync_of
 from syncvoice.networks.syncnet import V2, SyncNet, mfcc
 from tests.golden.det import check_summary, det, fill, values
 

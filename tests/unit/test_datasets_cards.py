@@ -9,9 +9,9 @@ from syncvoice.cli import main
 from syncvoice.datasets.base import Selection, SourceClip, read_dataset
 from syncvoice.datasets.card import archives_of, cards_in, read_card, read_yaml
 from syncvoice.datasets.lists import read_list, write_list
+from syncvoice.datasets.tasks import TaskJob, make_task
 from syncvoice.errors import UserError
 from syncvoice.records.clips import Clip
-from syncvoice.records.tasks import TaskJob, make_task
 from syncvoice.section import validated
 from syncvoice.study import load_study
 from syncvoice.study.data import check_card, check_study

@@ -10,7 +10,8 @@ import pytest
 
 from syncvoice.audio import resample
 from syncvoice.metrics.lip_sync.check import delayed
-from syncvoice.metrics.lip_sync.syncnet_mini import LipSync, embed_lips, mouth_of_video, score_embeddings, shrink
+from syncvoice.metrics.lip_sync.distances import LipSync, embed_lips, score_embeddings
+from syncvoice.metrics.lip_sync.syncnet_mini import mouth_of_video, shrink
 from syncvoice.networks.syncnet import SyncNet
 from syncvoice.video.decode import read_sound
 from tests.unit.clip_files import real_data

@@ -10,7 +10,8 @@ import torch
 from syncvoice.errors import UserError
 from syncvoice.fast.syncnet_fused import FusedSyncNet
 from syncvoice.metrics.lip_sync.curve import COLUMNS, CurveWriter, plot_curve, speech_windows, sync_curve
-from syncvoice.metrics.lip_sync.syncnet_mini import LipSyncScorer, window_distances
+from syncvoice.metrics.lip_sync.distances import window_distances
+from syncvoice.metrics.lip_sync.syncnet_mini import SyncNetMiniScorer
 from syncvoice.metrics.lip_sync.syncnet_v2 import TrackedScorer, WholeFrameScorer, load_v2
 from syncvoice.metrics.lip_sync.tracked import crop_window, face_tracks, running_median
 from syncvoice.metrics.scorer import NotApplicable, ScoreError, Sources
@@ -23,6 +24,7 @@ class PictureNetwork:
     """Stands for SyncNet v2: lips are their mean colour, sounds the mean of their MFCC; counts its calls."""
 
     config = V2
+    takes_bytes = False
 
     def __init__(self) -> None:
         self.frames: list[torch.Tensor] = []
@@ -195,8 +197,8 @@ def test_face_of_a_grid_clip_is_tracked_with_mediapipe() -> None:
     if not clip.exists():
         pytest.skip("real GRID clips are not there")
     from syncvoice.metrics.lip_sync.tracked import crop_track
+    from syncvoice.video.boxes import MediaPipeBoxes
     from syncvoice.video.decode import FrameSource
-    from syncvoice.video.detect import MediaPipeBoxes
 
     frames = FrameSource(clip)
     (track,) = face_tracks(MediaPipeBoxes().boxes(frames))
@@ -224,10 +226,11 @@ def test_curve_marks_silence_and_follows_the_clip() -> None:
 def test_curve_writer_writes_a_table_and_a_picture(tmp_path: Path) -> None:
     lips = np.random.default_rng(0).normal(size=(40, 128)).astype(np.float32)
     torch.manual_seed(0)
-    scorer = LipSyncScorer(SyncNet(MINI).eval(), Sources(Path("weights")))
+    scorer = SyncNetMiniScorer(SyncNet(MINI).eval(), Sources(Path("weights")))
     scorer._lips = lambda _: SimpleNamespace(embeddings=lips, start=0, sound=lambda audio: audio)
     item = utterance(noise(1.7))
-    scores = CurveWriter(scorer, tmp_path).score(item)
+    scores = scorer.score(item)
+    scorer.watch = CurveWriter(tmp_path)
     assert scores == scorer.score(item)
     lines = (tmp_path / "u1.csv").read_text().splitlines()
     assert lines[0].split(",") == list(COLUMNS) and len(lines) == 1 + 37

@@ -13,16 +13,14 @@ from hypothesis import strategies as st
 from syncvoice.errors import UserError
 from syncvoice.metrics.lip_sync import syncnet_mini as module
 from syncvoice.metrics.lip_sync.check import SyncClip, delayed, syncnet_check
-from syncvoice.metrics.lip_sync.syncnet_mini import (
-    LipSyncScorer,
+from syncvoice.metrics.lip_sync.distances import (
     distance_curve,
     embed_lips,
     lip_sync,
     lip_sync_of,
-    mouth_frames,
     score_embeddings,
-    shrink,
 )
+from syncvoice.metrics.lip_sync.syncnet_mini import mouth_frames, shrink
 from syncvoice.metrics.scorer import NotApplicable, ScoreError, Sources
 from syncvoice.networks.syncnet import MINI, V2, SyncNet, SyncNetConfig, audio_windows, mfcc, n_windows
 from tests.unit.spoken import noise, utterance
@@ -185,7 +183,7 @@ def test_lips_of_a_clip_are_embedded_once(random_network: SyncNet, monkeypatch: 
         return np.zeros((50, size, size), np.uint8)
 
     monkeypatch.setattr(module, "mouth_frames", counted)
-    scorer = LipSyncScorer(random_network, Sources(Path("weights"), {"u1": SimpleNamespace(id="u1")}))
+    scorer = module.SyncNetMiniScorer(random_network, Sources(Path("weights"), {"u1": SimpleNamespace(id="u1")}))
     scores = [scorer.score(utterance(noise(2.0))) for _ in range(2)]
     assert len(calls) == 1
     assert scores[0] == scores[1]

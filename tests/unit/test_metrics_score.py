@@ -10,20 +10,33 @@ import soundfile
 
 from syncvoice.audio import write_wav
 from syncvoice.cli import main
-from syncvoice.commands.score import read_speech, read_task, score_rows
 from syncvoice.errors import UserError
-from syncvoice.metrics import METRIC_FILES, METRICS, metrics_of_file
-from syncvoice.metrics.scorer import NotApplicable, Score, ScoreError, cached_by_id, check_audio, is_silent
+from syncvoice.metrics.registry import METRIC_FILES, METRICS, metrics_of_file
+from syncvoice.metrics.scorer import (
+    NotApplicable,
+    Score,
+    ScoreError,
+    Scorer,
+    Sources,
+    cached_by_id,
+    check_audio,
+    is_silent,
+)
+from syncvoice.metrics.speech_folder import NEEDED, score_rows
 from syncvoice.records.clips import Clip, write_manifest
+from syncvoice.records.speech import read_speech
+from syncvoice.records.tasks import read_rows
 from tests.unit.spoken import noise, script, speech
 
-COLUMNS = ("utterance", "clip", "text", "language", "speaker", "sex", "source", "reference", "reference_split")
 
-
-class CountingScorer:
+class CountingScorer(Scorer):
     """Scores a sound by its length in seconds and refuses loud ones."""
 
-    NAME, VERSION, weights_sha256 = "counting", "1", "0" * 64
+    NAME, weights_sha256 = "counting", "0" * 64
+
+    @classmethod
+    def from_sources(cls, sources: Sources) -> "CountingScorer":
+        return cls()
 
     def metrics_for(self, row: dict[str, str]) -> list[str]:
         return ["seconds", "half"]
@@ -72,9 +85,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def rows_of(folder: Path, names: list[str], **fields: str) -> dict[tuple[str, str], dict[str, str]]:
-    with open(folder / "utterances.csv", encoding="utf-8", newline="") as file:
-        speech_rows = list(csv.DictReader(file))
-    found = score_rows(CountingScorer(), [task_row(name, **fields) for name in names], speech_rows, folder, {})
+    tasks = [task_row(name, **fields) for name in names]
+    found = score_rows(CountingScorer(), tasks, read_speech(folder), folder, {})
     return {(row["utterance"], row["metric"]): row for row in found}
 
 
@@ -145,7 +157,7 @@ def study(tmp_path: Path) -> Path:
         text=script(), video=None, audio=tmp_path / "audio" / "u1.wav", n_frames=spoken.n_frames,
     )  # fmt: skip
     write_manifest(tmp_path / "test.cuts.jsonl.gz", [clip])
-    write_csv(tmp_path / "task.csv", COLUMNS, [task_row("u1"), task_row("u2")])
+    write_csv(tmp_path / "task.csv", NEEDED, [task_row("u1"), task_row("u2")])
     rows = [{"utterance": "u1", "point": "", "wav": "u1.wav", "status": "ok"}]
     write_csv(tmp_path / "speech" / "utterances.csv", ("utterance", "point", "wav", "status", "message"), rows)
     return tmp_path
@@ -189,23 +201,16 @@ def test_missing_arguments_and_files_are_told(study: Path, capsys: pytest.Captur
     assert main(["score", "--metric", "x", "--task", "t", "--speech", "s", "--out", str(study / "x.csv")]) == 2
     assert "metric x is unknown; choose one of" in capsys.readouterr().err
     with pytest.raises(UserError, match="does not exist"):
-        read_task(study / "nothing.csv")
+        read_rows(study / "nothing.csv", NEEDED)
     write_csv(study / "odd.csv", ("utterance",), [])
     with pytest.raises(UserError, match="lacks the columns clip"):
-        read_task(study / "odd.csv")
+        read_rows(study / "odd.csv", NEEDED)
 
 
 def test_check_without_video_is_a_user_error(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     if not Path("weights/syncnet.safetensors").exists():
         pytest.skip("weights/syncnet.safetensors is not there")
-    arguments = [
-        "score",
-        "--check-syncnet",
-        "--manifest",
-        str(study / "test.cuts.jsonl.gz"),
-        "--out",
-        str(study / "c.json"),
-    ]
+    arguments = ["check-syncnet", "--manifest", str(study / "test.cuts.jsonl.gz"), "--out", str(study / "c.json")]
     assert main(arguments) == 2
     assert "at least two clips" in capsys.readouterr().err
 

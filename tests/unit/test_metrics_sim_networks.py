@@ -10,11 +10,11 @@ import yaml
 
 from syncvoice.audio import write_wav
 from syncvoice.errors import UserError
-from syncvoice.metrics import METRIC_FILES
+from syncvoice.metrics.registry import METRIC_FILES
 from syncvoice.metrics.scorer import ScoreError, Sources
 from syncvoice.metrics.voice.campplus import CamplusMiniScorer, CamplusZhEnScorer
 from syncvoice.metrics.voice.dvector import DvectorEncoder, DvectorSimilarityScorer, log_mel, prepare
-from syncvoice.metrics.voice.ge2e import Encoder, SilentSound
+from syncvoice.metrics.voice.similarity import Encoder, SilentSound
 from syncvoice.metrics.voice.wavlm import WavlmEncoder, WavlmSimilarityScorer
 from syncvoice.networks.ecapa import WavLMSpeakerEncoder
 from syncvoice.networks.wav2vec2 import TrunkConfig

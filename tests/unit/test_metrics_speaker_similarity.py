@@ -13,14 +13,14 @@ from syncvoice.audio import write_wav
 from syncvoice.mel_filters import mel_filters
 from syncvoice.metrics.scorer import NotApplicable, ScoreError
 from syncvoice.metrics.voice.ge2e import (
-    SilentSound,
+    Ge2eScorer,
     SpeakerEncoder,
-    SpeakerSimilarityScorer,
     cut_silence,
     mel_spectrogram,
     partial_starts,
     prepare,
 )
+from syncvoice.metrics.voice.similarity import SilentSound, SpeakerSimilarityScorer
 from tests.unit.real_sounds import grid_clips, grid_sound
 from tests.unit.spoken import at_16k, noise, speech, utterance
 
@@ -38,7 +38,7 @@ def scorer(encoder: SpeakerEncoder, tmp_path_factory: pytest.TempPathFactory) ->
         path = folder / f"{voice}.wav"
         write_wav(path, speech(voice, 1).audio, 24_000)
         references[f"ref_{voice}"] = SimpleNamespace(audio=path, speaker=voice, sex=sex, split="reference")
-    return SpeakerSimilarityScorer(encoder, references)
+    return Ge2eScorer(encoder, references)
 
 
 def values(scorer: SpeakerSimilarityScorer, audio: np.ndarray, **row: str) -> dict[str, float]:

@@ -8,17 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncvoice.audio import write_wav
-from syncvoice.metrics.melody.spectral import (
-    DECIBEL,
-    McdScorer,
-    McdVariantsScorer,
-    dtw_cost,
-    dtw_path,
-    mcd,
-    mcd_dtw,
-    mcd_dtw_sl,
-    mel_cepstra,
-)
+from syncvoice.metrics.melody.cepstra import dtw_cost, dtw_path, mel_cepstra
+from syncvoice.metrics.melody.spectral import DECIBEL, McdScorer, McdVariantsScorer, mcd, mcd_dtw, mcd_dtw_sl
 from syncvoice.metrics.scorer import NotApplicable, ScoreError
 from tests.unit.real_sounds import grid_clips, grid_sound
 from tests.unit.spoken import noise, script, speech, utterance

@@ -8,14 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncvoice.metrics.scorer import NotApplicable, ScoreError, Sources
-from syncvoice.metrics.words.wer import (
-    CtcScorer,
-    ErrorCounts,
-    PocketSphinxScorer,
-    corpus_rate,
-    count_character_errors,
-    count_errors,
-)
+from syncvoice.metrics.words.counting import ErrorCounts, corpus_rate, count_character_errors, count_errors
+from syncvoice.metrics.words.ctc_mini import CtcScorer
+from syncvoice.metrics.words.pocketsphinx_grid import PocketSphinxScorer
 from syncvoice.text.grid_grammar import SLOTS, grid_grammar, jsgf_grammar
 from tests.unit.clip_files import real_data
 from tests.unit.spoken import at_16k, noise, script, speech, utterance

@@ -10,9 +10,10 @@ import pytest
 
 from syncvoice.audio import write_wav
 from syncvoice.cli import main
+from syncvoice.datasets.tasks import TaskJob, make_task
 from syncvoice.errors import UserError
 from syncvoice.records.clips import Clip, write_manifest
-from syncvoice.records.tasks import TaskJob, make_task, write_task
+from syncvoice.records.tasks import write_task
 from syncvoice.video.decode import FrameSource, decode_clip
 from syncvoice.video.mux import put_sound
 from tests.unit.clip_files import blank_frames, clicks, face_frames, real_data, write_video

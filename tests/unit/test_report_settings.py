@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from syncvoice.files import write_json
-from syncvoice.metrics import METRICS
+from syncvoice.metrics.registry import METRICS
 from syncvoice.reporting.plots.job import PlotJob
 from syncvoice.reporting.settings import GalleryJob, TableJob
 from syncvoice.section import read_settings

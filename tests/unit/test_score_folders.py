@@ -8,26 +8,31 @@ import numpy as np
 import pytest
 import soundfile
 
-from syncvoice import metrics
 from syncvoice.audio import resample, write_wav
 from syncvoice.cli import main
 from syncvoice.commands.score_folders import Tally, report
 from syncvoice.errors import UserError
-from syncvoice.metrics import METRIC_FILES, MetricFile
+from syncvoice.metrics import registry
 from syncvoice.metrics.folders import Folder, chosen_files, read_texts
-from syncvoice.metrics.scorer import Score, ScoreError, Sources, cached_by_id
-from syncvoice.records.scores import scored
+from syncvoice.metrics.metric import MetricFile
+from syncvoice.metrics.registry import METRIC_FILES
+from syncvoice.metrics.scorer import Score, ScoreError, Scorer, Sources, cached_by_id
+from syncvoice.metrics.scoring import scored
 from tests.unit.clip_files import RATE, blank_frames, write_video
 from tests.unit.spoken import noise, script, speech
 
 
-class Level:
+class Level(Scorer):
     """Scores the level of a sound; remembers what it was given."""
 
-    NAME, VERSION, weights_sha256 = "level", "1", ""
+    NAME = "level"
 
     def __init__(self) -> None:
         self.heard: dict[str, tuple[int, int]] = {}
+
+    @classmethod
+    def from_sources(cls, sources: Sources) -> "Level":
+        return cls()
 
     def metrics_for(self, row: dict[str, str]) -> list[str]:
         return ["level"]
@@ -163,13 +168,13 @@ def test_videos_are_sound_and_picture(tmp_path: Path) -> None:
 
 
 def test_video_without_a_face_is_a_failed_row(tmp_path: Path) -> None:
-    from syncvoice.metrics.folders import load_scorer
+    from syncvoice.metrics.folders import scorer_of
 
     if not Path("weights/syncnet.safetensors").exists():
         pytest.skip("weights/syncnet.safetensors is not there")
     write_video(tmp_path / "blank.mkv", blank_frames(12), noise(0.48, sample_rate=RATE), rate=RATE)
     folder = Folder.open(tmp_path)
-    scorer = load_scorer("lse.syncnet_mini", folder.sources(Path("weights")))
+    scorer = scorer_of("lse.syncnet_mini", folder.sources(Path("weights")))
     rows = list(scored(scorer, folder.work("lse.syncnet_mini")))
     assert len(rows) == 4
     assert all(row["status"] == "failed" and "no face found in any of 12 frames" in row["message"] for row in rows)
@@ -212,7 +217,7 @@ def test_alias_takes_the_first_scorer_that_is_there(tmp_path: Path, monkeypatch:
     grid = {"a": {"text": "bin blue at f two now"}}
     folder = Folder(["a"], {"a": [tmp_path / "a.wav"]}, {}, grid)
     sources = Sources(tmp_path / "weights", assets=tmp_path / "assets")
-    monkeypatch.setitem(metrics.ALIASES, "wer", ("wer.best", "wer.pocketsphinx_grid", "wer.plain"))
+    monkeypatch.setitem(registry.ALIASES, "wer", ("wer.best", "wer.pocketsphinx_grid", "wer.plain"))
     monkeypatch.setitem(METRIC_FILES, "wer.best", MetricFile("wer.best", "x:X", assets=("best",)))
     monkeypatch.setitem(METRIC_FILES, "wer.plain", MetricFile("wer.plain", "x:X"))
     assert chosen_files("wer", folder, sources) == ["wer.pocketsphinx_grid"]

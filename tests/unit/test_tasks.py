@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from syncvoice.datasets.tasks import TaskJob, choose_reference, make_task
 from syncvoice.errors import UserError
 from syncvoice.records.clips import Clip
-from syncvoice.records.tasks import TaskJob, choose_reference, make_task, read_task, write_task
+from syncvoice.records.tasks import read_task, write_task
 from syncvoice.section import validated
 
 

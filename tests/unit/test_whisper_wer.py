@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from syncvoice.errors import UserError
-from syncvoice.metrics import METRIC_FILES, METRICS, metrics_of_file
+from syncvoice.metrics.registry import METRIC_FILES, METRICS, metrics_of_file
 from syncvoice.metrics.scorer import NotApplicable, ScoreError, Sources
+from syncvoice.metrics.scoring import Work, scored
 from syncvoice.metrics.words import protocols
-from syncvoice.metrics.words.wer import ErrorCounts
+from syncvoice.metrics.words.counting import ErrorCounts
 from syncvoice.metrics.words.whisper_transcripts import WhisperTranscriber, load_model
 from syncvoice.metrics.words.whisper_wer import WhisperBaseScorer, WhisperLargeScorer, WhisperSeedTtsScorer
-from syncvoice.records.scores import Work, scored, write_rows
+from syncvoice.records.scores import write_rows
 from tests.unit.spoken import noise, script, speech, utterance
 
 PEER = {"language": "en", "temperature": 0.0, "condition_on_previous_text": False, "fp16": False}
@@ -238,7 +239,7 @@ def test_language_without_a_protocol_is_not_applicable() -> None:
 def test_registry_and_scorers_agree(file: str) -> None:
     module, name = METRIC_FILES[file].scorer.split(":")
     scorer = SCORERS[file](FakeTranscriber(""))
-    assert (module, name) == ("whisper_wer", type(scorer).__name__)
+    assert (module, name) == ("words.whisper_wer", type(scorer).__name__)
     listed = {metric.id for metric in metrics_of_file(file)}
     assert listed == {metric for language in ("en", "zh") for metric in scorer.metrics_for({"language": language})}
     for metric in listed:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from syncvoice.metrics import METRIC_FILES
+from syncvoice.metrics.registry import METRIC_FILES
 from syncvoice.study import read_study
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -17,9 +17,9 @@ from syncvoice.study import load_study
 from syncvoice.section import nearest
 from syncvoice.study.jobs import job_settings, recipe_settings
 from syncvoice.errors import UserError
+from syncvoice.metrics.registry import METRIC_FILES
 from syncvoice.features import base as extractors
 from syncvoice.generation import work as kinds
-from syncvoice.metrics import METRIC_FILES
 from syncvoice.provenance import code_digest
 
 try:
@@ -324,10 +324,15 @@ def adapted_scorers(wildcards):
     return " ".join(f"--network {network}={STUDY.network_file(network)}" for network in adapted)
 
 
+def scorer_of_metric(wildcards):
+    """Module and class that score a metric."""
+    return METRIC_FILES[wildcards.metric].scorer
+
+
 def code_of_scorer(wildcards):
     """Digest of what one metric runs; another metric's code does not count."""
-    source = METRIC_FILES[wildcards.metric].scorer.split(":")[0]
-    return code_digest("syncvoice.commands.score", f"syncvoice.metrics.{source}")
+    source = scorer_of_metric(wildcards).split(":")[0]
+    return code_digest("syncvoice.commands.score_task", f"syncvoice.metrics.{source}")
 
 
 def scores_of(experiments, task):

@@ -20,9 +20,10 @@ rule score:
     params:
         code=code_of_scorer,
         env=thread_environment("score"),
+        scorer=scorer_of_metric,
         networks=adapted_scorers,
     shell:
-        "{params.env} syncvoice score --metric {wildcards.metric} --task {input.task} --speech {input.speech}"
+        "{params.env} syncvoice score-task --scorer {params.scorer} --task {input.task} --speech {input.speech}"
         " --manifest {input.manifest} --references {input.references} {params.networks} --out {output} > {log} 2>&1"
 
 
@@ -42,8 +43,8 @@ rule check_syncnet:
     resources:
         mem_mb=2000,
     params:
-        code=code_digest("syncvoice.commands.score", "syncvoice.metrics.lip_sync.syncnet_mini"),
+        code=code_digest("syncvoice.commands.check_syncnet"),
         env=thread_environment("score"),
     shell:
-        "{params.env} syncvoice score --check-syncnet --manifest {input.manifests} --network syncnet={input.weights}"
+        "{params.env} syncvoice check-syncnet --manifest {input.manifests} --weights {input.weights}"
         " --out {output} > {log} 2>&1"

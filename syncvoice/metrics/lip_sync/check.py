@@ -8,6 +8,7 @@ delays_recovered  of all clips and delays of -8 .. +8 frames: the offset that wa
                   one frame.
 """
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,10 +16,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from syncvoice.errors import UserError
-from syncvoice.metrics.lip_sync.syncnet_mini import SAMPLES_PER_FRAME_16K, embed_lips, score_embeddings
+from syncvoice.metrics.lip_sync.distances import SAMPLES_PER_FRAME_16K, embed_lips, score_embeddings
+from syncvoice.metrics.lip_sync.syncnet_mini import mouth_frames
+from syncvoice.metrics.scorer import NotApplicable, ScoreError, read_16k
 
 if TYPE_CHECKING:
     from syncvoice.networks.syncnet import SyncNet
+    from syncvoice.records.clips import Clip
+
+log = logging.getLogger(__name__)
 
 DELAYS = tuple(range(-8, 9))
 THRESHOLD = 0.95
@@ -55,6 +61,22 @@ class SyncCheck:
         """Figures as they stand in JSON files, rounded to six digits, with the verdict and its thresholds."""
         figures = {key: round(value, 6) if isinstance(value, float) else value for key, value in asdict(self).items()}
         return {**figures, "passed": self.passed, "threshold": THRESHOLD, "delays": [DELAYS[0], DELAYS[-1]]}
+
+
+def sync_clips(clips: Iterable["Clip"], size: int) -> list[SyncClip]:
+    """Read the lips and sound of prepared clips; those without mouth crops are logged and left out.
+
+    Args:
+        clips: manifest entries.
+        size: height and width of a lip image.
+    """
+    found = []
+    for clip in clips:
+        try:
+            found.append(SyncClip(clip.id, mouth_frames(clip, size), read_16k(clip.audio)))
+        except (NotApplicable, ScoreError, UserError) as error:
+            log.warning("%s left out: %s", clip.id, error)
+    return found
 
 
 def delayed(audio: np.ndarray, frames: int) -> np.ndarray:

@@ -19,9 +19,9 @@ import numpy as np
 
 from syncvoice.clocks import FPS
 from syncvoice.files import atomic_path
-from syncvoice.metrics.lip_sync.syncnet_mini import SAMPLES_PER_FRAME_16K, LipSync, lip_sync_of
+from syncvoice.metrics.lip_sync.distances import SAMPLES_PER_FRAME_16K, LipSync, lip_sync_of
 from syncvoice.metrics.lip_sync.tracked import running_median
-from syncvoice.metrics.scorer import Score, Utterance
+from syncvoice.metrics.scorer import Utterance
 
 MEDIAN_WINDOWS = 9
 WINDOW_FRAMES = 5
@@ -55,7 +55,7 @@ def sync_curve(distances: np.ndarray, audio: np.ndarray, first_frame: int = 0) -
     """Curve of one clip.
 
     Args:
-        distances: (windows, 2 vshift + 1), see `lip_sync.window_distances`.
+        distances: (windows, 2 vshift + 1), see `distances.window_distances`.
         audio: (samples,) at 16 kHz; sample 640 v belongs to window v.
         first_frame: video frame of the first window.
     """
@@ -115,24 +115,17 @@ def plot_curve(curve: SyncCurve, title: str = "") -> Any:
 
 
 class CurveWriter:
-    """A lip-sync scorer that also writes the curve of every utterance as CSV and SVG."""
+    """Writes the curve of every utterance that a lip-sync scorer has scored as CSV and SVG (its `watch`)."""
 
-    def __init__(self, scorer: Any, folder: Path) -> None:
-        """Pass everything on to `scorer`; curves go to `folder`."""
-        self._scorer, self._folder = scorer, folder
+    def __init__(self, folder: Path) -> None:
+        """Write to `folder`."""
+        self._folder = folder
 
-    def __getattr__(self, name: str) -> Any:
-        """Whatever else is asked of the scorer."""
-        return getattr(self._scorer, name)
-
-    def score(self, utterance: Utterance) -> list[Score]:
-        """Score an utterance and write its curve."""
-        scores = self._scorer.score(utterance)
-        start = self._scorer.first_frame(utterance)
-        audio = utterance.audio_16k[start * SAMPLES_PER_FRAME_16K :]
-        curve = sync_curve(self._scorer.distances(utterance), audio, start)
+    def __call__(self, utterance: Utterance, distances: np.ndarray, first_frame: int) -> None:
+        """Write one curve; arguments as in `sync_curve`."""
+        audio = utterance.audio_16k[first_frame * SAMPLES_PER_FRAME_16K :]
+        curve = sync_curve(distances, audio, first_frame)
         path = self._folder / f"{utterance.id}.csv"
         write_curve(path, curve)
         with atomic_path(path.with_name(f"{path.stem}.svg")) as temporary:
             plot_curve(curve, utterance.id).savefig(temporary, metadata={"Date": None})
-        return scores

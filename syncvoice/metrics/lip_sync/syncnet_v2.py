@@ -1,6 +1,6 @@
 """Lip sync with the public SyncNet v2, by the two protocols in use.
 
-Conventions and metrics are those of `lip_sync`. Frames are decoded at 25 fps without re-encoding; embeddings are not
+Conventions and metrics are those of `distances`. Frames are decoded at 25 fps without re-encoding; embeddings are not
 normalised. Clips of any length from six frames are scored, so also the 75 frames of GRID.
 
 Protocols
@@ -9,7 +9,7 @@ lrs
     Whole frames resized to 224 x 224, for videos that are already cropped to the face (script `calculate_scores_LRS` of
     Wav2Lip).
 tracked
-    Boxes by S3FD, face track and crop of `sync_tracked`; if a clip has several tracks the first one counts, as in
+    Boxes by S3FD, face track and crop of `tracked`; if a clip has several tracks the first one counts, as in
     Wav2Lip's `calculate_scores_real_videos`. The sound is cut to the span of the track.
 tracked_mediapipe
     The same with the extent of MediaPipe's face mesh as box, for machines without S3FD's weights. Other boxes, other
@@ -28,13 +28,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from syncvoice.files import sha256_of
-from syncvoice.metrics.lip_sync.syncnet_mini import Lips, LipSyncScorer, embed_lips
+from syncvoice.metrics.lip_sync.distances import Lips, LipSyncScorer, embed_lips
 from syncvoice.metrics.scorer import NotApplicable, ScoreError, Sources
 
 if TYPE_CHECKING:
     from syncvoice.fast.syncnet_fused import FusedSyncNet
     from syncvoice.networks.syncnet import SyncNet
-    from syncvoice.video.detect import FaceBoxes
+    from syncvoice.video.boxes import FaceBoxes
 
 ASSET = "syncnet_v2"
 
@@ -61,7 +61,6 @@ class WholeFrameScorer(LipSyncScorer):
     """SyncNet v2, protocol lrs."""
 
     NAME = "syncnet_v2.lrs"
-    VERSION = "1"
     network: Any
 
     def __init__(self, network: "FusedSyncNet | SyncNet", sources: Sources, weights_sha256: str = "") -> None:
@@ -91,7 +90,7 @@ class WholeFrameScorer(LipSyncScorer):
         from syncvoice.video.decode import ClipProblem, FrameSource
 
         clip = self._clips.get(clip_id)
-        if clip is None or getattr(clip, "video", None) is None:
+        if clip is None or clip.video is None:
             raise NotApplicable("the clip has no video")
         frames = FrameSource(clip.video)
         try:
@@ -141,7 +140,7 @@ class TrackedScorer(WholeFrameScorer):
         Raises:
             UserError: its weights are missing or do not fit.
         """
-        from syncvoice.video.detect import S3FDBoxes
+        from syncvoice.video.boxes import S3FDBoxes
 
         return S3FDBoxes.load(sources.asset_file("s3fd"), sources.options.get("dtype", "float32"))
 
@@ -167,7 +166,7 @@ class TrackedMediaPipeScorer(TrackedScorer):
 
     def make_detector(self, sources: Sources) -> "FaceBoxes":
         """Load MediaPipe's face mesh."""
-        from syncvoice.video.detect import MediaPipeBoxes
+        from syncvoice.video.boxes import MediaPipeBoxes
 
         return MediaPipeBoxes()
 

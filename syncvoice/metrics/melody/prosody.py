@@ -3,7 +3,7 @@
 Conventions
 -----------
 Audio is mono float32 at 24 kHz; frames are those of the mel spectrum (hop 256). The two sounds are aligned by dynamic
-time warping of mel cepstra (`spectral`), so that prosody is compared phone by phone and not timing.
+time warping of mel cepstra (`cepstra`), so that prosody is compared phone by phone and not timing.
 Pitch is from YIN (`pitch`), compared on a logarithmic scale in frames that are voiced in both sounds.
 The metrics exist only where text and language are those of the clip. All definitions here are our choice.
 
@@ -22,9 +22,18 @@ import numpy as np
 
 from syncvoice.audio import read_wav
 from syncvoice.clocks import HOP, SAMPLE_RATE
+from syncvoice.metrics.melody.cepstra import FLOOR_DB, dtw_path, mel_cepstra
 from syncvoice.metrics.melody.pitch import level_db, pitch_hz
-from syncvoice.metrics.melody.spectral import FLOOR_DB, dtw_path, mel_cepstra, require_same_text
-from syncvoice.metrics.scorer import Score, ScoreError, Sources, Utterance, cached_by_id, is_silent
+from syncvoice.metrics.scorer import (
+    Score,
+    ScoreError,
+    Scorer,
+    Sources,
+    Utterance,
+    cached_by_id,
+    is_silent,
+    require_same_text,
+)
 
 MIN_VOICED = 10  # frames voiced in both sounds (0.1 s); with fewer a correlation says nothing
 
@@ -79,12 +88,11 @@ def correlation(first: np.ndarray, second: np.ndarray) -> float:
     return float((a * b).sum() / scale) if scale > 1e-9 else float("nan")
 
 
-class ProsodyScorer:
+class ProsodyScorer(Scorer):
     """Prosody against the clip's own sound, which is measured once per job."""
 
     NAME = "yin_dtw"
-    VERSION = "1"
-    weights_sha256 = ""
+    METRICS = ("f0_corr", "f0_rmse", "energy_corr")
 
     def __init__(self, clips: Mapping[str, Any], remember: int | None = None) -> None:
         """Score against recordings: clip id -> object with `audio`, `text` and `language`."""
@@ -95,10 +103,6 @@ class ProsodyScorer:
     def from_sources(cls, sources: Sources) -> "ProsodyScorer":
         """Read ground truth from the task's manifest."""
         return cls(sources.clips, sources.remember)
-
-    def metrics_for(self, row: Mapping[str, str]) -> list[str]:
-        """Three metrics for every row."""
-        return [f"{name}.{self.NAME}" for name in ("f0_corr", "f0_rmse", "energy_corr")]
 
     def score(self, utterance: Utterance) -> list[Score]:
         """Score one utterance."""

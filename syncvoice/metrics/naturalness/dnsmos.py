@@ -18,7 +18,7 @@ Metrics: dnsmos_sig (speech), dnsmos_bak (background), dnsmos_ovrl (overall).
 
 import importlib.util
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -29,7 +29,7 @@ import numpy as np
 from syncvoice.errors import UserError
 from syncvoice.fast.onnx_parts import cut
 from syncvoice.files import sha256_of
-from syncvoice.metrics.scorer import Score, Sources, Utterance
+from syncvoice.metrics.scorer import Score, Scorer, Sources, Utterance
 
 RATE_HZ = 16_000
 WINDOW_S = 9.01
@@ -138,10 +138,11 @@ def _period(samples: int) -> int | None:
     return period if samples < int(WINDOW_S * RATE_HZ) and period < FRAMES else None
 
 
-class DnsmosScorer:
+class DnsmosScorer(Scorer):
     """Scores with the P.835 network."""
 
     NAME = "p835"
+    METRICS = ("dnsmos_ovrl", "dnsmos_sig", "dnsmos_bak")
 
     def __init__(self, model: Path) -> None:
         """Load the ONNX model."""
@@ -162,10 +163,6 @@ class DnsmosScorer:
                 "package speechmos is not installed; DNSMOS needs the networks inside it: pip install speechmos"
             )
         return cls(Path(found.submodule_search_locations[0]) / MODEL)
-
-    def metrics_for(self, row: Mapping[str, str]) -> list[str]:
-        """Three metrics for every row."""
-        return [f"dnsmos_{part}.{self.NAME}" for part in ("ovrl", "sig", "bak")]
 
     def predict(self, audio: np.ndarray, all_windows: bool = False) -> Dnsmos:
         """Predict the opinion scores of a sound (samples,) at 16 kHz; for `all_windows` see `windows`."""

@@ -9,13 +9,13 @@ higher is better. Differs from the reference: sound is resampled by soxr and not
 Metric: mos.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from syncvoice.files import sha256_of
-from syncvoice.metrics.scorer import Score, ScoreError, Sources, Utterance, is_silent
+from syncvoice.metrics.scorer import Score, ScoreError, Scorer, Sources, Utterance, is_silent
 
 ASSET = "utmos22_strong"
 RATE_HZ = 16_000
@@ -23,11 +23,11 @@ LONGEST_S = 120
 SHORTEST = 400  # samples, one frame of the trunk
 
 
-class UtmosScorer:
+class UtmosScorer(Scorer):
     """Scores with the UTMOS network."""
 
     NAME = "utmos_strong"
-    VERSION = "1"
+    METRICS = ("mos",)
 
     def __init__(self, network: Any, weights_sha256: str = "") -> None:
         """Score with a `syncvoice.networks.utmos.UtmosStrong`."""
@@ -49,10 +49,6 @@ class UtmosScorer:
         path = sources.asset_file(ASSET, f"mos.{cls.NAME}", what)
         network = UtmosStrong.load(path).to("cuda" if torch.cuda.is_available() else "cpu")
         return cls(network, sha256_of(path))
-
-    def metrics_for(self, row: Mapping[str, str]) -> list[str]:
-        """One metric for every row."""
-        return [f"mos.{self.NAME}"]
 
     def score(self, utterance: Utterance) -> list[Score]:
         """Score one utterance."""

@@ -16,32 +16,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from syncvoice.files import sha256_of
-from syncvoice.metrics.melody.spectral import require_same_text
-from syncvoice.metrics.scorer import NotApplicable, Score, ScoreError, Sources, Utterance, is_silent
-from syncvoice.text.alignment import SILENCE, AlignedPhone, align
+from syncvoice.metrics.scorer import (
+    NotApplicable,
+    Score,
+    ScoreError,
+    Scorer,
+    Sources,
+    Utterance,
+    is_silent,
+    require_same_text,
+)
+from syncvoice.metrics.timing.phone_error import Interval, phone_time_error
+from syncvoice.text.alignment import SILENCE, align
 
 if TYPE_CHECKING:
     from syncvoice.networks.recogniser import CtcRecogniser
-
-Interval = tuple[str, float, float]
-
-
-def phone_time_error(aligned: Sequence[AlignedPhone], shown: Sequence[Interval]) -> float:
-    """Mean absolute difference of start times in milliseconds.
-
-    Args:
-        aligned: phones of the sound.
-        shown: (symbol, start_s, end_s) of the video, without silences, same length.
-
-    Raises:
-        ValueError: lengths differ or there is no phone.
-    """
-    if len(aligned) != len(shown) or not shown:
-        raise ValueError(
-            f"{len(aligned)} aligned and {len(shown)} shown phones; expected the same number, at least one"
-        )
-    differences = [abs(phone.start_s - start) for phone, (_, start, _) in zip(aligned, shown, strict=True)]
-    return float(1000 * np.mean(differences))
 
 
 def word_starts(phones: Sequence[Interval], words: Sequence[Interval]) -> list[int] | None:
@@ -56,11 +45,11 @@ def word_starts(phones: Sequence[Interval], words: Sequence[Interval]) -> list[i
     return sorted({int(np.abs(starts - start).argmin()) for symbol, start, _ in words if symbol != SILENCE})
 
 
-class PhoneTimeScorer:
+class PhoneTimeScorer(Scorer):
     """Align generated speech and compare with the times the video shows."""
 
     NAME = "ctc_aligned"
-    VERSION = "1"
+    METRICS = ("phone_time_error",)
 
     def __init__(self, recogniser: "CtcRecogniser", clips: Mapping[str, Any], weights_sha256: str = "") -> None:
         """Score against clips: id -> object with `phones`, `words`, `text` and `language`."""
@@ -75,10 +64,6 @@ class PhoneTimeScorer:
 
         path = sources.weight_file("recogniser")
         return cls(CtcRecogniser.load(path), sources.clips, sha256_of(path))
-
-    def metrics_for(self, row: Mapping[str, str]) -> list[str]:
-        """One metric for every row."""
-        return [f"phone_time_error.{self.NAME}"]
 
     def score(self, utterance: Utterance) -> list[Score]:
         """Score one utterance."""

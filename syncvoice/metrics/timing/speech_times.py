@@ -20,9 +20,17 @@ from typing import Any
 from syncvoice.audio import read_wav
 from syncvoice.clocks import SCORER_SAMPLE_RATE
 from syncvoice.files import sha256_of
-from syncvoice.metrics.melody.spectral import require_same_text
-from syncvoice.metrics.scorer import Score, ScoreError, Sources, Utterance, cached_by_id, is_silent
-from syncvoice.metrics.timing.phone_times import phone_time_error
+from syncvoice.metrics.scorer import (
+    Score,
+    ScoreError,
+    Scorer,
+    Sources,
+    Utterance,
+    cached_by_id,
+    is_silent,
+    require_same_text,
+)
+from syncvoice.metrics.timing.phone_error import phone_time_error
 from syncvoice.text.alignment import AlignedPhone, align_clip
 
 
@@ -57,11 +65,11 @@ def compare(generated: Sequence[AlignedPhone], original: Sequence[AlignedPhone])
     }
 
 
-class TimingScorer:
+class TimingScorer(Scorer):
     """Align generated speech and the clip's own sound; the latter once per job."""
 
     NAME = "ctc_forced"
-    VERSION = "1"
+    METRICS = ("phone_time_error", "speech_rate_error", "duration_error")
 
     def __init__(
         self, recogniser: Any, clips: Mapping[str, Any], weights_sha256: str = "", remember: int | None = None
@@ -79,10 +87,6 @@ class TimingScorer:
 
         path = sources.weight_file("recogniser")
         return cls(CtcRecogniser.load(path), sources.clips, sha256_of(path), sources.remember)
-
-    def metrics_for(self, row: Mapping[str, str]) -> list[str]:
-        """Three metrics for every row."""
-        return [f"{name}.{self.NAME}" for name in ("phone_time_error", "speech_rate_error", "duration_error")]
 
     def score(self, utterance: Utterance) -> list[Score]:
         """Score one utterance."""

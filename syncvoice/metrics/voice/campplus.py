@@ -6,7 +6,7 @@ Audio is mono float32 at 16 kHz; Kaldi filter bank, mean over time removed, whol
 choice). Values lie in [-1, 1], higher is more alike. SyncVoice hears its speaker through CAM++: a study whose models
 are conditioned on one of these networks may not score with it, and its configuration is refused.
 
-Metrics: sim_o and sim_o_other, as in `syncvoice.metrics.voice.ge2e`. Scorers: the public encoders
+Metrics: sim_o and sim_o_other, as in `similarity`. Scorers: the public encoders
 (`campplus_zh_en`, `campplus_voxceleb`), and the small one that is shipped (`campplus_mini`, synthetic voices only).
 """
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from syncvoice.files import sha256_of
 from syncvoice.metrics.scorer import ScoreError, Sources, is_silent
-from syncvoice.metrics.voice.ge2e import SilentSound, SpeakerSimilarityScorer
+from syncvoice.metrics.voice.similarity import SilentSound, SpeakerSimilarityScorer
 
 RATE_HZ = 16_000
 LONGEST_S = 60

@@ -12,7 +12,7 @@ scale (the reference calls sox, which cuts at the exact sample), and more than 6
 
 The public file is a TorchScript program, which this project does not run; the asset is its state dict.
 
-Metrics: sim_o and sim_o_other, as in `syncvoice.metrics.voice.ge2e`.
+Metrics: sim_o and sim_o_other, as in `similarity`.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ import numpy as np
 from syncvoice.errors import UserError
 from syncvoice.mel_filters import mel_filters
 from syncvoice.metrics.scorer import Sources
-from syncvoice.metrics.voice.ge2e import SilentSound, SpeakerSimilarityScorer
+from syncvoice.metrics.voice.similarity import SilentSound, SpeakerSimilarityScorer
 
 if TYPE_CHECKING:
     import torch

@@ -1,7 +1,5 @@
 """Speaker similarity: cosine of GE2E speaker embeddings (Wan et al. 2018; weights of the package Resemblyzer).
 
-The scorer is the same for every speaker network; others stand in `sim_wavlm`, `sim_campplus` and `sim_dvector`.
-
 Conventions
 -----------
 Audio is mono float32 at 16 kHz. Level is raised to -30 dBFS, never lowered; long silences are cut; the mel
@@ -10,22 +8,19 @@ averaged and scaled to length 1. Values lie in [0, 1] (embeddings are not negati
 from Resemblyzer: silence is found by energy relative to the loudest part, not by webrtcvad (a package that needs an
 old setuptools), so values differ in the second decimal; the network and everything after it are the same.
 
-Metrics
--------
-sim_o        generated speech against the ORIGINAL reference recording, not its copy through a vocoder.
-sim_o_other  mean over the reference recordings of all other voices of the same sex: what an unspecific voice would get.
+Metrics: sim_o and sim_o_other, as in `similarity`.
 """
 
 import importlib.util
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from syncvoice.errors import UserError
 from syncvoice.mel_filters import mel_filters
-from syncvoice.metrics.scorer import NotApplicable, Score, ScoreError, Sources, Utterance, cached_by_id, read_16k
+from syncvoice.metrics.scorer import Sources
+from syncvoice.metrics.voice.similarity import SilentSound, SpeakerSimilarityScorer
 
 if TYPE_CHECKING:
     import torch
@@ -41,10 +36,6 @@ TARGET_DBFS = -30.0
 SILENCE_DB = 40.0  # our choice: a 30 ms block this far below the loudest one is silence
 BLOCK = 480  # 30 ms
 KEEP_BLOCKS = 6  # silence of up to 6 blocks stays
-
-
-class SilentSound(ScoreError):
-    """There is no voice in the sound."""
 
 
 def mel_spectrogram(audio: np.ndarray) -> np.ndarray:
@@ -91,18 +82,14 @@ def partial_starts(n_samples: int) -> list[int]:
     return starts[:-1] if coverage < MIN_COVERAGE and len(starts) > 1 else starts
 
 
-class Encoder(Protocol):
-    """A speaker network with its front-end."""
-
-    weights_sha256: str
-
-    def embed(self, audio: np.ndarray) -> np.ndarray:
-        """Embedding of a sound (samples,) at 16 kHz, float32 of length 1; raises ScoreError if there is no voice."""
-        ...
-
-
 class SpeakerEncoder:
-    """GE2E network: three LSTM layers of 256, linear layer with ReLU, length 1."""
+    """GE2E network: three LSTM layers of 256, linear layer with ReLU, length 1.
+
+    >>> sound = np.random.default_rng(0).normal(0, 0.1, RATE_HZ).astype(np.float32)
+    >>> embedding = SpeakerEncoder.installed().embed(sound)
+    >>> embedding.shape, round(float(embedding @ embedding), 3)
+    ((256,), 1.0)
+    """
 
     def __init__(self, weights: Path) -> None:
         """Load the weight file of Resemblyzer (tensors only, nothing in it is executed)."""
@@ -159,60 +146,12 @@ class SpeakerEncoder:
         return raw / raw.norm(dim=1, keepdim=True)
 
 
-class SpeakerSimilarityScorer:
-    """Similarity to the reference recording and to other voices; every reference is embedded once per job."""
+class Ge2eScorer(SpeakerSimilarityScorer):
+    """Similarity by the GE2E network of Resemblyzer."""
 
     NAME = "ge2e_resemblyzer"
-    VERSION = "1"
-
-    def __init__(self, encoder: Encoder, references: Mapping[str, Any]) -> None:
-        """Score against recordings: clip id -> object with `audio` (path), `speaker` and `sex`."""
-        self.encoder = encoder
-        self.weights_sha256 = encoder.weights_sha256
-        self._references = references
-        self._embedding = cached_by_id(self._embed)
 
     @classmethod
-    def from_sources(cls, sources: Sources) -> "SpeakerSimilarityScorer":
-        """Load the network; references come from the study's manifests."""
+    def from_sources(cls, sources: Sources) -> "Ge2eScorer":
+        """Load the network from the installed package; references come from the study's manifests."""
         return cls(SpeakerEncoder.installed(), sources.references)
-
-    def metrics_for(self, row: Mapping[str, str]) -> list[str]:
-        """Both similarities, for every row."""
-        return [f"sim_o.{self.NAME}", f"sim_o_other.{self.NAME}"]
-
-    def score(self, utterance: Utterance) -> list[Score]:
-        """Score one utterance; without other voices of the same sex only sim_o is given."""
-        if not utterance.row.get("reference"):
-            raise NotApplicable("the utterance has no reference recording")
-        own = self._embedding(utterance.row["reference"])
-        generated = self.encoder.embed(utterance.audio_16k)
-        sim_o, sim_other = self.metrics_for(utterance.row)
-        others = [self._embedding(clip) for clip in self._other_voices(utterance.row)]
-        scores = [Score(sim_o, float(generated @ own))]
-        if others:
-            scores.append(Score(sim_other, float(np.mean(np.stack(others) @ generated))))
-        return scores
-
-    def _other_voices(self, row: Mapping[str, str]) -> list[str]:
-        """Reference recordings of all other voices of the speaker's sex, in the order of their names."""
-        return sorted(
-            name
-            for name, clip in self._references.items()
-            if clip.sex == row["sex"] and clip.speaker != self._speaker_of(row) and clip.split == row["reference_split"]
-        )
-
-    def _speaker_of(self, row: Mapping[str, str]) -> str:
-        """The voice that the utterance should have: that of its reference."""
-        clip = self._references.get(row["reference"])
-        return clip.speaker if clip is not None else row["speaker"]
-
-    def _embed(self, clip_id: str) -> np.ndarray:
-        """Embed one reference recording.
-
-        Raises:
-            ScoreError: it is in no manifest.
-        """
-        if clip_id not in self._references:
-            raise ScoreError(f"reference {clip_id} is in no manifest given with --references or --manifest")
-        return self.encoder.embed(read_16k(self._references[clip_id].audio))

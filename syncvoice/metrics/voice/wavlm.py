@@ -3,9 +3,9 @@
 Conventions
 -----------
 Audio is mono float32 at 16 kHz; each sound is scaled to mean 0 and variance 1, more than 120 s are cut. Values lie in
-[-1, 1], higher is more alike. Not comparable with GE2E values (`syncvoice.metrics.voice.ge2e`).
+[-1, 1], higher is more alike. Not comparable with GE2E values (`ge2e`).
 
-Metrics: sim_o and sim_o_other, as defined there.
+Metrics: sim_o and sim_o_other, as in `similarity`.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ import numpy as np
 
 from syncvoice.files import sha256_of
 from syncvoice.metrics.scorer import ScoreError, Sources, is_silent
-from syncvoice.metrics.voice.ge2e import SilentSound, SpeakerSimilarityScorer
+from syncvoice.metrics.voice.similarity import SilentSound, SpeakerSimilarityScorer
 
 ASSET = "wavlm_large_finetune"
 

@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from syncvoice.metrics.words.wer import ErrorCounts, count_errors
+from syncvoice.metrics.words.counting import ErrorCounts, count_errors
 
 # Code points that the package zhon lists as Chinese punctuation: what both published cleaners remove.
 _CHINESE_RANGES = (

@@ -65,12 +65,13 @@ def load_model(path: Path | str) -> Any:
     """
     import torch
 
-    from syncvoice.records.weights import is_safetensors, load_strict, read_checkpoint, safetensors_metadata
+    from syncvoice.records.weights import load_strict, read_checkpoint, safetensors_header
 
     whisper = import_whisper()
     content = read_checkpoint(path)
-    if is_safetensors(Path(path)) and "dims" in (metadata := safetensors_metadata(Path(path))):
-        content = {"dims": json.loads(metadata["dims"]), "model_state_dict": content}
+    header = safetensors_header(Path(path))
+    if "dims" in header:
+        content = {"dims": json.loads(header["dims"]), "model_state_dict": content}
     if not isinstance(content, dict) or not {"dims", "model_state_dict"} <= set(content):
         raise UserError(f"{path} is no Whisper checkpoint: it lacks the entries dims and model_state_dict")
     model = whisper.model.Whisper(whisper.model.ModelDimensions(**content["dims"]))

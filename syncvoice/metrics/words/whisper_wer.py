@@ -1,8 +1,8 @@
-"""Word and character error rates with Whisper, by the three published protocols (see `wer_protocols`).
+"""Word and character error rates with Whisper, by the three published protocols (see `protocols`).
 
 Conventions
 -----------
-As in `wer`: mono float32 at 16 kHz, counts in every row, a failed clip counts as WER 1. One transcript serves all
+Mono float32 at 16 kHz, counts in every row, a failed clip counts as WER 1. One transcript serves all
 protocols of a metric file that read the sound in the same way. Weights are files of the registry (config/assets.yaml);
 nothing is downloaded here.
 
@@ -25,18 +25,17 @@ import numpy as np
 
 from syncvoice.clocks import SCORER_SAMPLE_RATE
 from syncvoice.files import sha256_of
-from syncvoice.metrics.scorer import NotApplicable, Score, ScoreError, Sources, Utterance
+from syncvoice.metrics.scorer import NotApplicable, Problem, Score, ScoreError, Scorer, Sources, Utterance
 from syncvoice.metrics.words import protocols as wer_protocols
 from syncvoice.metrics.words.protocols import Protocol
 from syncvoice.metrics.words.whisper_transcripts import BATCH, WINDOW_S, WhisperTranscriber, import_whisper, load_model
 
 
-class WhisperScorer:
+class WhisperScorer(Scorer):
     """Whisper with one or more protocols; subclasses say which model and which protocols."""
 
-    NAME = ""
     PROTOCOLS: tuple[Protocol, ...] = ()
-    BATCH = BATCH  # utterances that `score_many` is best given at once
+    BATCH = BATCH
 
     def __init__(self, transcriber: WhisperTranscriber, weights_sha256: str = "") -> None:
         """Score with a loaded model."""
@@ -105,9 +104,9 @@ class WhisperScorer:
             raise result
         return result
 
-    def score_many(self, utterances: Sequence[Utterance]) -> list[list[Score] | NotApplicable | ScoreError]:
+    def score_many(self, utterances: Sequence[Utterance]) -> list[list[Score] | Problem]:
         """Error rates of utterances, transcribed side by side; a problem stands in the place of its utterance."""
-        results: dict[int, list[Score] | NotApplicable | ScoreError] = {}
+        results: dict[int, list[Score] | Problem] = {}
         for language in sorted({utterance.row["language"] for utterance in utterances}):
             fitting = []
             for index, utterance in enumerate(utterances):

@@ -1,0 +1,66 @@
+"""`syncvoice score-task`: score the speech of one row on one task with one scorer; a scoring job of the workflow.
+
+It imports the module of the named scorer and no list of metrics, so another metric's code or caption reruns no job.
+"""
+
+import argparse
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from syncvoice.commands.named_weights import add_weight_options, networks_of
+
+log = logging.getLogger(__name__)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument(
+        "--scorer", required=True, help="module:Class inside syncvoice/metrics, e.g. melody.spectral:McdScorer"
+    )
+    parser.add_argument("--task", type=Path, required=True, help="task file with the utterances (tasks/*.csv)")
+    parser.add_argument("--speech", type=Path, required=True, help="folder of WAVs: utterances.csv or {utterance}.wav")
+    parser.add_argument("--manifest", type=Path, nargs="+", default=[], help="manifest of the task's clips")
+    parser.add_argument("--references", type=Path, nargs="+", default=[], help="manifest of the reference recordings")
+    add_weight_options(parser)
+    parser.add_argument("--out", type=Path, required=True, help="CSV file of scores")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Score and write the rows.
+
+    Raises:
+        UserError: there is no such scorer, weights are missing, or an input cannot be read.
+    """
+    score_task(args.scorer, args, {})
+
+
+def score_task(scorer_name: str, args: argparse.Namespace, options: Mapping[str, Any]) -> None:
+    """Score a speech folder with one scorer.
+
+    Args:
+        scorer_name: `module:Class`.
+        args: task, speech, manifest, references, weights, assets, network and out, as in `configure`.
+        options: switches of single scorers, see `Sources`.
+
+    Raises:
+        UserError: as `run`.
+    """
+    from syncvoice.metrics.scorer import Sources, load_scorer
+    from syncvoice.metrics.speech_folder import NEEDED, score_rows
+    from syncvoice.records.clips import clips_of
+    from syncvoice.records.scores import write_scores
+    from syncvoice.records.speech import read_speech
+    from syncvoice.records.tasks import read_rows
+
+    clips = {clip.id: clip for path in args.manifest for clip in clips_of(path)}
+    references = {clip.id: clip for path in args.references for clip in clips_of(path)}
+    overrides = networks_of(args.network)
+    sources = Sources(args.weights, clips, {**clips, **references}, overrides, args.assets, options=options)
+    scorer = load_scorer(scorer_name, sources)
+    tasks = read_rows(args.task, NEEDED)
+    rows = list(score_rows(scorer, tasks, read_speech(args.speech), args.speech, clips))
+    write_scores(args.out, rows)
+    failed = sum(row["status"] == "failed" for row in rows)
+    log.info("%s: %d rows, %d failed", args.out, len(rows), failed)

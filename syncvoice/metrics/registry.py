@@ -1,0 +1,65 @@
+"""The list of metrics: what the study's checks, people's commands and reports look metrics up in.
+
+No scoring job imports it: a job is given its scorer by name (`scorer.load_scorer`), so a new metric or a changed
+caption reruns no score.
+"""
+
+from syncvoice.metrics.lip_sync import columns as lip_sync
+from syncvoice.metrics.melody import columns as melody
+from syncvoice.metrics.metric import Metric, MetricFile
+from syncvoice.metrics.naturalness import columns as naturalness
+from syncvoice.metrics.timing import columns as timing
+from syncvoice.metrics.voice import columns as voice
+from syncvoice.metrics.words import columns as words
+
+_FILES = (
+    MetricFile("lse.syncnet_mini", "lip_sync.syncnet_mini:SyncNetMiniScorer", ("syncnet",), ("video",)),
+    MetricFile("lse.syncnet_v2.lrs", "lip_sync.syncnet_v2:WholeFrameScorer", (), ("video",), ("syncnet_v2",)),
+    MetricFile("lse.syncnet_v2.tracked", "lip_sync.syncnet_v2:TrackedScorer", (), ("video",), ("syncnet_v2", "s3fd")),
+    MetricFile(
+        "lse.syncnet_v2.tracked_mediapipe",
+        "lip_sync.syncnet_v2:TrackedMediaPipeScorer",
+        (),
+        ("video",),
+        ("syncnet_v2",),
+    ),
+    MetricFile("wer.pocketsphinx_grid", "words.pocketsphinx_grid:PocketSphinxScorer", only_source="grid"),
+    MetricFile("wer.ctc_mini", "words.ctc_mini:CtcScorer", ("recogniser",)),
+    MetricFile("wer.whisper_base", "words.whisper_wer:WhisperBaseScorer", assets=("whisper_base",)),
+    MetricFile("wer.whisper_large_v3", "words.whisper_wer:WhisperLargeScorer", assets=("whisper_large_v3",)),
+    MetricFile("wer.whisper_large_v3.seed_tts", "words.whisper_wer:WhisperSeedTtsScorer", assets=("whisper_large_v3",)),
+    MetricFile("sim_o.ge2e_resemblyzer", "voice.ge2e:Ge2eScorer", (), ("references",)),
+    MetricFile("dnsmos.p835", "naturalness.dnsmos:DnsmosScorer"),
+    MetricFile("mcd_dtw.melcep13", "melody.spectral:McdScorer", (), ("ground_truth",)),
+    MetricFile("phone_time_error.ctc_aligned", "timing.phone_times:PhoneTimeScorer", ("recogniser",), ("phones",)),
+    MetricFile(
+        "sim_o.wavlm_ecapa", "voice.wavlm:WavlmSimilarityScorer", (), ("references",), ("wavlm_large_finetune",)
+    ),
+    MetricFile("sim_o.ge2e_dvector", "voice.dvector:DvectorSimilarityScorer", (), ("references",), ("dvector",)),
+    MetricFile("sim_o.campplus_zh_en", "voice.campplus:CamplusZhEnScorer", (), ("references",), ("campplus_zh_en",)),
+    MetricFile(
+        "sim_o.campplus_voxceleb", "voice.campplus:CamplusVoxcelebScorer", (), ("references",), ("campplus_voxceleb",)
+    ),
+    MetricFile("sim_o.campplus_mini", "voice.campplus:CamplusMiniScorer", ("speaker_encoder",), ("references",)),
+    MetricFile("mos.utmos_strong", "naturalness.utmos:UtmosScorer", assets=("utmos22_strong",)),
+    MetricFile("mcd_variants.melcep13", "melody.spectral:McdVariantsScorer", (), ("ground_truth",)),
+    MetricFile("prosody.yin_dtw", "melody.prosody:ProsodyScorer", (), ("ground_truth",)),
+    MetricFile("timing.ctc_forced", "timing.speech_times:TimingScorer", ("recogniser",), ("ground_truth",)),
+)
+
+_ROOMS = (lip_sync, words, voice, naturalness, melody, timing)
+METRICS: dict[str, Metric] = {metric.id: metric for room in _ROOMS for metric in room.COLUMNS}
+METRIC_FILES: dict[str, MetricFile] = {file.id: file for file in _FILES}
+
+# What `syncvoice score --metric lse,wer,sim,mos` stands for: the first scorer whose weights are there.
+ALIASES: dict[str, tuple[str, ...]] = {
+    "lse": ("lse.syncnet_v2.tracked", "lse.syncnet_v2.tracked_mediapipe", "lse.syncnet_mini"),
+    "wer": ("wer.whisper_large_v3", "wer.whisper_base", "wer.pocketsphinx_grid", "wer.ctc_mini"),
+    "sim": ("sim_o.wavlm_ecapa", "sim_o.ge2e_resemblyzer"),
+    "mos": ("mos.utmos_strong", "dnsmos.p835"),
+}
+
+
+def metrics_of_file(file: str) -> list[Metric]:
+    """The metrics that a metric file holds, in table order."""
+    return [metric for metric in METRICS.values() if metric.file == file]

@@ -1,0 +1,29 @@
+"""Titles, units, directions and captions of the timing metrics, in table order."""
+
+from syncvoice.metrics.metric import Metric
+
+_FORCED = "Generated speech and the clip's own sound, both aligned to the script by the mini CTC recogniser. "
+_FORCED_ALIGNED = (
+    Metric("phone_time_error.ctc_forced", "timing.ctc_forced", "Phone time error (CTC, both sounds aligned)",
+           "phone time error", "lower", "ms", 0, _FORCED + "Mean absolute difference of the phone start times."),
+    Metric("speech_rate_error.ctc_forced", "timing.ctc_forced", "Speech rate error (CTC, both sounds aligned)",
+           "speech rate error", "lower", "%", 1, _FORCED + "Relative difference of phones per second without pauses.",
+           scale=100.0),
+    Metric("duration_error.ctc_forced", "timing.ctc_forced", "Duration error (CTC, both sounds aligned)",
+           "duration error", "lower", "ms", 0, _FORCED + "Difference of the time from the first to the last phone."),
+)  # fmt: skip
+
+COLUMNS = (
+    Metric(
+        "phone_time_error.ctc_aligned",
+        "phone_time_error.ctc_aligned",
+        "Phone time error (CTC-aligned)",
+        "phone time error",
+        "lower",
+        "ms",
+        0,
+        "Mean absolute difference of the phone start times, forced alignment of"
+        " the generated speech against the times that the video shows; uses no lip-sync network.",
+    ),
+    *_FORCED_ALIGNED,
+)

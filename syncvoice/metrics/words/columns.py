@@ -1,0 +1,87 @@
+"""Titles, units, directions and captions of the error rates, in table order."""
+
+from syncvoice.metrics.metric import Metric
+
+_WORDS_NOTE = "Corpus rate: all errors over all words; a failed clip counts as all wrong."
+
+
+def _whisper(scorer: str, title: str, protocol: str, file: str = "", mandarin: bool = False) -> Metric:
+    """Return a metric of one of the three published protocols (see `protocols`)."""
+    kind, protocol_name = ("CER" if mandarin else "WER"), protocol.replace("_", "-")
+    corpus = protocol == "corpus"
+    notes = {
+        "styledubber": "Mean over clips of the errors over the words of the transcript, as the published code divides"
+        " them; a clip with an empty transcript has no value.",
+        "corpus": _WORDS_NOTE.replace("words", "characters" if mandarin else "words"),
+        "seed_tts": "Mean over clips of the rate per clip, as in Seed-TTS-eval; a failed clip counts as 1.",
+    }
+    return Metric(
+        f"{kind.lower()}.{scorer}.{protocol}",
+        file or f"wer.{scorer}",
+        f"{kind} ({title}, {protocol_name})",
+        f"{kind} {title} {protocol_name}",
+        "lower",
+        "%",
+        1,
+        f"openai-whisper {title.removeprefix('Whisper ')} at temperature 0. {notes[protocol]}",
+        scale=100.0,
+        errors_over_words=corpus,
+        failed_value=1.0,
+    )
+
+
+_SEED_TTS = "wer.whisper_large_v3.seed_tts"
+_WHISPER = (
+    _whisper("whisper_base", "Whisper base", "styledubber"),
+    _whisper("whisper_base", "Whisper base", "corpus"),
+    _whisper("whisper_base", "Whisper base", "corpus", mandarin=True),
+    _whisper("whisper_large_v3", "Whisper large-v3", "styledubber"),
+    _whisper("whisper_large_v3", "Whisper large-v3", "corpus"),
+    _whisper("whisper_large_v3", "Whisper large-v3", "corpus", mandarin=True),
+    _whisper("whisper_large_v3", "Whisper large-v3", "seed_tts", _SEED_TTS),
+    _whisper("whisper_large_v3", "Whisper large-v3", "seed_tts", _SEED_TTS, mandarin=True),
+)
+
+COLUMNS = (
+    Metric(
+        "wer.pocketsphinx_grid",
+        "wer.pocketsphinx_grid",
+        "WER (PocketSphinx, GRID grammar)",
+        "WER PocketSphinx",
+        "lower",
+        "%",
+        1,
+        "PocketSphinx with a grammar of the GRID sentence; English GRID sentences only. " + _WORDS_NOTE,
+        scale=100.0,
+        errors_over_words=True,
+        failed_value=1.0,
+    ),
+    Metric(
+        "wer.ctc_mini",
+        "wer.ctc_mini",
+        "WER (mini CTC recogniser)",
+        "WER CTC",
+        "lower",
+        "%",
+        1,
+        "Small CTC recogniser, shipped weights trained on espeak voices, English. " + _WORDS_NOTE,
+        scale=100.0,
+        errors_over_words=True,
+        failed_value=1.0,
+    ),
+    Metric(
+        "cer.ctc_mini",
+        "wer.ctc_mini",
+        "CER (mini CTC recogniser, Mandarin)",
+        "CER CTC",
+        "lower",
+        "%",
+        1,
+        "Small CTC recogniser, shipped weights trained on espeak voices, Mandarin characters. "
+        + _WORDS_NOTE.replace("words", "characters"),
+        scale=100.0,
+        errors_over_words=True,
+        failed_value=1.0,
+    ),
+    *_WHISPER,
+)
