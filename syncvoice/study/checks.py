@@ -5,7 +5,8 @@ from itertools import chain
 from pathlib import PurePath
 
 from syncvoice.errors import UserError
-from syncvoice.metrics import METRIC_FILES, METRICS
+from syncvoice.features.base import extractor_names
+from syncvoice.metrics.registry import METRIC_FILES, METRICS
 from syncvoice.section import nearest
 from syncvoice.study.study import Study
 
@@ -21,6 +22,20 @@ def check_names(study: Study, source: str) -> None:
     for where, kind, name, valid in chain(_uses_of_data(study), _uses_of_rows(study)):
         if name not in (names := list(valid)):
             raise UserError(f"{source}: {where}: unknown {kind} {name!r}; {nearest(name, names)}")
+
+
+def check_features(study: Study, source: str) -> None:
+    """Check that every feature has an extractor that takes its settings.
+
+    Raises:
+        UserError: unknown extractor or setting; the message gives the nearest valid one.
+    """
+    names = extractor_names()
+    for name, feature in study.features.items():
+        if feature.extractor not in names:
+            hint = nearest(feature.extractor, names)
+            raise UserError(f"{source}: features.{name}.extractor: unknown extractor {feature.extractor!r}; {hint}")
+        feature.typed(f"{source}: features.{name}.settings")
 
 
 def check_networks(study: Study, source: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from syncvoice.errors import UserError
 from syncvoice.section import nearest, validated
-from syncvoice.study.checks import check_names, check_networks
+from syncvoice.study.checks import check_features, check_names, check_networks
 from syncvoice.study.parts import with_typed_parts
 from syncvoice.study.study import Study, adapted_file
 
@@ -58,6 +58,7 @@ def load_study(values: Mapping[str, Any], config_dir: Path | str, source: str) -
         entries = resolved.get(section) or {}
         resolved[section] = {name: _overlay(base, entry or {}) for name, entry in entries.items()}
     study = validated(Study, with_typed_parts(resolved, source), source)
+    check_features(study, source)
     check_names(study, source)
     check_networks(study, source)
     return study

@@ -6,8 +6,8 @@ from typing import Any, Literal
 from pydantic import Field, SerializeAsAny
 
 from syncvoice.datasets.settings import Dataset
-from syncvoice.features.base import ExtractorSettings, extractor_module
-from syncvoice.records.tasks import TaskSettings
+from syncvoice.datasets.tasks import TaskSettings
+from syncvoice.features.base import ExtractorSettings, extractor_module, extractor_settings
 from syncvoice.reporting.plots.job import Plot
 from syncvoice.reporting.settings import AlignmentReport, Bootstrap, Gallery, ListeningTest, Probe, Table
 from syncvoice.section import Name, Section
@@ -20,7 +20,15 @@ class Feature(Section):
     """A cached feature: an extractor (a module of `features/extractors/`) and what it takes."""
 
     extractor: str
-    settings: SerializeAsAny[ExtractorSettings]  # the class is the extractor's own (see study/parts.py)
+    settings: dict[str, Any] = {}  # their schema is the extractor's own
+
+    def typed(self, source: str = "settings") -> ExtractorSettings:
+        """Return the extractor's settings.
+
+        Raises:
+            UserError: unknown extractor or setting; `source` is where they stand.
+        """
+        return extractor_settings(self.extractor, self.settings, source)
 
     def is_visual(self) -> bool:
         """Whether it is computed from the tracked video; otherwise from sound or text."""
@@ -144,7 +152,7 @@ class Study(Section):
 
     def conditioning_networks(self) -> set[str]:
         """Return the networks that a model hears or sees through, by name or weight file."""
-        networks = {feature.settings.reads_through() for feature in self.features.values()} | set(
+        networks = {feature.typed().reads_through() for feature in self.features.values()} | set(
             self.weights.model_dump().values()
         )
         for recipe in self.recipes.values():
