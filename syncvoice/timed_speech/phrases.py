@@ -14,7 +14,7 @@ from syncvoice.timed_speech.script import ScriptWord
 Span = tuple[float, float]
 RATE_SPREAD = 0.25  # of the log rate of a phrase around the rate of the text
 BREAK_COST = 1.5  # of a break that no punctuation allows
-JOIN_COST = 1.0  # of a pause of the picture that the speech does not make, and per second of it
+JOIN_COST = 2.0  # of a pause of the picture that the speech does not make, and per second of it
 SLOWEST, FASTEST = 0.65, 1.6  # natural duration over spoken duration; beyond it a phrase ends early or late
 
 
