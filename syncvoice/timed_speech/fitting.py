@@ -9,6 +9,7 @@ import numpy as np
 from syncvoice import clocks
 from syncvoice.lip_timing.activity import phrases_of
 from syncvoice.lip_timing.timing import SOUND_AFTER_S, Face, Span, time_phones
+from syncvoice.timed_speech.boundaries import LEAST
 from syncvoice.timed_speech.phrases import spans_in_phrases
 from syncvoice.timed_speech.script import ScriptWord
 
@@ -63,6 +64,11 @@ def word_spans(reader: "LipReader", face: Face | None, n_frames: int, script: Se
         ValueError: the clip is too short for the text.
     """
     natural = speaker.natural(script)
+    if LEAST * natural.sum() > n_frames / clocks.FPS:
+        raise ValueError(
+            f"the voice needs {natural.sum():.1f} s for the text and the clip lasts {n_frames / clocks.FPS:.1f} s; "
+            f"it can speak at most {1 / LEAST:.1f} times as fast"
+        )
     if follow == "lips":
         phones = [phone for word in script for phone in word.phones]
         starts = np.cumsum([0, *(len(word.phones) for word in script)])[:-1].tolist()

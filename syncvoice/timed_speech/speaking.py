@@ -148,7 +148,7 @@ class NaturalSpeaker:
         begins = float(bounds[0]) - (int(frames[0]) * FRAME_S - EARLY_S)
         offset = round(begins * clocks.SAMPLE_RATE)
         first = max(0, -offset)
-        part = faded(audio[first : first + len(sound) - max(0, offset)])
+        part = faded(audio[first : first + max(0, len(sound) - max(0, offset))])
         sound[max(0, offset) : max(0, offset) + len(part)] += part
         return spans_of(plan, frames, begins)
 
