@@ -73,11 +73,9 @@ def place(log_posterior: np.ndarray, visemes: np.ndarray, word_starts: Sequence[
     rows, phones = len(log_posterior), len(visemes)
     if rows < phones:
         raise ValueError(f"{rows / rows_per_second:.2f} s of video cannot hold {phones} phones")
-    evidence = settings.evidence * (log_posterior - settings.prior_share * log_prior)
-    if seen is not None:
-        evidence = np.where(seen[:, None], evidence, 0.0)
-    total = np.concatenate([np.zeros((1, evidence.shape[1])), np.cumsum(evidence, axis=0)])  # (rows + 1, classes)
-    longest = max(2, min(rows, round(LONGEST_S * rows_per_second)))
+    evidence = _evidence(log_posterior, log_prior, settings, seen)
+    total = _sums(evidence)
+    longest = _longest(rows, rows_per_second)
     best: Placement | None = None
     for rate in rates:
         costs = _duration_scores(durations, rate, longest, rows_per_second)
@@ -87,6 +85,72 @@ def place(log_posterior: np.ndarray, visemes: np.ndarray, word_starts: Sequence[
             best = Placement(found[0], found[1], rate, float(score))
     assert best is not None
     return best
+
+
+def start_spread(log_posterior: np.ndarray, visemes: np.ndarray, word_starts: Sequence[int], log_prior: np.ndarray,
+                 durations: np.ndarray, rows_per_second: float, settings: SearchSettings | None = None,
+                 seen: np.ndarray | None = None, rates: Sequence[float] = RATES) -> np.ndarray:  # fmt: skip
+    """How sure are the word starts? Standard deviation of each over all paths, weighed by their scores.
+
+    Sums over paths forwards and backwards in time take the place of the best path. Arguments as of `place`.
+
+    Returns:
+        (words,) seconds.
+    """
+    settings = settings or SearchSettings()
+    evidence = _evidence(log_posterior, log_prior, settings, seen)
+    longest, last = _longest(len(log_posterior), rows_per_second), len(visemes)
+    backwards = {last - start for start in word_starts if start}
+    joint = np.full((len(word_starts), len(evidence) + 1), -np.inf)
+    for rate in rates:
+        costs = _duration_scores(durations, rate, longest, rows_per_second)
+        ready, _ = _summed(_sums(evidence), visemes, set(word_starts), costs, settings.gap_cost)
+        _, done = _summed(_sums(evidence[::-1]), visemes[::-1], backwards, costs[::-1], settings.gap_cost)
+        paths = np.stack([ready[start] + done[last - 1 - start][::-1] for start in word_starts])
+        joint = np.logaddexp(joint, paths - 0.5 * (np.log(rate) / settings.rate_spread) ** 2)
+    share = np.exp(joint - np.logaddexp.reduce(joint, axis=1, keepdims=True))
+    seconds = np.arange(joint.shape[1]) / rows_per_second
+    mean = (share * seconds).sum(axis=1, keepdims=True)
+    return np.asarray(np.sqrt((share * (seconds - mean) ** 2).sum(axis=1)))
+
+
+def _evidence(log_posterior: np.ndarray, log_prior: np.ndarray, settings: SearchSettings,
+              seen: np.ndarray | None) -> np.ndarray:  # fmt: skip
+    """What every row says for every class (rows, classes)."""
+    evidence = settings.evidence * (log_posterior - settings.prior_share * log_prior)
+    return evidence if seen is None else np.where(seen[:, None], evidence, 0.0)
+
+
+def _sums(evidence: np.ndarray) -> np.ndarray:
+    """Sums of evidence before each boundary (rows + 1, classes)."""
+    return np.concatenate([np.zeros((1, evidence.shape[1])), np.cumsum(evidence, axis=0)])
+
+
+def _longest(rows: int, rows_per_second: float) -> int:
+    """Most rows of a phone."""
+    return max(2, min(rows, round(LONGEST_S * rows_per_second)))
+
+
+def _summed(total: np.ndarray, visemes: np.ndarray, word_starts: set[int], costs: np.ndarray,
+            gap_cost: float) -> tuple[list[np.ndarray], list[np.ndarray]]:  # fmt: skip
+    """Log sums over paths, per phone: up to its start at every boundary, and up to its end."""
+    silence, longest = total[:, 0], costs.shape[1]
+    ready, begun, ended = silence.copy(), [], []
+    for number, viseme in enumerate(visemes):
+        if number in word_starts and number:
+            before = np.concatenate([[NEVER], (ready - silence)[:-1]])
+            ready = np.logaddexp(ready, np.logaddexp.accumulate(before) + silence - gap_cost)
+        begun.append(ready)
+        windows = _begun_before(ready - total[:, viseme], longest)
+        ready = np.logaddexp.reduce(windows + costs[number], axis=1) + total[:, viseme]
+        ended.append(ready)
+    return begun, ended
+
+
+def _begun_before(scores: np.ndarray, longest: int) -> np.ndarray:
+    """Scores (boundaries, longest) of having begun 1 .. longest rows before every boundary."""
+    opened = np.concatenate([np.full(longest, NEVER), scores])
+    return sliding_window_view(opened, longest)[: len(scores), ::-1]
 
 
 def _duration_scores(durations: np.ndarray, rate: float, longest: int, rows_per_second: float) -> np.ndarray:
@@ -113,9 +177,7 @@ def _search(total: np.ndarray, visemes: np.ndarray, word_starts: set[int], costs
             ready = done
             if number in word_starts:
                 ready, came_from[number] = _after_gap(done, silence, gap_cost)
-        opened = np.concatenate([np.full(longest, NEVER), ready - total[:, viseme]])
-        windows = sliding_window_view(opened, longest)[:boundaries, ::-1]  # [t, d - 1]: phone began at t - d
-        choices = windows + costs[number]
+        choices = _begun_before(ready - total[:, viseme], longest) + costs[number]
         best = choices.argmax(axis=1)
         lasted[number] = best + 1
         done = choices[everywhere, best] + total[:, viseme]

@@ -58,6 +58,7 @@ class Source(Section):
 
     manifests: list[str]
     lag_s: float = Field(ge=0)
+    attribution: str  # of the data, kept beside the weights
 
 
 class LipTimingRun(Section):
@@ -242,6 +243,7 @@ def read_corpus(settings: LipTimingRun) -> Corpus:
             else:
                 examples[name].append(example_of(points, fitted(pool.phones(index), clip), source.lag_s))
         provenance[name] = {
+            "attribution": source.attribution,
             "train_clips": len(examples[name]),
             "held_out": sorted(one.clip.id for one in held_out[name]),
             "speakers": sorted({clip.speaker for clip in pool.clips}),

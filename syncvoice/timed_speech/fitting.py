@@ -29,7 +29,7 @@ class Placed:
         spans: start and end of the sound of every word in seconds.
         followed: "lips", "mouth" or "nothing".
         natural_s: how long the voice takes for the words by itself.
-        doubt_s: per word, how far the networks disagree; None without lips.
+        doubt_s: per word, how sure its start is (`lip_timing.timing.Timing`); None without lips.
     """
 
     spans: list[Span]

@@ -70,9 +70,7 @@ def test_following_nothing_does_not_look(place: Path, monkeypatch: pytest.Monkey
 
 
 def test_a_text_too_long_for_its_time_is_a_sentence_with_numbers(place: Path) -> None:
-    result = syncvoice.dub(
-        place / "clip.mp4", f"{TEXT} bin", out=place / "out.mp4", engine="timed", voice_blend=BLEND
-    )
+    result = syncvoice.dub(place / "clip.mp4", f"{TEXT} bin", out=place / "out.mp4", engine="timed", voice_blend=BLEND)
     assert any("times as fast, up to" in warning and "shorten it to about" in warning for warning in result.warnings)
     with pytest.raises(UserError, match="at most 2.2 times as fast; shorten the text"):
         syncvoice.dub(

@@ -11,7 +11,7 @@ from syncvoice.lip_timing.activity import merged, phrases_of, runs, two_states
 from syncvoice.lip_timing.check import rank_correlation, start_errors, summary, timing_of
 from syncvoice.lip_timing.curves import N_INPUTS, mouth_moves, mouth_values, network_input, normalised
 from syncvoice.lip_timing.network import ROWS_PER_FRAME, LipReader, averaged
-from syncvoice.lip_timing.search import SearchSettings, place
+from syncvoice.lip_timing.search import SearchSettings, place, start_spread
 from syncvoice.lip_timing.timing import Face, Timing, time_phones
 from syncvoice.lip_timing.visemes import N_VISEMES, OF_PHONE_CLASS, VISEME_NAMES, visemes_of
 from syncvoice.provenance import reachable
@@ -153,6 +153,42 @@ def test_the_best_path_beats_every_other_one() -> None:
     ]  # fmt: skip
     assert found.score == pytest.approx(max(every))
     assert score(found.starts.tolist(), found.ends.tolist()) == pytest.approx(max(every))
+
+
+def test_doubt_is_the_spread_over_all_segmentations() -> None:
+    rng = np.random.default_rng(4)
+    rows, visemes, settings = (
+        np.log(rng.dirichlet(np.ones(N_VISEMES), 9)),
+        np.array([1, 2]),
+        SearchSettings(evidence=1.0),
+    )
+    found = start_spread(rows, visemes, [0, 1], PRIOR, DURATIONS[:2], 100, settings, rates=[1.0])
+    lengths = np.log(np.arange(1, 10) / 100)
+    density = -0.5 * ((lengths - np.log(0.1)) / 0.3) ** 2 - np.log(0.3) - lengths
+    density -= np.logaddexp.reduce(density)
+    evidence = rows - settings.prior_share * PRIOR
+    starts, scores = [], []
+    for a in range(9):
+        for b in range(a + 1, 10):
+            for c in range(b, 9):
+                for d in range(c + 1, 10):
+                    classes = np.zeros(9, int)
+                    classes[a:b], classes[c:d] = 1, 2
+                    score = evidence[np.arange(9), classes].sum() + density[b - a - 1] + density[d - c - 1]
+                    starts.append((a, c))
+                    scores.append(score - settings.gap_cost * (c > b))
+    share = np.exp(np.array(scores) - np.logaddexp.reduce(scores))
+    seconds = np.array(starts) / 100
+    mean = share @ seconds
+    np.testing.assert_allclose(found, np.sqrt(share @ (seconds - mean) ** 2), rtol=1e-6)
+
+
+def test_doubt_grows_where_less_is_seen() -> None:
+    visemes, parts = np.array([1, 5, 9]), ((0, 30), (1, 8), (5, 14), (9, 10), (0, 20))
+    sure, unsure = (
+        start_spread(shown(*parts, sure=share), visemes, [0, 1, 2], PRIOR, DURATIONS[:3], 100) for share in (0.95, 0.3)
+    )
+    assert (sure < unsure).all()
 
 
 def test_a_clip_too_short_for_its_phones_is_refused() -> None:
