@@ -9,6 +9,7 @@ from typing import Any
 
 from syncvoice.datasets.settings import PrepareJob
 from syncvoice.datasets.tasks import TaskJob, TaskSettings
+from syncvoice.features.base import FeatureJob
 from syncvoice.metrics.registry import METRIC_FILES, METRICS
 from syncvoice.minidub.settings import CorpusJob, SplitSettings
 from syncvoice.reporting.columns import Column
@@ -49,6 +50,7 @@ def job_settings(study: Study, paper: Settings, training: Mapping[str, Settings]
     typed = {
         **_corpus_jobs(study),
         **_prepare_jobs(study),
+        **{f"features/{name}": _feature_job(study, name) for name in study.features},
         **{f"tasks/{name}": _task_job(study, name) for name in study.tasks},
         **{f"tables/{name}": _table_job(study, name, paper) for name in study.tables},
         **{f"plots/{name}": _plot_job(study, name) for name in study.plots},
@@ -104,6 +106,12 @@ def _task_job(study: Study, name: str) -> TaskJob:
     task = study.tasks[name]
     chosen = {field: getattr(task, field) for field in TaskSettings.model_fields}
     return TaskJob(**chosen, seed=study.seed)
+
+
+def _feature_job(study: Study, name: str) -> FeatureJob:
+    """Return what a feature job reads."""
+    feature = study.features[name]
+    return FeatureJob(feature=name, extractor=feature.extractor, settings=feature.settings.model_dump())
 
 
 def _experiment_settings(study: Study, name: str) -> Settings:
