@@ -99,6 +99,11 @@ def _jieba() -> ModuleType:
     return jieba
 
 
+def mandarin_cut(text: str) -> list[str]:
+    """Cut a run of hanzi into words."""
+    return list(_jieba().cut(text))
+
+
 def split_pinyin(syllable: str) -> list[str]:
     """Cut a syllable in TONE3 style ("zhong1") into ["zh0", "ong1"]; without initial ["a1"]."""
     from pypinyin.contrib.tone_convert import to_finals_tone3, to_initials
@@ -113,7 +118,7 @@ def _mandarin_tokens(text: str) -> tuple[str, ...]:
     from pypinyin import Style, lazy_pinyin
 
     tokens: list[str] = []
-    words = list(_jieba().cut(measures.mandarin(text)))
+    words = mandarin_cut(measures.mandarin(text))
     for item in lazy_pinyin(words, style=Style.TONE3, tone_sandhi=True, neutral_tone_with_five=True):
         tokens += split_pinyin(item) if _PINYIN.fullmatch(item) else item
     return tuple(tokens)

@@ -102,12 +102,13 @@ class _Watched:
             return "the size of the picture changes"
         if {look[2:] for look in self.looks} != {UPRIGHT}:
             return "the picture is stored turned or mirrored"
-        if None in self.packets:
+        stamps = [stamp for stamp in self.packets if stamp is not None]
+        if len(stamps) < len(self.packets):
             return "the picture has no time stamps"
         unseen = len(self.packets) - len(self.frames)
         if self.hidden or unseen > 0:
             return f"{max(self.hidden, unseen)} of its {len(self.packets)} stored frames are shown by no player"
-        if sorted(self.packets) != sorted(self.frames) or len(set(self.packets)) < len(self.packets):
+        if set(stamps) != set(self.frames) or len(set(stamps)) < len(stamps):
             return "its time stamps contradict each other"
         return ""
 
