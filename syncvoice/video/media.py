@@ -109,7 +109,7 @@ def check_size(picture: Any, limits: Limits) -> None:
         raise ClipProblem(
             "too_large",
             f"the picture has {picture.width} x {picture.height} pixels, at most {limits.max_pixels} are taken; shrink "
-            "it or raise max_pixels",
+            "it, or let a study take larger ones (prepare: max_pixels)",
         )
 
 
@@ -127,5 +127,7 @@ def check_length(container: Any, limits: Limits) -> None:
 def too_long(what: str, limits: Limits, lasts: str = "lasts") -> ClipProblem:
     """Return the problem of a file that exceeds the limit."""
     return ClipProblem(
-        "too_long", f"the {what} {lasts} more than {limits.max_seconds:g} s; cut it into clips or raise max_seconds"
+        "too_long",
+        f"the {what} {lasts} more than {limits.max_seconds:g} s; cut it into clips, or let a study take longer ones "
+        "(prepare: max_seconds)",
     )

@@ -4,9 +4,10 @@ A file may hold packets that nobody sees: before an edit list's start, or before
 was cut without decoding. What counts is what the decoder gives out, so picture, sound and speech have one zero.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import chain, islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from av.video.reformatter import VideoReformatter
 from syncvoice import clocks
 from syncvoice.video.media import ClipProblem, Limits, check_length, check_size, opened, stream_of
 
+LOOKAHEAD = 8  # frames that tell whether time stamps are in the order of showing
 MAX_HOLE_SECONDS = 10  # a longer jump of time stamps is a broken file, not a pause
 COPIED_CODECS = ("h264", "hevc", "av1", "vp9", "mpeg4")  # what players expect in MP4; others become H.264
 SQUARE = Fraction(1)
@@ -108,7 +110,7 @@ class _Watched:
         unseen = len(self.packets) - len(self.frames)
         if self.hidden or unseen > 0:
             return f"{max(self.hidden, unseen)} of its {len(self.packets)} stored frames are shown by no player"
-        if set(stamps) != set(self.frames) or len(set(stamps)) < len(stamps):
+        if set(stamps) != set(self.frames) or not _rising([stamp for stamp in self.frames if stamp is not None]):
             return "its time stamps contradict each other"
         return ""
 
@@ -140,14 +142,21 @@ def duration_of(frame: Any, step: Fraction) -> Fraction:
 def timed_frames(frames: Any, step: Fraction, limits: Limits) -> Iterator[tuple[Fraction, Any]]:
     """Yield (time in seconds, frame), times rising; a frame without time stamp follows the one before after `step`.
 
+    Decoders give frames in the order of showing. Where presentation stamps run backwards there (AVI with packed B
+    frames), they are guesses, and the decoding stamps, which rise, are taken.
+
     Raises:
         ClipProblem: too_large, or time stamps jump by more than `MAX_HOLE_SECONDS`.
     """
     last: Fraction | None = None
-    for frame in frames:
+    frames = iter(frames)
+    ahead = list(islice(frames, LOOKAHEAD))
+    by_dts = _runs_backwards([frame.pts for frame in ahead]) and _rising([frame.dts for frame in ahead])
+    for frame in chain(ahead, frames):
         check_size(frame, limits)
-        if frame.pts is not None:
-            time = frame.pts * Fraction(frame.time_base)
+        stamp = frame.dts if by_dts else frame.pts
+        if stamp is not None:
+            time = stamp * Fraction(frame.time_base)
         else:
             time = Fraction(0) if last is None else last + step
         if last is not None and time <= last:  # a repeated or backward time stamp: no time passes
@@ -156,6 +165,16 @@ def timed_frames(frames: Any, step: Fraction, limits: Limits) -> Iterator[tuple[
             raise hole("picture", float(time - last))
         yield time, frame
         last = time
+
+
+def _rising(stamps: Sequence[int | None]) -> bool:
+    """Tell whether all stamps are there and each is above the one before."""
+    return None not in stamps and all(a < b for a, b in pairwise(stamps))  # type: ignore[operator]
+
+
+def _runs_backwards(stamps: Sequence[int | None]) -> bool:
+    """Tell whether a stamp is below the one before."""
+    return any(a is not None and b is not None and b < a for a, b in pairwise(stamps))
 
 
 def hole(kind: str, seconds: float) -> ClipProblem:

@@ -119,6 +119,45 @@ def test_videos_without_time_stamps(tmp_path: Path, name: str) -> None:
     assert len(shown(out)[0]) == 30 and float(picture_seconds(out)) == pytest.approx(1.2, abs=0.011)
 
 
+def packed_avi(path: Path) -> Path:
+    """MPEG-4 as DivX 5 wrote it into AVI: a B frame travels in the packet before its own, which is left a stump."""
+    codec = av.CodecContext.create("mpeg4", "w")
+    codec.width = codec.height = 64
+    codec.pix_fmt, codec.time_base, codec.framerate = "yuv420p", Fraction(1, 25), Fraction(25)
+    codec.max_b_frames, codec.options = 1, {"bf": "1", "q": "2"}
+    packets: list[bytes] = []
+    for number, image in enumerate([*blank_frames(31), None]):
+        frame = None if image is None else av.VideoFrame.from_ndarray(image, format="rgb24")
+        if frame is not None:
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+        packets += [bytes(packet) for packet in codec.encode(frame)]
+    writer = packets[0][packets[0].index(b"Lavc") :][:13]
+    packets = [packet.replace(writer, b"DivX503b1393p") for packet in packets]
+    stump = bytes.fromhex("000001b6507f")
+    packed = packets[:1] + [part for at in range(1, 31, 2) for part in (packets[at] + packets[at + 1], stump)]
+    with av.open(str(path), "w") as target:
+        stream = target.add_stream("mpeg4", rate=25)
+        stream.width = stream.height = 64
+        stream.pix_fmt = "yuv420p"
+        for number, data in enumerate(packed):
+            packet = av.Packet(data)
+            packet.stream, packet.pts, packet.dts, packet.time_base = stream, number, number, Fraction(1, 25)
+            packet.is_keyframe = number == 0
+            target.mux(packet)
+    return path
+
+
+def test_packed_frames_of_old_avi_are_shown_once(tmp_path: Path) -> None:
+    source, out = packed_avi(tmp_path / "a.avi"), tmp_path / "out.mp4"
+    greys = [image.mean() for image in FrameSource(source)]
+    assert len(greys) in (30, 31), "stumps are no frames"
+    np.testing.assert_allclose(greys, [3 * number for number in range(len(greys))], atol=4)
+    put_sound(source, clicks(30 * 960), out)
+    made = [image.mean() for image in FrameSource(out)]
+    np.testing.assert_allclose(made, greys, atol=4)
+    assert float(picture_seconds(out)) == pytest.approx(float(picture_seconds(source)), abs=0.011)
+
+
 @pytest.mark.parametrize("fps", ["24", "25", "24000/1001", "30000/1001", "50", "60", "12.5", "15"])
 def test_encoded_pictures_keep_their_rate(tmp_path: Path, fps: str) -> None:
     source = write_video(tmp_path / "a.mkv", blank_frames(40), None, fps=Fraction(fps), codec="ffv1")
