@@ -18,6 +18,7 @@ A single sound, scored from Python; whole folders: `folders`.
 """
 
 import importlib
+import logging
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -33,6 +34,7 @@ from syncvoice.clocks import SAMPLE_RATE, SCORER_SAMPLE_RATE
 from syncvoice.errors import UserError
 from syncvoice.places import find_path, find_weights, weights_file
 
+log = logging.getLogger(__name__)
 PLAIN_SOUNDS = frozenset((".wav", ".flac", ".ogg", ".mp3"))  # libsndfile reads them; FFmpeg the rest
 MIN_SECONDS = 0.2  # shorter sounds are rows with status failed: no metric means anything there (our choice)
 
@@ -46,6 +48,12 @@ class ScoreError(Exception):
 
 
 Problem = NotApplicable | ScoreError | UserError
+
+
+def unforeseen(error: Exception) -> ScoreError:
+    """Return an error that no scorer foresees as a row's message, and keep its trace in the log."""
+    log.warning("an utterance cannot be scored", exc_info=error)
+    return ScoreError(f"cannot be scored ({type(error).__name__}: {' '.join(str(error).split())[:200]})")
 
 
 @dataclass(frozen=True)
@@ -198,8 +206,6 @@ class Scorer(ABC):
         except (NotApplicable, ScoreError, UserError) as problem:
             return problem
         except Exception as error:
-            from syncvoice.metrics.scoring import unforeseen
-
             return unforeseen(error)
 
 

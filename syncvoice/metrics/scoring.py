@@ -3,15 +3,12 @@
 Rows are written as they come and utterances are loaded one batch at a time, so memory does not grow with their number.
 """
 
-import logging
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from syncvoice.errors import UserError
-from syncvoice.metrics.scorer import NotApplicable, Problem, Score, ScoreError, Scorer, Utterance
-
-log = logging.getLogger(__name__)
+from syncvoice.metrics.scorer import NotApplicable, Problem, Score, ScoreError, Scorer, Utterance, unforeseen
 
 
 @dataclass(frozen=True)
@@ -74,12 +71,6 @@ def _scored_all(scorer: Scorer, utterances: Sequence[Utterance]) -> Sequence[lis
         if len(utterances) == 1:
             return [unforeseen(error)]
         return [result for utterance in utterances for result in _scored_all(scorer, [utterance])]
-
-
-def unforeseen(error: Exception) -> ScoreError:
-    """Return an error that no scorer foresees as a row's message, and keep its trace in the log."""
-    log.warning("an utterance cannot be scored", exc_info=error)
-    return ScoreError(f"cannot be scored ({type(error).__name__}: {' '.join(str(error).split())[:200]})")
 
 
 def _rows(scorer: Scorer, work: Work, result: list[Score] | Problem, note: str) -> Iterator[dict[str, str]]:
