@@ -182,7 +182,7 @@ def test_manifest_and_track_say_which_rule_chose_from_how_many(
         ("speaking", [("one", "speaking", 1), ("two", "speaking", 2)]),
         ("exclude", [("one", "", 1)]),
     ):
-        write_json(Path("s.json"), {"several_faces": rule})
+        write_json(Path("s.json"), {"limits": {"several_faces": rule}})
         assert main([*options, "--settings", "s.json", "--manifest", "m.cuts.jsonl.gz"]) == 0
         assert [(clip.id, clip.face_rule, clip.n_faces) for clip in clips_of("m.cuts.jsonl.gz")] == expected
         with TrackReader("o/tracks.h5") as reader:
