@@ -5,10 +5,9 @@ import importlib
 import logging
 import sys
 from io import TextIOWrapper
-from pathlib import Path
 
 from syncvoice.errors import UserError
-from syncvoice.files import check_output
+from syncvoice.outputs import check_outputs
 
 COMMANDS = {
     "dub": "dub one video with a text and a reference voice",
@@ -44,10 +43,6 @@ COMMANDS = {
     "gallery": "make the page that plays all rows side by side",
 }
 
-# What commands write beside --out, and options that name folders to write into.
-WRITTEN = {"prepare-shard": ("manifest", "excluded"), "merge-manifests": ("excluded",)}
-FOLDERS = ("out_dir", "write_lists", "curves")
-
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status (0 done, 2 a problem that the user can mend)."""
@@ -72,22 +67,6 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(f"syncvoice: {error}\n")
         return 2
     return 0
-
-
-def check_outputs(args: argparse.Namespace) -> None:
-    """Refuse, before any work and for every command alike, outputs that are inputs.
-
-    Raises:
-        UserError: see `check_output`.
-    """
-    given = {name: value if isinstance(value, list) else [value] for name, value in vars(args).items()}
-    paths = {name: [path for path in values if isinstance(path, Path)] for name, values in given.items()}
-    written = WRITTEN.get(args.command, ()) + ("out",)
-    inputs = [(name, path) for name, found in paths.items() if name not in (*written, *FOLDERS) for path in found]
-    for out in (path for name in written for path in paths.get(name, ())):
-        for name, path in inputs:
-            if out.is_file() or not out.exists():
-                check_output(out, {name.replace("_", " "): path})
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from syncvoice.dubbing.engine import choose_engine
 from syncvoice.dubbing.script import check_length, rate_warnings, read_subtitles, syllables, whole_clip
 from syncvoice.dubbing.speech import Sound
 from syncvoice.errors import UserError
-from syncvoice.files import check_output
+from syncvoice.outputs import check_output
 
 if TYPE_CHECKING:
     from syncvoice.video.decode import FrameSource

@@ -13,7 +13,7 @@ import numpy as np
 
 from syncvoice.clocks import SAMPLE_RATE
 from syncvoice.errors import UserError
-from syncvoice.files import check_output
+from syncvoice.outputs import check_output
 from syncvoice.places import SHIPPED, find_path, find_weights
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from syncvoice.audio import write_wav
 from syncvoice.cli import main
 from syncvoice.dubbing import dub, speak
 from syncvoice.errors import UserError
-from syncvoice.files import check_output
+from syncvoice.outputs import check_output
 from syncvoice.records.clips import clips_of, read_excluded
 from syncvoice.text.subtitles import read_entries
 from tests.unit.clip_files import blank_frames, clicks, write_video
