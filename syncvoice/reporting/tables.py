@@ -194,7 +194,7 @@ def estimate(
     """Return the mean or corpus rate of a row over a group, with its interval; arguments as in `paired_difference`."""
     options: Any = {"seed": bootstrap.seed, "resamples": bootstrap.resamples, "confidence": bootstrap.confidence}
     if scores.is_rate:
-        used = members & (scores.status != "not_applicable")
+        used = members & (scores.status != "not_applicable") & np.isfinite(scores.words)
         return statistics.rate_estimate(scores.errors[used], scores.words[used], *keys, **options)
     used = members & np.isfinite(scores.value)
     return statistics.mean_estimate(scores.value[used], *keys, **options)
@@ -214,6 +214,7 @@ def paired_difference(
     options: Any = {"seed": bootstrap.seed, "resamples": bootstrap.resamples, "confidence": bootstrap.confidence}
     if scores.is_rate:
         used = members & (scores.status != "not_applicable") & (baseline.status != "not_applicable")
+        used &= np.isfinite(scores.words) & np.isfinite(baseline.words)
         counts = (scores.errors[used], scores.words[used], baseline.errors[used], baseline.words[used])
         return statistics.rate_difference(*counts, *keys, **options)
     used = members & np.isfinite(scores.value) & np.isfinite(baseline.value)
