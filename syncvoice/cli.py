@@ -19,6 +19,7 @@ GROUPS = {
     },
     "For studies": {
         "prepare": "say what a study or a folder of recordings holds and lacks (--check)",
+        "summary": "say what a finished study found and what to open",
         "listening-test": "make a listening-test page, or read its answers back into tables",
         "publish": "keep a run's tables and plots, put its figures into the README",
         "pretrain": "make one of the shipped start weights from nothing",

@@ -66,7 +66,7 @@ def blocks(
     if check and not check.get("passed") and any("syncnet_mini" in info.id for info in infos):
         result.append(Block("Warning", notes=(UNCHECKED,)))
     for group in groups:
-        head = ["Row", "What it is", *(info.heading for info in infos)]
+        head = ["Row", "What it is", *(_head(info, table, group) for info in infos)]
         lines = []
         for experiment, caption in _rows(table):
             lines.append([experiment, caption, *(_value(info, cells[experiment, group, info.id]) for info in infos)])
@@ -84,6 +84,19 @@ def _clips(table: "pd.DataFrame", group: str) -> str:
     everything = int((chosen["n_expected"] + chosen["n_not_applicable"]).max())
     number = int(chosen["n_expected"].max())
     return f"{number} clip{'s' * (number != 1)}" + (f" of {everything}" if number != everything else "")
+
+
+def _head(info: Column, table: "pd.DataFrame", group: str) -> str:
+    """Return the heading of a column, with its number of clips where a metric does not exist for all of them."""
+    return f"{info.heading}{clips_of_metric(table, group, info.id)}"
+
+
+def clips_of_metric(table: "pd.DataFrame", group: str, metric: str) -> str:
+    """Return ", 48 of 64 clips" if a metric exists for a part of a group's clips, else nothing."""
+    chosen = table[table["group"] == group]
+    own = int(chosen.loc[chosen["metric"] == metric, "n_expected"].max())
+    everybody = int((chosen["n_expected"] + chosen["n_not_applicable"]).max())
+    return f", {own} of {everybody} clips" if 0 < own < everybody else ""
 
 
 def _value(info: Column, line: Any) -> str:
@@ -136,7 +149,8 @@ def _direction_block(settings: TableJob, directions: "pd.DataFrame") -> Block:
         lines.append([statement, measure, line.ours, line.agrees, line.every_step_clear, source])
     notes = (
         "Directions only: data, scorer or metric differ from the paper's, so its numbers do not stand beside ours."
-        ' "Every step beyond chance" means that each paired difference along the order has an interval above 0.',
+        f' "Every step beyond chance" means that each paired difference along the order is above 0 at {SIGNIFICANCE:g}'
+        " after Holm's correction over all steps of this table, the standard of the mark † above.",
     )
     return Block("The paper's direction and ours", head, lines, notes)
 
@@ -158,6 +172,9 @@ def _notes(
             " group (paired randomisation test). A difference without the mark is not evidence of no effect: "
             + _detectable(table, infos)
         )
+        for group in settings.groups:
+            coarse = coarse_tests(settings, table[table["group"] == group])
+            notes += [f"Attention, {GROUP_TITLES[group].lower()}: {coarse}."] if coarse else []
     for info in infos:
         notes.append(
             f"{info.title}{f' {info.arrow}' if info.arrow else ''}: {info.caption} {_scorer(table, info.id)}".strip()
@@ -168,6 +185,18 @@ def _notes(
     if sources:
         notes.append(f'Values marked "paper" have the same metric, scorer and data set; source: {"; ".join(sources)}.')
     return notes + list(settings.notes)
+
+
+def coarse_tests(settings: TableJob, lines: "pd.DataFrame") -> str:
+    """Return a sentence if no p-value of these resamples can survive the correction over a group, else nothing."""
+    resamples, comparisons = settings.bootstrap.resamples, int(lines["p_value"].notna().sum())
+    floor = comparisons / (resamples + 1)
+    if floor < SIGNIFICANCE:
+        return ""
+    return (
+        f"with {resamples} resamples no p-value of {comparisons} comparisons falls below {floor:.3f} after correction,"
+        f" so no † can appear; raise bootstrap.resamples above {round(comparisons / SIGNIFICANCE)} or split the table"
+    )
 
 
 def _detectable(table: "pd.DataFrame", infos: Sequence[Column]) -> str:

@@ -19,7 +19,7 @@ GROUPS: tuple[Group, ...] = ("all", "seen", "unseen")
 class Bootstrap(Section):
     """How intervals are made: number of resamples, confidence, seed."""
 
-    resamples: int = Field(default=2000, ge=1)
+    resamples: int = Field(default=10_000, ge=1)
     confidence: float = Field(default=0.95, gt=0.5, lt=1.0)
     seed: int = Field(default=0, ge=0)
 

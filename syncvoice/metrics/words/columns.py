@@ -51,8 +51,8 @@ COLUMNS = (
         "lower",
         "%",
         1,
-        "PocketSphinx with the closed six-slot grammar of the GRID sentence, English GRID sentences only: it always hears"
-        " such a sentence, and one guessed at random has 81 % of the words wrong. " + _WORDS_NOTE,
+        "PocketSphinx with the closed six-slot grammar of the GRID sentence, English GRID sentences only: it always"
+        " hears such a sentence, and one guessed at random has 81 % of the words wrong. " + _WORDS_NOTE,
         scale=100.0,
         errors_over_words=True,
         failed_value=1.0,
