@@ -160,13 +160,20 @@ def expand_points(scores: "pd.DataFrame", row: Row) -> list[Row]:
 
 def point_caption(point: str) -> str:
     """Return the scales of a point for people: `face1.0_head_pose2.0` becomes `face 1, head pose 2`."""
-    parts = []
+    scales = scales_of_point(point)
+    named = [f"{name.replace('_', ' ')} {scale:g}".strip() for name, scale in scales.items()]
+    return ", ".join(named) if named else point.replace("_", " ")
+
+
+def scales_of_point(point: str) -> dict[str, float]:
+    """Return the scales of a point by condition: `face1.0_head_pose2.0` gives face 1, head_pose 2."""
+    scales = {}
     for part in PARTS.split(point):
         number = NUMBER.search(part)
-        name = part[: number.start()].rstrip("-=") if number else part
-        name = {"f": "face", "l": "lip", "t": "text"}.get(name, name).replace("_", " ")
-        parts.append(f"{name} {float(number.group()):g}".strip() if number else name)
-    return ", ".join(parts)
+        if number:
+            name = part[: number.start()].rstrip("-=")
+            scales[{"f": "face", "l": "lip", "t": "text"}.get(name, name)] = float(number.group())
+    return scales
 
 
 def _scales_of(point: str) -> list[float]:

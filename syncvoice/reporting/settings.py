@@ -13,6 +13,7 @@ from syncvoice.reporting.columns import Column, Columns
 from syncvoice.section import Name, Section
 
 Group = Literal["all", "seen", "unseen"]
+Colour = Literal["", "ink", "blue", "vermilion", "green", "pink", "orange", "sky", "purple"]  # see style.COLOURS
 GROUPS: tuple[Group, ...] = ("all", "seen", "unseen")
 
 
@@ -94,12 +95,17 @@ def _named(value: Any) -> Any:
 
 
 class Row(Section):
-    """One row of a table: an experiment, or one point of a sweep; `group` decides its colour in plots."""
+    """One row of a table: an experiment, or one point of a sweep.
+
+    `group` (reference, control) or else `colour` decides its colour in plots; `original` rows play a recording.
+    """
 
     experiment: str
     caption: str = ""
     point: str = ""
     group: str = ""
+    colour: Colour = ""
+    original: bool = False
 
     @property
     def key(self) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from syncvoice.datasets.settings import PrepareJob
 from syncvoice.datasets.tasks import TaskJob, TaskSettings
 from syncvoice.features.base import FeatureJob
+from syncvoice.generation.work import kind_module
 from syncvoice.metrics.registry import METRIC_FILES, METRICS
 from syncvoice.minidub.settings import CorpusJob, SplitSettings
 from syncvoice.reporting.columns import Column
@@ -172,7 +173,7 @@ def _plot_job(study: Study, name: str) -> PlotJob:
     return PlotJob(
         **_page(study, name, plot.caption, metrics),
         plot=plot.model_dump(exclude={"caption"}),
-        rows=_rows(study, shown.rows),
+        rows=_rows(study, shown.rows or (study.tables[shown.table].rows if shown.table else ())),
         bootstrap=study.bootstrap,
     )
 
@@ -209,6 +210,12 @@ def _page(study: Study, name: str, title: str, metrics: Iterable[str]) -> dict[s
 def _rows(study: Study, names: Iterable[str]) -> tuple[Row, ...]:
     """Return what a reader is told about rows."""
     return tuple(
-        Row(experiment=name, caption=study.experiments[name].caption, group=study.experiments[name].group)
-        for name in names
+        Row(
+            experiment=name,
+            caption=row.caption,
+            group=row.group,
+            colour=study.colours.get(name, ""),
+            original=getattr(kind_module(row.kind), "ORIGINAL", False),
+        )
+        for name, row in ((name, study.experiments[name]) for name in names)
     )
