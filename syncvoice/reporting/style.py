@@ -152,6 +152,7 @@ def place_labels(axes: "Axes", labels: list[tuple[float, float, str, float, str]
         axes: axes of the marks.
         labels: (x, y, text, font size, colour) per mark, data coordinates.
     """
+    axes.get_xlim(), axes.get_ylim()  # limits are made when asked for; until then the transform is another
     pixels = axes.figure.dpi / 72
     places = axes.transData.transform([(x, y) for x, y, *_ in labels]) / pixels  # points
     bounds = [edge / pixels for edge in axes.get_window_extent().extents]
