@@ -221,11 +221,15 @@ class GallerySection(Section):
 
 
 class GalleryJob(Page):
-    """The gallery to make; `max_megabytes` limits the whole file (10^6 bytes)."""
+    """The gallery to make; `max_megabytes` limits the whole file (10^6 bytes).
+
+    The recordings of `synthetic_datasets` were made by a machine themselves.
+    """
 
     name: str = "gallery"
     tasks: tuple[GallerySection, ...] = Field(min_length=1)
     max_megabytes: float = Field(default=25.0, gt=0)
+    synthetic_datasets: tuple[str, ...] = ()
 
 
 class ListeningTestJob(Page):

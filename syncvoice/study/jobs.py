@@ -192,7 +192,9 @@ def _gallery_job(study: Study, gallery: Gallery) -> GalleryJob:
     ]
     metrics = dict.fromkeys(metric for shown in gallery.tasks.values() for metric in shown.metrics)
     page = _page(study, "gallery", gallery.caption, metrics)
-    return GalleryJob(**page, max_megabytes=gallery.max_megabytes, tasks=tuple(sections))
+    synthetic = tuple(name for name, dataset in study.datasets.items() if dataset.is_embedded)
+    limit = gallery.max_megabytes
+    return GalleryJob(**page, max_megabytes=limit, tasks=tuple(sections), synthetic_datasets=synthetic)
 
 
 def _listening_test_job(study: Study, test: ListeningTest) -> ListeningTestJob:

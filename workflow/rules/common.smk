@@ -395,6 +395,12 @@ def code_of_plot(wildcards):
     return code_digest("syncvoice.commands.plot", f"syncvoice.reporting.plots.{STUDY.plots[wildcards.plot].kind}")
 
 
+def references_of_gallery(wildcards):
+    """Recordings whose voices the gallery's rows should have."""
+    tasks = [STUDY.tasks[task] for task in STUDY.gallery.tasks]
+    return list(dict.fromkeys(manifest(task.dataset, task.reference_split) for task in tasks))
+
+
 def inputs_of_gallery(wildcards):
     """What the gallery plays (dubbed videos) and shows under them (scores)."""
     return [

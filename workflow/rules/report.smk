@@ -65,6 +65,7 @@ rule plot:
 rule make_gallery:
     input:
         inputs_of_gallery,
+        references=references_of_gallery,
         settings="results/{study}/settings/gallery.json",
     output:
         page=report(
@@ -83,7 +84,7 @@ rule make_gallery:
         study_root=subpath(output.page, ancestor=2),
     shell:
         "{params.env} syncvoice gallery --settings {input.settings} --study-root {params.study_root}"
-        " --out {output.page} > {log} 2>&1"
+        " --references {input.references} --out {output.page} > {log} 2>&1"
 
 
 # How much of sound, mouth and phone the lip and face features tell: a check of the data, not of a model.
