@@ -15,6 +15,7 @@ from syncvoice.dubbing.model import DubbingModel, load_dubbing_model
 from syncvoice.dubbing.script import check_length, rate_warnings, read_subtitles, syllables, whole_clip
 from syncvoice.dubbing.speech import Line, Sound, speak
 from syncvoice.errors import UserError
+from syncvoice.text.language import check_language
 
 if TYPE_CHECKING:
     from syncvoice.generation.speech import Voice
@@ -152,6 +153,7 @@ def _check(inputs: Mapping[str, Path], out: Path, text: str | None, language: st
         raise UserError("give either a text for the whole clip, or subtitles for texts with their times")
     if language not in ("en", "zh"):
         raise UserError(f"language {language!r} is unknown; choose en or zh")
+    check_language(text or "", language)
 
 
 def _reference(path: Path, text: str | None, language: str, speaker: DubbingModel) -> "Voice":
@@ -201,6 +203,7 @@ def _add_lines(result: Dubbed, n_frames: int, text: str | None, subtitles: Path 
 
     cues, warnings = ([], []) if subtitles is None else read_subtitles(subtitles, n_frames)
     result.warn(warnings)
+    check_language(" ".join(cue.text for cue in cues), language)
     tokenizer = EmiliaTokenizer()
     for cue in cues or whole_clip(text or "", n_frames):
         needed = syllables(tokenizer.tokens(cue.text, language))

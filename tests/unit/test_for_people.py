@@ -12,10 +12,12 @@ import syncvoice
 from syncvoice.audio import write_wav
 from syncvoice.cli import COMMANDS, GROUPS, main
 from syncvoice.commands.score_folders import Tally, summary
+from syncvoice.errors import UserError
 from syncvoice.reporting.columns import Column
 from syncvoice.reporting.scores import select
 from syncvoice.reporting.settings import Bootstrap, Row
 from syncvoice.reporting.tables import estimate, paired_difference
+from syncvoice.text.language import check_language
 from tests.unit import fake_study
 
 
@@ -129,3 +131,41 @@ def test_compare_as_json_takes_words_from_the_other_side(tmp_path: Path, capsys:
     assert main(["compare", good, lost, "--json", "--resamples", "50"]) == 0
     (line,) = json.loads(capsys.readouterr().out)
     assert line["mean"] == pytest.approx(8 / 12) and line["n_paired"] == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "fits"),
+    [
+        ("bin blue at f two now", "en", True), ("bin blue at f two now", "zh", False), ("你好", "zh", True),
+        ("你好，世界", "en", False), ("他说 OK", "zh", True), ("the word 茶 means tea", "en", True), 
+        ("café", "zh", False),
+        ("３ 4 5", "zh", True), ("...", "en", True), ("", "zh", True), ("ＡＢＣ", "zh", False), ("㐂", "en", False),
+    ],
+)  # fmt: skip
+def test_text_of_another_language_is_refused(text: str, language: str, fits: bool) -> None:
+    if fits:
+        check_language(text, language)
+    else:
+        with pytest.raises(UserError, match="--language"):
+            check_language(text, language)
+
+
+def test_dub_refuses_a_text_of_another_language_before_it_computes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.mp4").touch()
+    write_wav(tmp_path / "v.wav", np.zeros(24_000, np.float32), 24_000)
+    arguments = ["dub", str(tmp_path / "a.mp4"), "--text", "hello there", "--voice", str(tmp_path / "v.wav")]
+    assert main([*arguments, "--language", "zh", "--out", str(tmp_path / "o.mp4")]) == 2
+    assert "--language en" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("place", ["file/x.csv", "file/deep/x.csv"])
+def test_an_output_below_a_file_is_a_sentence(tmp_path: Path, place: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("a file")
+    write_wav(tmp_path / "g" / "a.wav", np.random.default_rng(0).normal(0, 0.1, 16_000), 16_000)
+    arguments = ["score", "--generated", str(tmp_path / "g"), "--metric", "dnsmos.p835", "--out", str(tmp_path / place)]
+    assert main(arguments) == 2
+    message = capsys.readouterr().err
+    assert f"{tmp_path / 'file'} is a file" in message and "Traceback" not in message
+    assert (tmp_path / "file").read_text() == "a file"
