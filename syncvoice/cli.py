@@ -22,6 +22,8 @@ GROUPS = {
         "summary": "say what a finished study found and what to open",
         "listening-test": "make a listening-test page, or read its answers back into tables",
         "publish": "keep a run's tables and plots, put its figures into the README",
+        "speak-pool": "make or extend the pool of natural speech for the start weights",
+        "measure-voices": "make the table of stock voices that dub finds the nearest one in",
         "pretrain": "make one of the shipped start weights from nothing",
         "describe-model": "write down which extractors the features of an older model came from",
         "average-checkpoints": "average the weights between two training checkpoints of public ZipVoice",

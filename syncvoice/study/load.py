@@ -52,9 +52,11 @@ def load_study(values: Mapping[str, Any], config_dir: Path | str, source: str) -
         layers[str(config_dir / file)] = taken
     layers[source] = {key: value for key, value in values.items() if key != "extends"}
     try:
-        return _resolved(layers, source)
+        study = _resolved(layers, source)
+        check_adaptations(study, config_dir, source)
     except UserError as error:
         raise UserError(_naming_the_file(str(error), layers, source)) from error
+    return study
 
 
 def _resolved(layers: Mapping[str, Mapping[str, Any]], source: str) -> Study:
@@ -95,6 +97,19 @@ def _depth(values: Any, path: list[str]) -> int:
             return depth
         values = values[part]
     return len(path)
+
+
+def check_adaptations(study: Study, config_dir: Path, source: str) -> None:
+    """Check the settings of networks that learn on against those that their training reads.
+
+    Raises:
+        UserError: a key is unknown; gives the nearest one.
+    """
+    for network, adaptation in study.adapt.items():
+        known = _read_yaml(config_dir / "pretrain" / f"{network}.yaml")
+        for key in adaptation.settings:
+            if key not in known:
+                raise UserError(f"{source}: unknown key adapt.{network}.settings.{key}; {nearest(key, known)}")
 
 
 def _start_weights(resolved: Mapping[str, Any]) -> dict[str, Any]:

@@ -137,7 +137,7 @@ def test_compare_as_json_takes_words_from_the_other_side(tmp_path: Path, capsys:
     ("text", "language", "fits"),
     [
         ("bin blue at f two now", "en", True), ("bin blue at f two now", "zh", False), ("你好", "zh", True),
-        ("你好，世界", "en", False), ("他说 OK", "zh", True), ("the word 茶 means tea", "en", True), 
+        ("你好，世界", "en", False), ("他说 OK", "zh", True), ("the word 茶 means tea", "en", True),
         ("café", "zh", False),
         ("３ 4 5", "zh", True), ("...", "en", True), ("", "zh", True), ("ＡＢＣ", "zh", False), ("㐂", "en", False),
     ],
