@@ -169,3 +169,21 @@ def test_an_output_below_a_file_is_a_sentence(tmp_path: Path, place: str, capsys
     message = capsys.readouterr().err
     assert f"{tmp_path / 'file'} is a file" in message and "Traceback" not in message
     assert (tmp_path / "file").read_text() == "a file"
+
+
+@pytest.mark.parametrize(("rate", "status"), [(4.0, 0), (10.4, 0), (13.3, 2)])
+def test_speech_that_nobody_can_follow_is_written_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], rate: float, status: int
+) -> None:
+    from syncvoice import dubbing
+    from syncvoice.dubbing.script import whole_clip
+    from syncvoice.dubbing.speech import Line
+
+    (cue,) = whole_clip("so many words", 75)
+    made = dubbing.Dubbed(tmp_path / "o.mp4", "m", 3.0, [Line(cue, [1], rate, {})])
+    monkeypatch.setattr(dubbing, "dub", lambda *_, **__: made)
+    monkeypatch.setattr(Line, "guided_by", lambda line: ("text",))
+    assert main(["dub", "a.mp4", "--text", "x", "--voice", "v.wav", "--out", str(tmp_path / "o.mp4")]) == status
+    captured = capsys.readouterr()
+    assert "3.00 s of synthetic speech" in captured.out
+    assert ("13.3 syllables per second" in captured.err) == (status == 2)

@@ -79,7 +79,7 @@ def _map(
         dark = high > low and goodness[y, x] > low + 0.6 * (high - low)
         ink = style.PAPER if dark else style.INK
         axis.text(x, y, column.text(mean), ha="center", va="center", fontsize=8, color=ink)
-    y, x = np.unravel_index(np.nanargmax(goodness), goodness.shape)
+    y, x = map(int, np.unravel_index(np.nanargmax(goodness), goodness.shape))
     frame = ([x - 0.5, x + 0.5, x + 0.5, x - 0.5, x - 0.5], [y - 0.5, y - 0.5, y + 0.5, y + 0.5, y - 0.5])
     axis.plot(*frame, color=style.PALETTE[1], lw=1.6, clip_on=False)
     axis.set_xticks(range(len(across)), [f"{scale:g}" for scale in across])
