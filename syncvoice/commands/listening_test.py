@@ -3,12 +3,15 @@
 import argparse
 import logging
 from pathlib import Path
+from typing import Any
 
 log = logging.getLogger(__name__)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
+    from syncvoice.commands import listening_folders
+
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     make = actions.add_parser("make", help="make the page and its plan")
     make.add_argument("--settings", type=Path, required=True, help="JSON file of the listening test")
@@ -18,6 +21,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     make.add_argument("--out", type=Path, required=True, help="HTML file to write")
     make.add_argument("--plan", type=Path, required=True, help="JSON file to write: what every item is (keep it)")
+    own = actions.add_parser("folders", help="make the page from folders of speech, without a study")
+    listening_folders.add_options(own)
     read = actions.add_parser("read", help="read answers into tables")
     read.add_argument("--plan", type=Path, required=True, help="plan of the page")
     read.add_argument("--answers", type=Path, nargs="+", required=True, help="JSON files, or folders of them")
@@ -30,19 +35,26 @@ def run(args: argparse.Namespace) -> None:
     Raises:
         UserError: an input is missing or broken.
     """
-    make(args) if args.action == "make" else read(args)
+    from syncvoice.commands import listening_folders
+
+    {"make": make, "folders": listening_folders.make, "read": read}[args.action](args)
 
 
 def make(args: argparse.Namespace) -> None:
     """Write the page and its plan."""
-    from syncvoice.files import atomic_path, write_json
     from syncvoice.records.clips import clips_of
     from syncvoice.reporting.listening_test import make_test
     from syncvoice.reporting.settings import ListeningTestJob
     from syncvoice.section import read_settings
 
     references = {clip.id: Path(clip.audio) for path in args.references for clip in clips_of(path)}
-    page, plan = make_test(read_settings(args.settings, ListeningTestJob), args.study_root, references)
+    write_test(args, *make_test(read_settings(args.settings, ListeningTestJob), args.study_root, references))
+
+
+def write_test(args: argparse.Namespace, page: str, plan: dict[str, Any]) -> None:
+    """Write a page and its plan."""
+    from syncvoice.files import atomic_path, write_json
+
     write_json(args.plan, plan)
     with atomic_path(args.out) as temporary:
         temporary.write_text(page, encoding="utf-8")

@@ -187,3 +187,23 @@ def test_speech_that_nobody_can_follow_is_written_and_told(
     captured = capsys.readouterr()
     assert "3.00 s of synthetic speech" in captured.out
     assert ("13.3 syllables per second" in captured.err) == (status == 2)
+
+
+def test_listening_test_of_own_folders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for row in ("mine", "theirs", "voices"):
+        for clip in ("a", "sub/b", "c"):
+            write_wav(tmp_path / row / f"{clip}.wav", np.random.default_rng(len(row)).normal(0, 0.1, 4800), 24_000)
+    (tmp_path / "theirs/c.wav").unlink()  # in one row only: not asked about
+    rows = ["--row", f"mine={tmp_path / 'mine'}", "--row", f"theirs={tmp_path / 'theirs'}"]
+    ends = ["--references", str(tmp_path / "voices"), "--checks", "1"]
+    for name in ("one", "two"):
+        files = ["--out", str(tmp_path / f"{name}.html"), "--plan", str(tmp_path / f"{name}.json")]
+        assert main(["listening-test", "folders", *rows, *ends, "--pair", "mine,theirs", *files]) == 0
+    assert (tmp_path / "one.html").read_bytes() == (tmp_path / "two.html").read_bytes()
+    plan = json.loads((tmp_path / "one.json").read_text(encoding="utf-8"))
+    assert sorted(plan["clips"]) == ["a", "sub/b"] and set(plan["rows"]) == {"mine", "theirs"}
+    kinds = [item["kind"] for item in plan["items"]]
+    counts = {kind: kinds.count(kind) for kind in set(kinds)}
+    assert counts == {"naturalness": 4, "similarity": 4, "preference": 2, "check": 1}
+    assert main(["listening-test", "folders", *rows[:2], *ends, *files]) == 2
+    assert "at least two rows" in capsys.readouterr().err
