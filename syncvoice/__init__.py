@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 _PLACES = {
     "dub": "syncvoice.dubbing",
+    "Dubber": "syncvoice.dubbing",
     "speak": "syncvoice.dubbing",
     "score": "syncvoice.commands.score_folders",
     "UserError": "syncvoice.errors",

@@ -58,7 +58,7 @@ def test_version_and_module_and_nothing_at_all(capsys: pytest.CaptureFixture[str
 
 
 def test_names_to_import_are_shown_and_exist() -> None:
-    assert {"dub", "speak", "score", "UserError"} <= set(dir(syncvoice))
+    assert {"dub", "Dubber", "speak", "score", "UserError"} <= set(dir(syncvoice))
     for name in syncvoice.__all__:
         assert getattr(syncvoice, name) is not None
     with pytest.raises(AttributeError, match="dubb"):
