@@ -32,6 +32,7 @@ def escape_latex(text: str) -> str:
 def latex(settings: TableJob, parts: list[Block]) -> str:
     """Return the table as LaTeX for `\\input`: `table` environments and lists; needs the package booktabs."""
     lines = [f"% {settings.name}: made by `syncvoice tabulate`; needs \\usepackage{{booktabs}}"]
+    told: list[str] = []
     for number, block in enumerate(parts):
         if block.head:
             kept = [place for place, head in enumerate(block.head) if head not in block.prose]
@@ -39,7 +40,9 @@ def latex(settings: TableJob, parts: list[Block]) -> str:
             for piece, columns in enumerate(pieces):
                 label = f"{number}" if len(pieces) == 1 else f"{number}-{piece + 1}"
                 lines += _grid(settings, block, columns, label)
-        lines += _items([*_prose(block), *block.notes])
+        sentences = [text for text in _prose(block) if text not in told]  # every group of clips has the same rows
+        told += sentences
+        lines += _items([*sentences, *block.notes])
     return "\n".join(lines) + "\n"
 
 
