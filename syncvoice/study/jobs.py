@@ -216,7 +216,7 @@ def _rows(study: Study, names: Iterable[str]) -> tuple[Row, ...]:
             experiment=name,
             caption=row.caption,
             group=row.group,
-            colour=study.colours.get(name, ""),
+            colour=row.colour,
             original=getattr(kind_module(row.kind), "ORIGINAL", False),
         )
         for name, row in ((name, study.experiments[name]) for name in names)

@@ -14,7 +14,7 @@ from syncvoice.study.study import Study, adapted_file
 
 # Maps whose entries belong to one study: a later file replaces the whole map instead of merging into it.
 REPLACED = (
-    "datasets", "features", "adapt", "tasks", "recipes", "experiments", "tables", "plots", "gallery", "probe",
+    "datasets", "adapt", "tasks", "recipes", "experiments", "tables", "plots", "gallery", "probe",
     "alignment_report", "listening_test",
 )  # fmt: skip
 TEMPLATES = {"recipes": "recipe_defaults", "experiments": "experiment_defaults"}
@@ -34,8 +34,8 @@ def load_study(values: Mapping[str, Any], config_dir: Path | str, source: str) -
     """Resolve a study: `defaults.yaml` <- files named in `extends` <- `values`.
 
     Plain sections merge key by key; the maps in `REPLACED` replace, so that nothing leaks from one study into another.
-    Every recipe lies over `recipe_defaults`, every experiment over `experiment_defaults`. What stands under
-    `ablations.NAME` is then added to the study: entries to maps, items to lists.
+    Every recipe lies over `recipe_defaults`, every experiment over `experiment_defaults` and over the row of its name
+    in rows.yaml. What stands under `ablations.NAME` is then added to the study: entries to maps, items to lists.
 
     Args:
         values: content of the study file.
@@ -51,16 +51,24 @@ def load_study(values: Mapping[str, Any], config_dir: Path | str, source: str) -
         taken = _take(_read_yaml(config_dir / file), sections, f"{source}: extends.{file}")
         layers[str(config_dir / file)] = taken
     layers[source] = {key: value for key, value in values.items() if key != "extends"}
+    shared = {"experiments": _read_yaml(config_dir / "rows.yaml")["rows"]}
     try:
-        study = _resolved(layers, source)
+        study = _resolved(layers, shared, source)
         check_adaptations(study, config_dir, source)
     except UserError as error:
-        raise UserError(_naming_the_file(str(error), layers, source)) from error
+        files = {str(config_dir / "rows.yaml"): shared, **layers}
+        raise UserError(_naming_the_file(str(error), files, source)) from error
     return study
 
 
-def _resolved(layers: Mapping[str, Mapping[str, Any]], source: str) -> Study:
-    """Return the study of all layers, the later over the earlier; messages name `source` for each."""
+def _resolved(layers: Mapping[str, Mapping[str, Any]], shared: Mapping[str, Mapping[str, Any]], source: str) -> Study:
+    """Return the study of all layers, the later over the earlier; messages name `source` for each.
+
+    Args:
+        layers: contents by file.
+        shared: entries that lie under those of the same section and name.
+        source: the study file.
+    """
     resolved: dict[str, Any] = {}
     for layer in layers.values():
         resolved = _overlay(resolved, layer)
@@ -71,7 +79,10 @@ def _resolved(layers: Mapping[str, Mapping[str, Any]], source: str) -> Study:
     for section, template in TEMPLATES.items():
         base = resolved.pop(template, {})
         entries = resolved.get(section) or {}
-        resolved[section] = {name: _overlay(base, entry or {}) for name, entry in entries.items()}
+        resolved[section] = {
+            name: _overlay(_overlay(base, shared.get(section, {}).get(name, {})), entry or {})
+            for name, entry in entries.items()
+        }
     study = validated(Study, with_typed_parts(resolved, source), source)
     check_names(study, source)
     check_networks(study, source)

@@ -9,7 +9,7 @@ from syncvoice.datasets.settings import Dataset
 from syncvoice.datasets.tasks import TaskSettings
 from syncvoice.features.base import ExtractorSettings, extractor_module
 from syncvoice.reporting.plots.job import Plot
-from syncvoice.reporting.settings import AlignmentReport, Bootstrap, Colour, Gallery, ListeningTest, Probe, Table
+from syncvoice.reporting.settings import AlignmentReport, Bootstrap, Gallery, ListeningTest, Probe, Table
 from syncvoice.section import Name, Section
 from syncvoice.study.row import Experiment
 from syncvoice.training.recipe import Recipe
@@ -91,7 +91,6 @@ class Study(Section):
     pretrain_minutes: float | None = Field(gt=0)
     prepare: PrepareSettings
     bootstrap: Bootstrap
-    colours: dict[Name, Colour]  # of rows in plots
     datasets: dict[Name, Dataset]
     features: dict[Name, Feature]
     tasks: dict[Name, Task]

@@ -45,7 +45,7 @@ def test_the_readme_has_a_block_for_every_description() -> None:
 
 
 def test_the_package_names_no_row_of_a_study() -> None:
-    experiments = yaml.safe_load((REPOSITORY / "config/experiments.yaml").read_text(encoding="utf-8"))["experiments"]
+    experiments = yaml.safe_load((REPOSITORY / "config/rows.yaml").read_text(encoding="utf-8"))["rows"]
     for module in (publish, readme_block):
         text = Path(module.__file__).read_text(encoding="utf-8")
         assert [name for name in experiments if f'"{name}"' in text] == []

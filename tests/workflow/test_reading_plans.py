@@ -49,12 +49,13 @@ def test_a_plot_that_fails_leaves_the_old_one(project: Project, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("file", "old", "new", "holder", "key"),
     [
-        ("experiments.yaml", "    group: control", "    gruop: control", "experiments.yaml", "gruop"),
+        ("rows.yaml", "    group: speaker embedding", "    gruop: speaker embedding", "rows.yaml", "gruop"),
         ("recipes/small.yaml", "dataset:", "datset:", "recipes/small.yaml", "datset"),
         ("datasets/minidub.yaml", "shards:", "shrads:", "datasets/minidub.yaml", "shrads"),
         ("defaults.yaml", "  resamples:", "  resample:", "defaults.yaml", "resample"),
         ("mini.yaml", "    baseline: M1", "    basline: M1", "mini.yaml", "basline"),
-        ("experiments.yaml", "recipe: no_visual", "recipe: no_visuals", "experiments.yaml", "no_visuals"),
+        ("rows.yaml", "recipe: no_visual", "recipe: no_visuals", "rows.yaml", "no_visuals"),
+        ("experiments.yaml", "    tasks:", "    taskss:", "experiments.yaml", "taskss"),
     ],
 )
 def test_an_error_names_the_file_that_holds_the_key(
