@@ -16,9 +16,12 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it is renamed to `path`, on error it is removed.
 
     The temporary name keeps the suffix, because many writers choose the format by it.
+
+    Raises:
+        UserError: the folder cannot be made.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     try:
         yield temporary
@@ -40,6 +43,23 @@ def files_below(folder: Path) -> list[Path]:
         folders.sort()
         found += [path for name in names if (path := Path(top, name)).is_file()]
     return sorted(found)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it.
+
+    Raises:
+        UserError: something on the way is a file, or may not be written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        file = next((above for above in (folder, *folder.parents) if above.exists() and not above.is_dir()), folder)
+        raise UserError(
+            f"the folder {folder} cannot be made, because {file} is a file; choose another place"
+        ) from error
+    except OSError as error:
+        raise UserError(f"the folder {folder} cannot be made ({error.strerror}); choose another place") from error
 
 
 def sha256_of(path: Path | str) -> str:

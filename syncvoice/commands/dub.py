@@ -62,8 +62,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Dub, with a progress bar, and tell what was made."""
+    """Dub, with a progress bar, and tell what was made.
+
+    Raises:
+        UserError: see `syncvoice.dub`; or the video was written, but a text cannot be said in its time.
+    """
     from syncvoice.dubbing import Sound, dub
+    from syncvoice.dubbing.script import is_hurried
+    from syncvoice.errors import UserError
     from syncvoice.timed_speech.voices import parse_blend
 
     sound = Sound(args.steps, args.seed, scales_of(args))
@@ -81,6 +87,13 @@ def run(args: argparse.Namespace) -> None:
         sys.stdout.write(f"{note}\n")
     times = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in result.timings.items())
     sys.stdout.write(f"{result.out}: {result.seconds:.2f} s of synthetic speech by model {result.model}\n({times})\n")
+    hurried = [line for line in result.lines if is_hurried(line.syllables_per_s, args.language)]
+    if hurried:
+        raise UserError(
+            f"{result.out} was written, but nobody can follow {len(hurried)} of {len(result.lines)} texts: "
+            f"{hurried[0].cue.where()} needs {hurried[0].syllables_per_s:.1f} syllables per second; the warnings say"
+            " how much to shorten"
+        )
 
 
 def scales_of(args: argparse.Namespace) -> dict[str, float]:

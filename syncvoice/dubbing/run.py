@@ -14,6 +14,7 @@ from syncvoice.dubbing.script import check_length, rate_warnings, read_subtitles
 from syncvoice.dubbing.speech import Sound
 from syncvoice.errors import UserError
 from syncvoice.outputs import check_output
+from syncvoice.text.language import check_language
 
 if TYPE_CHECKING:
     from syncvoice.video.decode import FrameSource
@@ -153,6 +154,7 @@ def _check(inputs: Mapping[str, Path], out: Path, text: str | None, language: st
         raise UserError("give either a text for the whole clip, or subtitles for texts with their times")
     if language not in ("en", "zh"):
         raise UserError(f"language {language!r} is unknown; choose en or zh")
+    check_language(text or "", language)
 
 
 def _decoded(path: Path, one_text: bool) -> "tuple[FrameSource, int]":
@@ -184,6 +186,7 @@ def _add_lines(result: Dubbed, n_frames: int, text: str | None, subtitles: Path 
 
     cues, warnings = ([], []) if subtitles is None else read_subtitles(subtitles, n_frames)
     result.warn(warnings)
+    check_language(" ".join(cue.text for cue in cues), language)
     tokenizer = EmiliaTokenizer()
     for cue in cues or whole_clip(text or "", n_frames):
         needed = syllables(tokenizer.tokens(cue.text, language))

@@ -13,6 +13,7 @@ MAX_SECONDS = 30  # of one piece of speech (our choice: the models learn from cl
 MIN_FRAMES = 10  # as the prepare step
 # Syllables per second of time on screen, pauses included (our choice: brisk conversation lies well inside).
 USUAL_RATE = {"en": (1.0, 7.0), "zh": (1.0, 7.0)}
+HURRIED = 1.5  # times the fastest usual rate: beyond it no speaker is understood (our choice)
 VOWELS = frozenset("aeiouyæɐɑɒɔøœɘəɚɛɜɝɞɪɨʉɯɤʊʌᵻ")
 SYLLABIC = "\u0329"  # combining mark under a consonant that is a syllable
 _FINAL = re.compile(r"[a-zêü]+[1-5]")
@@ -135,6 +136,11 @@ def syllables(tokens: Iterable[str]) -> int:
         count += (is_vowel and not in_vowel) or token == SYLLABIC or bool(_FINAL.fullmatch(token))
         in_vowel = is_vowel
     return count
+
+
+def is_hurried(rate: float, language: str) -> bool:
+    """Whether a text needs so many syllables per second that nobody could say it."""
+    return rate > HURRIED * USUAL_RATE[language][1]
 
 
 def rate_warnings(cue: Cue, needed: int, language: str) -> list[str]:

@@ -15,6 +15,7 @@ from syncvoice.clocks import SAMPLE_RATE
 from syncvoice.errors import UserError
 from syncvoice.outputs import check_output
 from syncvoice.places import SHIPPED, find_path, find_weights
+from syncvoice.text.language import check_language
 
 if TYPE_CHECKING:
     from syncvoice.model.public_layout import Release
@@ -95,6 +96,8 @@ def speak(
     began = time.perf_counter()
     voice, out = Path(voice), Path(out)
     _check(text, voice, voice_text, out, speed, steps)
+    check_language(text, language)
+    check_language(voice_text, voice_language or language)
     recording = _recording(voice)
     release, weights = _release(model, tokenizer)
     vocoder = _vocoder(model) if vocoder is None else Path(vocoder)

@@ -1,5 +1,6 @@
 """Helpers of the rule files; no rule stands here."""
 
+import hashlib
 import json
 import re
 import sys
@@ -12,6 +13,7 @@ if str(REPOSITORY) not in sys.path:
 from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
 
+from syncvoice.files import atomic_path
 from syncvoice.assets import read_registry
 from syncvoice.study import load_study
 from syncvoice.section import nearest
@@ -87,14 +89,24 @@ def thread_environment(kind):
     return " ".join(f"{name}={threads_of(kind)}" for name in names)
 
 
-def settings_text(wildcards):
-    """Text of one settings file."""
-    return as_json(SETTINGS[wildcards.section])
+def stored(value):
+    """Name of a file that holds settings and is called by their digest: what a plan says is short, whatever changed."""
+    text = as_json(value) + "\n"
+    path = Path(".snakemake") / "settings" / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+    if not path.exists():
+        with atomic_path(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    return str(path)
 
 
-def recipe_text(wildcards):
-    """Text of one resolved recipe."""
-    return as_json(recipe_settings(STUDY, wildcards.recipe))
+def stored_settings(wildcards):
+    """One section's settings."""
+    return stored(SETTINGS[wildcards.section])
+
+
+def stored_recipe(wildcards):
+    """One resolved recipe."""
+    return stored(recipe_settings(STUDY, wildcards.recipe))
 
 
 def recipes_made_by(rule):
@@ -398,6 +410,12 @@ def inputs_of_plot(wildcards):
 def code_of_plot(wildcards):
     """Digest of what draws one kind of plot; another kind does not count."""
     return code_digest("syncvoice.commands.plot", f"syncvoice.reporting.plots.{STUDY.plots[wildcards.plot].kind}")
+
+
+def references_of_gallery(wildcards):
+    """Recordings whose voices the gallery's rows should have."""
+    tasks = [STUDY.tasks[task] for task in STUDY.gallery.tasks]
+    return list(dict.fromkeys(manifest(task.dataset, task.reference_split) for task in tasks))
 
 
 def inputs_of_gallery(wildcards):

@@ -11,6 +11,7 @@ from syncvoice.records.tasks import Utterance
 from syncvoice.section import Name, Section
 
 NEEDS_RECIPE = False
+ORIGINAL = True  # nothing here is made by a machine
 CLIP_FEATURES: tuple[str, ...] = ()
 REFERENCE_FEATURES: tuple[str, ...] = ()
 
