@@ -79,10 +79,35 @@ def threads_of(kind):
     return getattr(STUDY.threads, kind)
 
 
-def thread_environment(kind):
-    """Environment that fixes the threads of numerical libraries whatever --cores grants."""
+def thread_environment(kind, device="cpu"):
+    """Environment that fixes threads of numerical libraries, whatever --cores grants, and the device of networks."""
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    return " ".join(f"{name}={threads_of(kind)}" for name in names)
+    return " ".join([*(f"{name}={threads_of(kind)}" for name in names), f"SYNCVOICE_DEVICE={device}"])
+
+
+def cards_of_experiment(wildcards):
+    """Graphics cards of a generate job."""
+    return STUDY.cards_of_row(wildcards.experiment)
+
+
+def cards_of_feature(wildcards):
+    """Graphics cards of a feature job."""
+    return STUDY.cards_of_feature(wildcards.feature)
+
+
+def cards_of_scorer(wildcards):
+    """Graphics cards of a score job."""
+    return STUDY.cards_of_scorer(wildcards.metric)
+
+
+def cards_of_recipe(wildcards):
+    """Graphics cards of a training."""
+    return STUDY.cards_of_recipe(wildcards.recipe)
+
+
+def environment(kind, cards):
+    """Environment of a job that may be given cards; one that asks for none computes on the CPU."""
+    return lambda wildcards: thread_environment(kind, STUDY.device if cards(wildcards) else "cpu")
 
 
 def settings_text(wildcards):

@@ -19,9 +19,10 @@ rule compute_feature:
     threads: threads_of("features")
     resources:
         mem_mb=lambda wildcards: 6000 if weights_of_feature(wildcards) else 2000,
+        gpu=cards_of_feature,
     params:
         code=code_of_feature,
-        env=thread_environment("features"),
+        env=environment("features", cards_of_feature),
     shell:
         "{params.env} syncvoice features --settings {input.settings} --manifest {input.manifest}"
         " --out {output} > {log} 2>&1"

@@ -20,9 +20,10 @@ rule generate:
     threads: threads_of("generate")
     resources:
         mem_mb=4000,
+        gpu=cards_of_experiment,
     params:
         code=code_of_experiment,
-        env=thread_environment("generate"),
+        env=environment("generate", cards_of_experiment),
         kind=kind_of_experiment,
         features_root=features_root_of_task,
     shell:

@@ -17,9 +17,10 @@ rule score:
     threads: threads_of("score")
     resources:
         mem_mb=2000,
+        gpu=cards_of_scorer,
     params:
         code=code_of_scorer,
-        env=thread_environment("score"),
+        env=environment("score", cards_of_scorer),
         scorer=scorer_of_metric,
         networks=adapted_scorers,
     shell:

@@ -21,9 +21,10 @@ rule train:
     threads: threads_of("train")
     resources:
         mem_mb=6000,
+        gpu=cards_of_recipe,
     params:
         code=code_digest("syncvoice.commands.train"),
-        env=thread_environment("train"),
+        env=environment("train", cards_of_recipe),
         features_root=features_root_of_recipe,
         # Checkpoints (state/) are no output: Snakemake deletes the outputs of a failed job.
         folder=subpath(output.model, parent=True),

@@ -7,6 +7,7 @@ from syncvoice.records.clips import clips_of
 from syncvoice.section import Name, Section
 
 NEEDS_RECIPE = False
+USES_CARD = False
 CLIP_FEATURES: tuple[str, ...] = ()
 REFERENCE_FEATURES: tuple[str, ...] = ()
 

@@ -8,6 +8,7 @@ from syncvoice.generation.work import Row, Work
 from syncvoice.section import Name
 
 NEEDS_RECIPE = True
+USES_CARD = True
 CLIP_FEATURES: tuple[str, ...] = ()  # and those that the recipe sees
 REFERENCE_FEATURES: tuple[str, ...] = ("mel", "speaker")
 

@@ -10,6 +10,7 @@ from syncvoice.section import Name, Section
 from syncvoice.seeding import rng
 
 NEEDS_RECIPE = False
+USES_CARD = False
 CLIP_FEATURES: tuple[str, ...] = ()
 REFERENCE_FEATURES: tuple[str, ...] = ()
 

@@ -6,6 +6,7 @@ from syncvoice.generation.settings import SampledSettings
 from syncvoice.generation.work import Row, Work
 
 NEEDS_RECIPE = False
+USES_CARD = True
 CLIP_FEATURES: tuple[str, ...] = ()
 REFERENCE_FEATURES: tuple[str, ...] = ("mel", "speaker")
 

@@ -61,8 +61,7 @@ def load_model(path: Path | str) -> Any:
     Raises:
         UserError: the package or the file is missing, or the file is no Whisper checkpoint.
     """
-    import torch
-
+    from syncvoice.device import resolve_device
     from syncvoice.records.weights import load_strict, read_checkpoint
 
     whisper = import_whisper()
@@ -72,7 +71,7 @@ def load_model(path: Path | str) -> Any:
     model = whisper.model.Whisper(whisper.model.ModelDimensions(**content["dims"]))
     state = {name: value.float() for name, value in content["model_state_dict"].items()}
     load_strict(model, state, path)
-    return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    return model.to(resolve_device()).eval()
 
 
 @dataclass
