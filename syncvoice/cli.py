@@ -1,11 +1,14 @@
 """The command line: `syncvoice COMMAND ...`. Each command is one module in `syncvoice.commands`."""
 
 import argparse
+import errno
 import importlib
 import logging
+import os
 import sys
+from pathlib import Path
 
-from syncvoice.errors import UserError
+from syncvoice.errors import PASSING, ChangedFile, UserError
 
 COMMANDS = {
     "dub": "dub one video with a text and a reference voice",
@@ -41,7 +44,7 @@ COMMANDS = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns the exit status (0 done, 2 a problem that the user can mend)."""
+    """Run one command; returns the exit status (0 done, 2 a problem that the user can mend, 1 the system's)."""
     argv = sys.argv[1:] if arguments is None else arguments
     parser = argparse.ArgumentParser(prog="syncvoice", description=__doc__)
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -53,12 +56,47 @@ def main(arguments: list[str] | None = None) -> int:
             subparser.set_defaults(run=module.run)
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", stream=sys.stderr)
+    again = marker_of_job()
+    if again is not None and again.exists():  # an earlier attempt: nothing that Snakemake changes would help
+        sys.stderr.write(again.read_text(encoding="utf-8"))
+        return 2
     try:
         args.run(args)
-    except UserError as error:
+    except (UserError, ChangedFile) as error:
         sys.stderr.write(f"syncvoice: {error}\n")
+        if again is not None:
+            again.write_text(f"syncvoice: {error}\n", encoding="utf-8")
         return 2
+    except OSError as error:
+        if error.errno not in PASSING:
+            raise
+        sys.stderr.write(f"syncvoice: {told(error)}\n")
+        return 1
     return 0
+
+
+def marker_of_job() -> Path | None:
+    """Return the file that says that only the user can mend what stopped a job; None outside the workflow.
+
+    The workflow gives the number of the attempt and the job's log. The first attempt removes what an earlier run left;
+    later ones, which Snakemake starts with more memory and time, end at once when the file is there.
+    """
+    attempt, _, log = os.environ.get("SYNCVOICE_TRY", "").partition(":")
+    if not log:
+        return None
+    marker = Path(f"{log}.user_error")
+    if attempt == "1":
+        marker.unlink(missing_ok=True)
+    return marker
+
+
+def told(error: OSError) -> str:
+    """Return a passing error of the system as a sentence."""
+    where = error.filename or "a file"
+    if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
+        return f"{where} cannot be written: {error.strerror}; make room there and run the same command again"
+    what = error.strerror or str(error)
+    return f"{where}: {what}; this is the system's trouble, not the data's: mend it and run the same command again"
 
 
 if __name__ == "__main__":

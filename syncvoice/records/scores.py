@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from syncvoice.errors import UserError
+from syncvoice.errors import UserError, raise_if_passing
 from syncvoice.files import atomic_path
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def _read(path: Path) -> "pd.DataFrame":
     try:
         frame = pd.read_csv(path, dtype={"utterance": str, "point": str, "scorer_version": str}, na_values=[""])
     except (OSError, pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise_if_passing(error, path)
         raise UserError(f"{path} is no readable score file ({error}); make it with `syncvoice score`") from error
     missing = [name for name in NEEDED if name not in frame.columns]
     if missing:

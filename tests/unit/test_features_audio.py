@@ -14,6 +14,7 @@ from syncvoice.audio import write_wav
 from syncvoice.errors import UserError
 from syncvoice.features.base import make_extractor
 from syncvoice.features.mel import FEATURE_SCALE, log_mel
+from syncvoice.files import sha256_of
 from syncvoice.records.clips import Clip
 from tests.golden.det import values
 
@@ -59,7 +60,19 @@ def test_mel_batches_and_lengths() -> None:
 def clip(tmp_path: Path) -> Clip:
     write_wav(tmp_path / "a.wav", signal(), 24_000)
     return Clip(
-        "a", "s", "d", "p", "", "", "en", "", "bin blue at f two now", None, tmp_path / "a.wav", 25, audio_sha256="x"
+        "a",
+        "s",
+        "d",
+        "p",
+        "",
+        "",
+        "en",
+        "",
+        "bin blue at f two now",
+        None,
+        tmp_path / "a.wav",
+        25,
+        audio_sha256=sha256_of(tmp_path / "a.wav"),
     )
 
 

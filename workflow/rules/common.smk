@@ -85,6 +85,21 @@ def thread_environment(kind, device="cpu"):
     return " ".join([*(f"{name}={threads_of(kind)}" for name in names), f"SYNCVOICE_DEVICE={device}"])
 
 
+def memory(megabytes):
+    """Memory of a job, doubled at every attempt."""
+    return lambda wildcards, attempt: megabytes * 2 ** (attempt - 1)
+
+
+def memory_of_feature(wildcards, attempt):
+    """Memory of a feature job: more where a published network runs."""
+    return memory(6000 if weights_of_feature(wildcards) else 2000)(wildcards, attempt)
+
+
+def attempt_number(wildcards, attempt):
+    """Which attempt it is, from 1; reaches a job beside its log, see `syncvoice.cli.marker_of_job`."""
+    return attempt
+
+
 def cards_of_experiment(wildcards):
     """Graphics cards of a generate job."""
     return STUDY.cards_of_row(wildcards.experiment)

@@ -20,7 +20,8 @@ rule train:
         "../../environment.yml"
     threads: threads_of("train")
     resources:
-        mem_mb=6000,
+        mem_mb=memory(6000),
+        attempt=attempt_number,
         gpu=cards_of_recipe,
     params:
         code=code_digest("syncvoice.commands.train"),
@@ -29,5 +30,6 @@ rule train:
         # Checkpoints (state/) are no output: Snakemake deletes the outputs of a failed job.
         folder=subpath(output.model, parent=True),
     shell:
-        "{params.env} syncvoice train --recipe {input.recipe} --manifest {input.manifest}"
+        "{params.env} SYNCVOICE_TRY={resources.attempt}:{log}"
+        " syncvoice train --recipe {input.recipe} --manifest {input.manifest}"
         " --features-root {params.features_root} --out {params.folder} > {log} 2>&1"

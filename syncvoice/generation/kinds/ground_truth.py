@@ -1,9 +1,8 @@
 """The recording itself, as 24 kHz sound of the video's length."""
 
 from syncvoice import clocks
-from syncvoice.audio import read_wav
 from syncvoice.generation.work import Row, Work, save
-from syncvoice.records.clips import clips_of
+from syncvoice.records.clips import clips_of, sound_of
 from syncvoice.section import Name, Section
 
 NEEDS_RECIPE = False
@@ -21,7 +20,4 @@ class Settings(Section):
 def speak(settings: Settings, work: Work) -> list[Row]:
     """Copy the recording of every utterance."""
     clips = {clip.id: clip for clip in clips_of(work.manifest)}
-    return [
-        save(work.out, row.utterance, "", read_wav(clips[row.clip].audio, clocks.SAMPLE_RATE)[0])
-        for row in work.utterances
-    ]
+    return [save(work.out, row.utterance, "", sound_of(clips[row.clip], clocks.SAMPLE_RATE)) for row in work.utterances]
