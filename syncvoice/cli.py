@@ -20,6 +20,7 @@ COMMANDS = {
     "features": "compute one cached feature for one shard",
     "tasks": "write the list of utterances of a dubbing task",
     "resolve-recipe": "write the resolved settings of a recipe",
+    "speak-pool": "make or extend the pool of natural speech for the start weights",
     "pretrain": "make one of the shipped start weights from nothing",
     "train": "fine-tune a recipe",
     "export": "write the weights that inference needs from a training checkpoint",

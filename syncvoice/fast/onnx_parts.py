@@ -5,7 +5,7 @@ needed to run networks, and is not among our dependencies): the list of nodes, t
 types of the network's ends. Nodes and tensors are copied byte for byte. Field numbers: onnx.proto of the ONNX standard.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 MODEL_GRAPH = 7
@@ -30,33 +30,52 @@ def cut(model: Path | str, begin: str, end: str, shape: Sequence[int | str]) -> 
     Raises:
         ValueError: `end` needs another input than `begin`, or the file is no ONNX network.
     """
+    return cut_between(model, {begin: shape}, [end])
+
+
+def cut_between(model: Path | str, begins: Mapping[str, Sequence[int | str] | None], ends: Sequence[str]) -> bytes:
+    """Return the part of a network that computes some of its tensors from others.
+
+    Args:
+        model: ONNX file.
+        begins: tensors that become the part's inputs, and their axes as in `cut`. An input of the whole network keeps
+            its own description; any other tensor is float32, of open shape for None.
+        ends: tensors that become its outputs.
+
+    Raises:
+        ValueError: the ends need another input, or the file is no ONNX network.
+    """
     fields = list(_fields(Path(model).read_bytes()))
     graph = [f for number, _, content in fields if number == MODEL_GRAPH for f in _fields(content)]
     tensors = {_texts(content, TENSOR_NAME)[0]: content for number, _, content in graph if number == GRAPH_TENSOR}
+    inputs = {_texts(content, 1)[0]: content for number, _, content in graph if number == GRAPH_INPUT}
     nodes = [content for number, _, content in graph if number == GRAPH_NODE]
-    kept, used = _needed(nodes, begin, end, set(tensors))
+    kept, used = _needed(nodes, set(begins), ends, set(tensors))
     parts = [
         *(_bytes(GRAPH_NODE, content) for content in kept),
         _bytes(GRAPH_NAME, b"part"),
         *(_bytes(GRAPH_TENSOR, content) for name, content in tensors.items() if name in used),
-        _bytes(GRAPH_INPUT, _value(begin, shape)),
-        _bytes(GRAPH_OUTPUT, _value(end, None)),
+        *(_bytes(GRAPH_INPUT, inputs.get(name) or _value(name, shape)) for name, shape in begins.items()),
+        *(_bytes(GRAPH_OUTPUT, _value(name, None)) for name in ends),
     ]
     others = [_written(field) for field in fields if field[0] != MODEL_GRAPH]
     return b"".join([*others, _bytes(MODEL_GRAPH, b"".join(parts))])
 
 
-def _needed(nodes: list[bytes], begin: str, end: str, tensors: set[str]) -> tuple[list[bytes], set[str]]:
-    """Nodes between two tensors, in the order of the file, and the names of everything they read."""
-    kept, wanted, read = [], {end}, set()
+def _needed(
+    nodes: list[bytes], begins: set[str], ends: Sequence[str], tensors: set[str]
+) -> tuple[list[bytes], set[str]]:
+    """Nodes between some tensors and others, in the order of the file, and the names of everything they read."""
+    kept, wanted, read = [], set(ends), set()
     for node in reversed(nodes):  # a network lists its nodes after those they depend on
         if wanted.intersection(_texts(node, NODE_OUTPUT)):
-            inputs = set(_texts(node, NODE_INPUT))
+            inputs = {name for name in _texts(node, NODE_INPUT) if name}  # "" is an optional input left out
             kept.append(node)
-            wanted = (wanted - set(_texts(node, NODE_OUTPUT))) | (inputs - tensors - {begin})
+            wanted = (wanted - set(_texts(node, NODE_OUTPUT))) | (inputs - tensors - begins)
             read |= inputs
     if wanted or not kept:
-        raise ValueError(f"{end} cannot be computed from {begin} alone; also needed: {sorted(wanted) or 'nothing'}")
+        found = f"{', '.join(ends)} cannot be computed from {', '.join(sorted(begins))} alone"
+        raise ValueError(f"{found}; also needed: {sorted(wanted) or 'nothing'}")
     return kept[::-1], read
 
 

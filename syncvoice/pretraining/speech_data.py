@@ -3,7 +3,7 @@
 Only train sentences and never a study voice that must stay unseen: `build` refuses anything else.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -138,13 +138,14 @@ def build(
     tasks = [(seed, first, items[first : first + _CHUNK]) for first in range(0, n, _CHUNK)]
     with atomic_path(path) as temporary:
         if workers == 1:
-            _write(temporary, items, map(_make, tasks), seed)
+            write(temporary, items, map(_make, tasks), seed)
         else:
             with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as executor:
-                _write(temporary, items, executor.map(_make, tasks), seed)
+                write(temporary, items, executor.map(_make, tasks), seed)
 
 
-def _write(path: Path, items: list[tuple[Sentence, Voice]], chunks: Any, seed: int) -> None:
+def write(path: Path, items: Sequence[tuple[Sentence, Any]], chunks: Iterable[dict[str, Any]], seed: int) -> None:
+    """Write a pool file from chunks as `_make` returns them; `items` are sentence and voice of every utterance."""
     import h5py
 
     fields = {

@@ -81,6 +81,25 @@ def open_weights(path: Path | str, key: str | None = None) -> Weights:
     return Weights(path, state_of(content, path, key), read_metadata(path, missing_ok=True))
 
 
+def is_safetensors(path: Path) -> bool:
+    """Whether a file is safetensors, by its suffix or its first bytes (assets are kept without a suffix)."""
+    if path.suffix == ".safetensors":
+        return True
+    with open(path, "rb") as file:
+        start = file.read(9)
+    return len(start) == 9 and start[8:] == b"{" and int.from_bytes(start[:8], "little") < path.stat().st_size
+
+
+def safetensors_header(path: Path) -> dict[str, str]:
+    """Return the texts in the header of a safetensors file; {} of any other file."""
+    from safetensors import safe_open
+
+    if not is_safetensors(path):
+        return {}
+    with safe_open(path, "np") as file:
+        return dict(file.metadata() or {})
+
+
 def read_checkpoint(path: Path | str) -> Any:
     """Read everything a weight file holds, on the CPU; foreign objects become `Placeholder`.
 
@@ -91,7 +110,7 @@ def read_checkpoint(path: Path | str) -> Any:
     if not path.is_file():
         raise UserError(f"weights {path} do not exist; fetch them or make them with `syncvoice pretrain`")
     _check_digest(path)
-    if path.suffix == ".safetensors":
+    if is_safetensors(path):
         import safetensors
         from safetensors.torch import load_file
 

@@ -1,6 +1,7 @@
 """Mel, speaker and text features; golden values of the reference front-end."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +82,7 @@ def test_mel_extractor(clip: Clip, tmp_path: Path) -> None:
     assert mel.extract(clip).shape == (94, 100)
     write_wav(clip.audio, signal(), 16_000)
     with pytest.raises(UserError, match="24000"):
-        mel.extract(clip)
+        mel.extract(replace(clip, audio_sha256=""))
 
 
 def test_speaker_extractor(clip: Clip) -> None:

@@ -3,7 +3,8 @@
 import logging
 from pathlib import Path
 
-from syncvoice.assets import fetch, read_registry
+from syncvoice.asset_sources import fetch
+from syncvoice.assets import read_registry
 
 logging.basicConfig(filename=snakemake.log[0], level=logging.INFO)
 name = snakemake.wildcards.asset

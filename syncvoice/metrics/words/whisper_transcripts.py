@@ -16,6 +16,7 @@ single
     One window of 30 s without timestamps, as Seed-TTS-eval reads a clip; longer clips are refused there.
 """
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,16 +57,21 @@ def load_model(path: Path | str) -> Any:
     """Load a Whisper checkpoint from a file; nothing is downloaded.
 
     Args:
-        path: file with `dims` and `model_state_dict`, as its publisher offers it.
+        path: file with `dims` and `model_state_dict`, as its publisher offers it, or safetensors with the same weights
+            and `dims` in its metadata (`syncvoice.networks.ctranslate2_file`).
 
     Raises:
         UserError: the package or the file is missing, or the file is no Whisper checkpoint.
     """
+
     from syncvoice.device import resolve_device
-    from syncvoice.records.weights import load_strict, read_checkpoint
+    from syncvoice.records.weights import load_strict, read_checkpoint, safetensors_header
 
     whisper = import_whisper()
     content = read_checkpoint(path)
+    header = safetensors_header(Path(path))
+    if "dims" in header:
+        content = {"dims": json.loads(header["dims"]), "model_state_dict": content}
     if not isinstance(content, dict) or not {"dims", "model_state_dict"} <= set(content):
         raise UserError(f"{path} is no Whisper checkpoint: it lacks the entries dims and model_state_dict")
     model = whisper.model.Whisper(whisper.model.ModelDimensions(**content["dims"]))

@@ -1,0 +1,22 @@
+"""`syncvoice speak-pool`: make or extend the pool of natural speech that the start weights learn from."""
+
+import argparse
+from pathlib import Path
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--out", type=Path, required=True, help="folder of the shards; finished ones are kept")
+    parser.add_argument("--hours", type=float, required=True, help="speech that the pool shall hold")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the pool (default 1)")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Speak what is missing.
+
+    Raises:
+        UserError: the folder holds another pool, or the network is missing.
+    """
+    from syncvoice.pretraining.natural_pool import build
+
+    build(args.out, args.seed, args.hours)
