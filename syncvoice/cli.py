@@ -14,6 +14,7 @@ COMMANDS = {
     "dub": "dub one video with a text and a reference voice",
     "speak": "say a text in the voice of a recording, without a video",
     "corpus": "make one split of the embedded corpus MiniDub",
+    "doctor": "say what works on this machine, and what a study lacks on it",
     "prepare": "say what a study or a folder of recordings holds and lacks (--check)",
     "prepare-shard": "decode, track and crop the clips of one shard, write its manifest",
     "merge-manifests": "join the manifests of all shards of a split",

@@ -21,6 +21,7 @@ from syncvoice.features.cache import FeatureStore, open_features
 from syncvoice.features.conditions import Seen
 from syncvoice.files import read_json, sha256_of, write_json
 from syncvoice.model.start import model_from_start, new_parts, start_digest
+from syncvoice.model.text_path import TextPath, check_same, text_of_record
 from syncvoice.provenance import code_digest
 from syncvoice.records.clips import clips_of
 from syncvoice.records.weights import read_checkpoint
@@ -63,6 +64,8 @@ def train(recipe: NamedRecipe, manifest: Path, features_root: Path, folder: Path
     plan = BatchPlan(clips_of(manifest), recipe, parts=devices * accumulate)
     module, maker = prepare(recipe, plan, features_root)
     read = digests_of(manifest, maker, recipe)
+    text = text_of_record(next(iter(maker.stores["text"].keys_by_path.values()))["settings"])
+    check_same(Path(recipe.start), text, "text")
     state = prepare_state(folder / "state", module, {"devices": devices, "accumulate": accumulate, "read": read})
     checkpoint, first = last_checkpoint(state)
     if first < steps:
@@ -82,7 +85,10 @@ def train(recipe: NamedRecipe, manifest: Path, features_root: Path, folder: Path
         module.load_state_dict(content["state_dict"])
         module.on_load_checkpoint(content)
     write_curve(folder / "curve.csv", module.rows)
-    export_model(folder, module, steps, {"clips": len(plan.clips), "manifest_sha256": sha256_of(manifest)})
+    facts: dict[str, Any] = {"clips": len(plan.clips), "manifest_sha256": sha256_of(manifest)}
+    if text != TextPath():
+        facts["text"] = text.model_dump(mode="json")
+    export_model(folder, module, steps, facts)
     if not recipe.keep_checkpoints:
         shutil.rmtree(state)  # finished: the exported model is all that is needed
 

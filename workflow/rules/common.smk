@@ -11,6 +11,7 @@ if str(REPOSITORY) not in sys.path:
 
 from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 from syncvoice.assets import read_registry
 from syncvoice.study import load_study
@@ -23,6 +24,7 @@ from syncvoice.features import base as extractors
 from syncvoice.generation import work as kinds
 from syncvoice.minidub import engine
 from syncvoice.provenance import code_digest
+from syncvoice.study.weights import missing_weights
 
 try:
     STUDY = load_study(
@@ -185,6 +187,13 @@ def prepare_settings(wildcards):
     return f"{RESULTS}/settings/prepare/{wildcards.dataset}/{wildcards.split}.json"
 
 
+def say_missing_weights():
+    """List weights of others that are not there; they are fetched, or a sentence stops what needs them."""
+    missing = missing_weights(STUDY, ASSETS)
+    if missing and workflow.is_main_process:
+        logger.warning("\n".join([f"{len(missing)} weight files of others are missing:", *missing]))
+
+
 def fetched_folder(dataset):
     """Folder that rule fetch_grid fills, None for data that are made or lie elsewhere."""
     folder = f"resources/datasets/{dataset}"
@@ -270,13 +279,17 @@ def manifest_of_recipe(wildcards):
 
 
 def with_metadata(weights):
-    """Weight files; those that this project made each with the JSON file beside it (sizes and provenance)."""
-    published = f"{ASSET_FOLDER}/"
-    return [
-        path
-        for file in weights
-        for path in ([file] if file.startswith(published) else [file, str(Path(file).with_suffix(".json"))])
-    ]
+    """Weight files with what belongs to each: the JSON file beside our own, sizes and symbols of a public ZipVoice."""
+    return [path for file in weights for path in (file, *beside(file))]
+
+
+def beside(file):
+    """Files that a weight file cannot be read without."""
+    folder = Path(file).parent
+    published = folder.is_relative_to(ASSET_FOLDER)
+    if published:  # a folder of its own holds a release, whose files the registry names
+        return [] if folder == Path(ASSET_FOLDER) else [str(folder / name) for name in ("model.json", "tokens.txt")]
+    return [str(Path(file).with_suffix(".json"))]
 
 
 def weights_of_feature(wildcards):
