@@ -48,7 +48,7 @@ def import_whisper() -> Any:
     except ImportError as error:
         raise UserError(
             "Whisper scores need the package openai-whisper, which is not installed; install it with"
-            " `pip install syncvoice[full]`, or use wer.pocketsphinx_grid or wer.ctc_mini"
+            " `pip install openai-whisper`, or use wer.pocketsphinx_grid or wer.ctc_mini"
         ) from error
     return whisper
 
