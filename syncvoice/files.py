@@ -38,7 +38,7 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         number = getattr(error, "errno", None)
         if number is None and os.strerror(errno.ENOSPC) in str(error):  # writers that are no part of Python
             number = errno.ENOSPC
-        if number in PASSING and not getattr(error, "filename", None):
+        if isinstance(number, int) and number in PASSING and not getattr(error, "filename", None):
             raise OSError(number, os.strerror(number), str(path)) from error
         raise
     finally:
