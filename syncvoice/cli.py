@@ -2,13 +2,16 @@
 
 import argparse
 import difflib
+import errno
 import importlib
 import logging
+import os
 import sys
 from io import TextIOWrapper
+from pathlib import Path
 
 from syncvoice import __version__
-from syncvoice.errors import UserError
+from syncvoice.errors import PASSING, ChangedFile, UserError
 from syncvoice.outputs import check_outputs
 
 GROUPS = {
@@ -18,6 +21,7 @@ GROUPS = {
         "score": "score any folder of speech, or speech on a task",
         "compare": "say which differences between rows survive correction",
         "listening-folders": "make a listening-test page of folders of speech",
+        "doctor": "say what works on this machine, and what a study lacks on it",
         "inspect-checkpoint": "say what a weight file holds, without running anything in it",
     },
     "For studies": {
@@ -57,7 +61,7 @@ DESCRIPTION = "Dub videos, score speech, run studies. `syncvoice COMMAND --help`
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns the exit status (0 done, 2 a problem that the user can mend)."""
+    """Run one command; returns the exit status (0 done, 2 a problem that the user can mend, 1 the system's)."""
     argv = sys.argv[1:] if arguments is None else arguments
     for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a letter shows its code instead
         if isinstance(stream, TextIOWrapper):
@@ -71,12 +75,23 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", stream=sys.stderr)
+    again = marker_of_job()
+    if again is not None and again.exists():  # an earlier attempt: nothing that Snakemake changes would help
+        sys.stderr.write(again.read_text(encoding="utf-8"))
+        return 2
     try:
         check_outputs(args)
         args.run(args)
-    except UserError as error:
+    except (UserError, ChangedFile) as error:
         sys.stderr.write(f"syncvoice: {error}\n")
+        if again is not None:
+            again.write_text(f"syncvoice: {error}\n", encoding="utf-8")
         return 2
+    except OSError as error:
+        if error.errno not in PASSING:
+            raise
+        sys.stderr.write(f"syncvoice: {told(error)}\n")
+        return 1
     return 0
 
 
@@ -113,6 +128,30 @@ def _nearest_command(name: str) -> str:
     """Return a hint for a command that does not exist."""
     close = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.5)
     return f"did you mean {close[0]!r}?" if close else "`syncvoice --help` lists the commands"
+
+
+def marker_of_job() -> Path | None:
+    """Return the file that says that only the user can mend what stopped a job; None outside the workflow.
+
+    The workflow gives the number of the attempt and the job's log. The first attempt removes what an earlier run left;
+    later ones, which Snakemake starts with more memory and time, end at once when the file is there.
+    """
+    attempt, _, log = os.environ.get("SYNCVOICE_TRY", "").partition(":")
+    if not log:
+        return None
+    marker = Path(f"{log}.user_error")
+    if attempt == "1":
+        marker.unlink(missing_ok=True)
+    return marker
+
+
+def told(error: OSError) -> str:
+    """Return a passing error of the system as a sentence."""
+    where = error.filename or "a file"
+    if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):
+        return f"{where} cannot be written: {error.strerror}; make room there and run the same command again"
+    what = error.strerror or str(error)
+    return f"{where}: {what}; this is the system's trouble, not the data's: mend it and run the same command again"
 
 
 if __name__ == "__main__":

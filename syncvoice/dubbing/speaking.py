@@ -75,7 +75,7 @@ def speak(
         steps: of sampling; None takes 16, distilled weights 8.
         guidance: ZipVoice's scale g; None takes 1, distilled weights 3.
         seed: of the noise; another one is another reading.
-        precision: "fp32", "bf16" or "auto" (see `resolve_precision`).
+        precision: "fp32", "bf16" or "auto" (see `syncvoice.device`).
 
     Returns:
         what was made; the same arguments and machine make the same file.
@@ -89,6 +89,7 @@ def speak(
         >>> made.out.name, made.model.name, 0.5 < made.seconds < 5
         ('rest.wav', 'backbone.safetensors', True)
     """
+    from syncvoice.device import resolve_device
     from syncvoice.fast.precision import prepare_for_sampling
     from syncvoice.generation import zero_shot
     from syncvoice.model.vocoder import Vocoder
@@ -101,14 +102,15 @@ def speak(
     recording = _recording(voice)
     release, weights = _release(model, tokenizer)
     vocoder = _vocoder(model) if vocoder is None else Path(vocoder)
-    prepare_for_sampling(release.model, precision)
+    device = resolve_device()
+    prepare_for_sampling(release.model.to(device), precision)
     prompt = zero_shot.make_prompt(release, recording, voice_text, voice_language or language)
     usual = zero_shot.Steps.default(release.model)
     sampling = replace(
         usual, num_steps=steps or usual.num_steps, seed=seed,
         guidance_scale=usual.guidance_scale if guidance is None else guidance,
     )  # fmt: skip
-    sound = zero_shot.speak(release, Vocoder.load(vocoder), prompt, text, language, speed, sampling)
+    sound = zero_shot.speak(release, Vocoder.load(vocoder).to(device), prompt, text, language, speed, sampling)
     _write(out, sound, weights)
     return Spoken(out, len(sound) / SAMPLE_RATE, weights, vocoder, time.perf_counter() - began)
 

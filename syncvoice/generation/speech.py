@@ -73,12 +73,13 @@ def sample_mels(model: SyncVoice, requests: Sequence[Request], sampling: Samplin
     """Sample mel features of a batch.
 
     Returns:
-        one (mel_frames(n_frames), 100) tensor per request.
+        one (mel_frames(n_frames), 100) tensor per request, on the model's device.
 
     Raises:
         UserError: a scale asks for a condition that the model or the request does not have.
     """
-    script = script_of(model, requests, sampling)
+    device = model.backbone.embed.weight.device
+    script = script_of(model, requests, sampling).to(device)
     context = script.context_lengths()
     width = model.config.backbone.feat_dim
     x_0, speech = [], []
@@ -87,12 +88,11 @@ def sample_mels(model: SyncVoice, requests: Sequence[Request], sampling: Samplin
         voice = request.voice.mel if start else torch.zeros(0, width)
         speech.append(torch.cat([voice, torch.zeros(frames - start, width)]))
     conditions = Conditions(
-        model.condition_subsets(script, sampling.scales, sampling.expansion), pad_stack(speech),
+        model.condition_subsets(script, sampling.scales, sampling.expansion), pad_stack(speech).to(device),
         model.embed_speaker(script) if sampling.voice == "speaker" else None, model.padding(script),
     )  # fmt: skip
-    x_1 = euler(
-        model.backbone, pad_stack(x_0), conditions, sampling.scales, sampling.num_steps, sampling.t_shift, on_step
-    )
+    noise = pad_stack(x_0).to(device)  # drawn on the CPU: the same numbers on every device
+    x_1 = euler(model.backbone, noise, conditions, sampling.scales, sampling.num_steps, sampling.t_shift, on_step)
     return [x[start:frames] for x, start, frames in zip(x_1, context, script.lengths(), strict=True)]
 
 
@@ -189,10 +189,12 @@ def speak_points(model: SyncVoice, settings: SampledSettings, requests: Sequence
     """
     from tqdm import tqdm
 
+    from syncvoice.device import resolve_device
     from syncvoice.fast.precision import prepare_for_sampling
 
-    prepare_for_sampling(model.backbone, settings.precision)
-    vocoder, rows = Vocoder.load(Path(settings.vocoder)).eval(), list(failed)
+    device = resolve_device()
+    prepare_for_sampling(model.to(device).backbone, settings.precision)
+    vocoder, rows = Vocoder.load(Path(settings.vocoder)).to(device).eval(), list(failed)
     with tqdm(total=len(points) * len(requests), desc=settings.experiment, unit="clip", mininterval=5.0) as bar:
         for point, sampling in points:
             for request, sound, _ in synthesise(model, vocoder, requests, sampling):

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from syncvoice.clocks import SAMPLE_RATE, SCORER_SAMPLE_RATE
+from syncvoice.errors import raise_if_passing
 from syncvoice.metrics.scorer import PLAIN_SOUNDS, ScoreError, Utterance, check_audio, is_silent
 
 SOUNDS = PLAIN_SOUNDS | {
@@ -86,6 +87,7 @@ def _sound(path: Path) -> tuple[Any, int, str]:
     try:
         audio, rate = soundfile.read(str(path), dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, OSError) as error:
+        raise_if_passing(error, path)
         raise ScoreError(f"{path.name} cannot be read as sound ({error})") from error
     if not np.isfinite(audio).all():
         raise ScoreError(f"sound holds {int((~np.isfinite(audio)).sum())} samples that are not finite")

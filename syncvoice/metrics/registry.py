@@ -16,26 +16,48 @@ from syncvoice.metrics.words import columns as words
 
 _FILES = (
     MetricFile("lse.syncnet_mini", "lip_sync.syncnet_mini:SyncNetMiniScorer", ("syncnet",), ("video",)),
-    MetricFile("lse.syncnet_v2.lrs", "lip_sync.syncnet_v2:WholeFrameScorer", (), ("video",), ("syncnet_v2",)),
-    MetricFile("lse.syncnet_v2.tracked", "lip_sync.syncnet_v2:TrackedScorer", (), ("video",), ("syncnet_v2", "s3fd")),
+    MetricFile(
+        "lse.syncnet_v2.lrs", "lip_sync.syncnet_v2:WholeFrameScorer", (), ("video",), ("syncnet_v2",), uses_card=True
+    ),
+    MetricFile(
+        "lse.syncnet_v2.tracked",
+        "lip_sync.syncnet_v2:TrackedScorer",
+        (),
+        ("video",),
+        ("syncnet_v2", "s3fd"),
+        uses_card=True,
+    ),
     MetricFile(
         "lse.syncnet_v2.tracked_mediapipe",
         "lip_sync.syncnet_v2:TrackedMediaPipeScorer",
         (),
         ("video",),
         ("syncnet_v2",),
+        uses_card=True,
     ),
     MetricFile("wer.pocketsphinx_grid", "words.pocketsphinx_grid:PocketSphinxScorer", only_source="grid"),
     MetricFile("wer.ctc_mini", "words.ctc_mini:CtcScorer", ("recogniser",)),
-    MetricFile("wer.whisper_base", "words.whisper_wer:WhisperBaseScorer", assets=("whisper_base",)),
-    MetricFile("wer.whisper_large_v3", "words.whisper_wer:WhisperLargeScorer", assets=("whisper_large_v3",)),
-    MetricFile("wer.whisper_large_v3.seed_tts", "words.whisper_wer:WhisperSeedTtsScorer", assets=("whisper_large_v3",)),
+    MetricFile("wer.whisper_base", "words.whisper_wer:WhisperBaseScorer", assets=("whisper_base",), uses_card=True),
+    MetricFile(
+        "wer.whisper_large_v3", "words.whisper_wer:WhisperLargeScorer", assets=("whisper_large_v3",), uses_card=True
+    ),
+    MetricFile(
+        "wer.whisper_large_v3.seed_tts",
+        "words.whisper_wer:WhisperSeedTtsScorer",
+        assets=("whisper_large_v3",),
+        uses_card=True,
+    ),
     MetricFile("sim_o.ge2e_resemblyzer", "voice.ge2e:Ge2eScorer", (), ("references",)),
     MetricFile("dnsmos.p835", "naturalness.dnsmos:DnsmosScorer"),
     MetricFile("mcd_dtw.melcep13", "melody.spectral:McdScorer", (), ("ground_truth",)),
     MetricFile("phone_time_error.ctc_aligned", "timing.phone_times:PhoneTimeScorer", ("recogniser",), ("phones",)),
     MetricFile(
-        "sim_o.wavlm_ecapa", "voice.wavlm:WavlmSimilarityScorer", (), ("references",), ("wavlm_large_finetune",)
+        "sim_o.wavlm_ecapa",
+        "voice.wavlm:WavlmSimilarityScorer",
+        (),
+        ("references",),
+        ("wavlm_large_finetune",),
+        uses_card=True,
     ),
     MetricFile("sim_o.ge2e_dvector", "voice.dvector:DvectorSimilarityScorer", (), ("references",), ("dvector",)),
     MetricFile("sim_o.campplus_zh_en", "voice.campplus:CamplusZhEnScorer", (), ("references",), ("campplus_zh_en",)),
@@ -43,7 +65,7 @@ _FILES = (
         "sim_o.campplus_voxceleb", "voice.campplus:CamplusVoxcelebScorer", (), ("references",), ("campplus_voxceleb",)
     ),
     MetricFile("sim_o.campplus_mini", "voice.campplus:CamplusMiniScorer", ("speaker_encoder",), ("references",)),
-    MetricFile("mos.utmos_strong", "naturalness.utmos:UtmosScorer", assets=("utmos22_strong",)),
+    MetricFile("mos.utmos_strong", "naturalness.utmos:UtmosScorer", assets=("utmos22_strong",), uses_card=True),
     MetricFile("mcd_variants.melcep13", "melody.spectral:McdVariantsScorer", (), ("ground_truth",)),
     MetricFile("prosody.yin_dtw", "melody.prosody:ProsodyScorer", (), ("ground_truth",)),
     MetricFile("timing.ctc_forced", "timing.speech_times:TimingScorer", ("recogniser",), ("ground_truth",)),

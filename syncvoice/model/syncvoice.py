@@ -80,6 +80,20 @@ class Script:
     reference_embedding: Tensor | None = None
     keep_branches: Mapping[str, Tensor] | None = None
 
+    def to(self, device: torch.device) -> "Script":
+        """Return the script with its tensors on a device."""
+
+        def moved(part: Tensor | None) -> Tensor | None:
+            """Move what is there."""
+            return None if part is None else part.to(device)
+
+        branches = self.keep_branches
+        return Script(
+            self.tokens, self.segments, {name: part.to(device) for name, part in self.visual.items()},
+            moved(self.reference), moved(self.reference_lengths), moved(self.reference_embedding),
+            None if branches is None else {name: part.to(device) for name, part in branches.items()},
+        )  # fmt: skip
+
     def lengths(self) -> list[int]:
         """Mel frames per clip, context included."""
         return [context[1] + target[1] for context, target in self.segments]

@@ -93,7 +93,7 @@ class ZipVoice(nn.Module):
         """
         device = self.embed.weight.device
         lengths = torch.tensor([len(ids) for ids in tokens], device=device)
-        width = int(lengths.max()) + 1
+        width = max(map(len, tokens)) + 1
         pad = self.config.pad_id
         padded = torch.tensor([list(ids) + [pad] * (width - len(ids)) for ids in tokens], device=device)
         return self.text_encoder(self.embed(padded), padding=padding_mask(lengths, width)).float()

@@ -13,11 +13,15 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from syncvoice import clocks
-from syncvoice.errors import UserError
+from syncvoice.audio import read_wav
+from syncvoice.errors import UserError, raise_if_passing
 from syncvoice.files import atomic_path
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Interval = tuple[str, float, float]  # symbol, start in seconds, end in seconds
 EXCLUDED_COLUMNS = ("clip", "media", "reason", "message")
@@ -85,6 +89,16 @@ class Excluded:
     message: str
 
 
+def sound_of(clip: Clip, sample_rate: int) -> "np.ndarray":
+    """Return a clip's prepared sound (samples,) at a rate, float32, if it is still what was prepared.
+
+    Raises:
+        ChangedFile: the file is another one than the manifest says.
+        UserError: it cannot be read as sound.
+    """
+    return read_wav(clip.audio, sample_rate, clip.audio_sha256)[0]
+
+
 def write_manifest(path: Path | str, clips: Iterable[Clip]) -> None:
     """Write clips as a CutSet of Lhotse (.jsonl.gz), atomically, sorted by id, without time stamps.
 
@@ -109,6 +123,7 @@ def clips_of(path: Path | str) -> list[Clip]:
     except FileNotFoundError as error:
         raise UserError(f"manifest {path} does not exist; run the prepare step first") from error
     except (OSError, EOFError, ValueError, KeyError, IndexError) as error:
+        raise_if_passing(error, path)
         raise UserError(
             f"{path} is no SyncVoice manifest ({type(error).__name__}: {error}); expected a Lhotse CutSet written by "
             "'syncvoice prepare', delete it and run that step again"

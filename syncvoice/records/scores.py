@@ -6,7 +6,7 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from syncvoice.errors import UserError
+from syncvoice.errors import UserError, raise_if_passing
 from syncvoice.files import atomic_path
 from syncvoice.text_files import NotText, header_delimiter, read_text
 
@@ -60,6 +60,7 @@ def _read(path: Path) -> "pd.DataFrame":
         kinds = {"utterance": str, "point": str, "scorer_version": str}
         frame = pd.read_csv(StringIO(text), dtype=kinds, na_values=[""], sep=delimiter, decimal=decimal)
     except (OSError, pd.errors.ParserError, pd.errors.EmptyDataError, NotText) as error:
+        raise_if_passing(error, path)
         raise UserError(f"{path} is no readable score file ({error}); make it with `syncvoice score`") from error
     missing = [name for name in NEEDED if name not in frame.columns]
     if missing:

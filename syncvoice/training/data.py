@@ -203,8 +203,10 @@ def target_frames(examples: Sequence[Example]) -> int:
 
 def embed_speakers(fbanks: FeatureStore, clips: Sequence[Clip], weights: Path) -> dict[str, Tensor]:
     """CAM++ embeddings (E,) of clips, by id, from their cached filter banks."""
+    from syncvoice.device import resolve_device
     from syncvoice.networks.camplus import CAMPPlus
 
-    encoder = CAMPPlus.load(weights).eval()
+    device = resolve_device()
+    encoder = CAMPPlus.load(weights).eval().to(device)
     with torch.no_grad():
-        return {clip.id: encoder(torch.from_numpy(fbanks[clip.id])[None])[0] for clip in clips}
+        return {clip.id: encoder(torch.from_numpy(fbanks[clip.id])[None].to(device))[0].cpu() for clip in clips}

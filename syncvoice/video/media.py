@@ -12,6 +12,8 @@ from typing import Any
 import av
 import av.stream
 
+from syncvoice.errors import raise_if_passing
+
 REASONS = (
     "broken_file",
     "no_video",
@@ -61,7 +63,13 @@ class Limits:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
-    """Open a media file; every FFmpeg or system error inside the block becomes a `broken_file` problem."""
+    """Open a media file; every FFmpeg or system error inside the block becomes a `broken_file` problem.
+
+    Raises:
+        ClipProblem: the data cannot be decoded.
+        OSError: the system could not read them (a disk, a network file system, permissions, memory): no fault of the
+            clip, which must not be left out for it.
+    """
     try:
         if path.exists() and not path.is_file():
             raise ClipProblem("broken_file", f"{path.name} is a folder, pipe or device; put a file there")
@@ -70,6 +78,7 @@ def opened(path: Path) -> Iterator[Any]:
         with av.open(f"file:{path}", metadata_errors="replace", options=options) as container:
             yield container
     except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise_if_passing(error, path)
         raise ClipProblem("broken_file", f"{path.name} cannot be decoded ({_first_line(error)}); replace it") from error
 
 

@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "fast": {"model", "networks", "records"},
     "video": {"networks", "records"},
     "datasets": {"records", "text", "video"},
-    "features": {"networks", "records", "text", "video"},
+    "features": {"model", "networks", "records", "text", "video"},  # model: the text path of its weights
     "lip_timing": {"features", "networks", "records", "text", "video"},
     "timed_speech": {"lip_timing", "metrics", "networks", "records", "text"},  # metrics: whose voice is nearest
     "training": {"fast", "features", "model", "networks", "records"},

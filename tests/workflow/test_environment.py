@@ -95,3 +95,16 @@ def test_locks_hold_every_requirement_once() -> None:
 
 def test_torch_is_pinned_without_local_version() -> None:
     assert "torch==2.13.0" in locked()
+
+
+def test_named_scorers_are_locked_without_their_heavy_dependencies() -> None:
+    names = {line.partition("==")[0] for line in locked(STUDY_LOCKS)}
+    assert {"openai-whisper", "syncnet-python"} <= names
+    assert not names & {"triton", "torchvision"}
+    plain = {line.partition("==")[0] for line in locked(("requirements.lock",))}
+    assert not plain & {"openai-whisper", "syncnet-python"}, "their dependencies would be installed"
+
+
+def test_named_scorers_can_be_imported_without_them() -> None:
+    code = "import sys; sys.modules.update(triton=None, torchvision=None); import whisper, syncnet_python"
+    subprocess.run([sys.executable, "-c", code], check=True)
