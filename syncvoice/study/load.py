@@ -60,7 +60,21 @@ def load_study(values: Mapping[str, Any], config_dir: Path | str, source: str) -
     study = validated(Study, with_typed_parts(resolved, source), source)
     check_names(study, source)
     check_networks(study, source)
+    check_adaptations(study, config_dir, source)
     return study
+
+
+def check_adaptations(study: Study, config_dir: Path, source: str) -> None:
+    """Check the settings of networks that learn on against those that their training reads.
+
+    Raises:
+        UserError: a key is unknown; gives the nearest one.
+    """
+    for network, adaptation in study.adapt.items():
+        known = _read_yaml(config_dir / "pretrain" / f"{network}.yaml")
+        for key in adaptation.settings:
+            if key not in known:
+                raise UserError(f"{source}: unknown key adapt.{network}.settings.{key}; {nearest(key, known)}")
 
 
 def _start_weights(resolved: Mapping[str, Any]) -> dict[str, Any]:

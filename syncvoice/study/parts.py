@@ -6,10 +6,10 @@ Kinds are found by name (a plot of kind `metrics` is the module `reporting/plots
 import importlib
 import pkgutil
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from syncvoice.datasets.base import Selection
-from syncvoice.datasets.settings import with_typed_splits
+from syncvoice.datasets.settings import Dataset, with_typed_splits
 from syncvoice.errors import UserError
 from syncvoice.features.base import extractor_names, extractor_settings
 from syncvoice.minidub.settings import CorpusSettings, SplitSettings
@@ -57,7 +57,10 @@ def typed_dataset(values: Mapping[str, Any], source: str) -> dict[str, Any]:
     Raises:
         UserError: a key is unknown, or a value is wrong.
     """
-    embedded = values.get("kind") == "minidub"
+    kinds, kind = get_args(Dataset.model_fields["kind"].annotation), values.get("kind")
+    if kind not in kinds:
+        raise UserError(f"{source}.kind: unknown kind {kind!r}; {nearest(str(kind), kinds)}")
+    embedded = kind == "minidub"
     typed = with_typed_splits(values, SplitSettings if embedded else Selection, source)
     if embedded:
         typed["settings"] = validated(CorpusSettings, values.get("settings") or {}, f"{source}.settings")

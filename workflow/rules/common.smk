@@ -16,6 +16,7 @@ from syncvoice.assets import read_registry
 from syncvoice.study import load_study
 from syncvoice.section import nearest
 from syncvoice.study.jobs import job_settings, recipe_settings
+from syncvoice.study.run_record import record_run, start_of_run
 from syncvoice.errors import UserError
 from syncvoice.metrics.registry import METRIC_FILES
 from syncvoice.features import base as extractors
