@@ -18,6 +18,7 @@ COMMANDS = {
     "tasks": "write the list of utterances of a dubbing task",
     "resolve-recipe": "write the resolved settings of a recipe",
     "speak-pool": "make or extend the pool of natural speech for the start weights",
+    "measure-voices": "make the table of stock voices that dub finds the nearest one in",
     "pretrain": "make one of the shipped start weights from nothing",
     "train": "fine-tune a recipe",
     "export": "write the weights that inference needs from a training checkpoint",

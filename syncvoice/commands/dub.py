@@ -18,7 +18,27 @@ def configure(parser: argparse.ArgumentParser) -> None:
     said = parser.add_mutually_exclusive_group(required=True)
     said.add_argument("--text", help="what is said over the whole clip")
     said.add_argument("--subtitles", type=Path, help="SubRip file (.srt): every cue is spoken in its own time")
-    parser.add_argument("--voice", type=Path, required=True, help="recording of the voice to speak with, 1 to 10 s")
+    parser.add_argument("--voice", type=Path, help="recording of the voice to speak with, 1 to 10 s")
+    parser.add_argument(
+        "--voice-blend",
+        metavar="NAME=WEIGHT,...",
+        help="stock voices of the timed engine, e.g. af_heart=0.6,am_adam=0.4"
+        " (default: those nearest to the recording)",
+    )
+    parser.add_argument(
+        "--engine",
+        choices=("auto", "timed", "small", "zipvoice"),
+        default="auto",
+        help="timed: natural speech at times that the lips tell; small: the model of the default study; zipvoice: the "
+        "full-size model; auto: the full-size model if its weights are there, else timed (default: auto)",
+    )
+    parser.add_argument(
+        "--follow",
+        choices=("auto", "lips", "mouth", "nothing"),
+        default="auto",
+        help="what words of the timed engine follow: the lips, if they say the text; the phrases and pauses of the "
+        "mouth, for a translation (default: lips for English, mouth for other languages)",
+    )
     parser.add_argument("--voice-text", help="what the recording says; with it the voice may be copied more closely")
     parser.add_argument("--out", type=Path, required=True, help="video to write (.mp4)")
     parser.add_argument("--language", choices=("en", "zh"), default="en", help="of the text (default: en)")
@@ -33,7 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--keep-background", type=Path, help="sound file without the original voice, laid under the speech"
     )
-    parser.add_argument("--model", type=Path, help="exported recipe (default: the default study's, else the shipped)")
+    parser.add_argument("--model", type=Path, help="exported recipe that shall speak")
     parser.add_argument(
         "--several-faces", choices=("exclude", "speaking", "longest", "first"), default="exclude",
         help="exclude: refuse a picture with a second face; speaking: take the face whose lips go with the video's own "
@@ -44,17 +64,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Dub, with a progress bar, and tell what was made."""
     from syncvoice.dubbing import Sound, dub
+    from syncvoice.timed_speech.voices import parse_blend
 
     sound = Sound(args.steps, args.seed, scales_of(args))
     with _Bar() as bar:
         result = dub(
             args.video, args.text, voice=args.voice, out=args.out, subtitles=args.subtitles, language=args.language,
             voice_text=args.voice_text, sound=sound, keep_background=args.keep_background, model=args.model,
-            several_faces=args.several_faces, progress=bar.show,
+            several_faces=args.several_faces, progress=bar.show, engine=args.engine, follow=args.follow,
+            voice_blend=parse_blend(args.voice_blend) if args.voice_blend else None,
         )  # fmt: skip
     for line in result.lines:
         guides = " + ".join(line.guided_by()) or "nothing: it is silent"
         sys.stdout.write(f"{line.cue.where()}: {line.syllables_per_s:.1f} syllables/s, guided by {guides}\n")
+    for note in result.notes:
+        sys.stdout.write(f"{note}\n")
     times = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in result.timings.items())
     sys.stdout.write(f"{result.out}: {result.seconds:.2f} s of synthetic speech by model {result.model}\n({times})\n")
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-NAMES = ("backbone", "vocoder", "speaker_encoder", "syncnet", "recogniser")
+NAMES = ("backbone", "vocoder", "speaker_encoder", "syncnet", "recogniser", "lip_timing")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -24,7 +24,11 @@ Found = Track | ClipProblem
 
 
 def follow_cues(
-    frames: FrameSource, cues: Sequence[Cue], several_faces: Rule, on_frame: Callable[[], None]
+    frames: FrameSource,
+    cues: Sequence[Cue],
+    several_faces: Rule,
+    on_frame: Callable[[], None],
+    limits: Mapping[str, Any] | None = None,
 ) -> list[Found]:
     """Return the track of each cue, or why there is none.
 
@@ -33,11 +37,12 @@ def follow_cues(
         cues: rising in time, not overlapping.
         several_faces: rule for a picture with more than one, see `PrepareSettings`.
         on_frame: called after every frame of a cue.
+        limits: further settings of `PrepareSettings`.
 
     Raises:
         UserError: the rule is unknown, or needs sound and there is none.
     """
-    settings = PrepareSettings(several_faces=several_faces)
+    settings = PrepareSettings(several_faces=several_faces, **(limits or {}))
     sound = sound_for(frames, settings)
     detector, stream, position, found = _detector(), iter(frames), 0, []
     for cue in cues:

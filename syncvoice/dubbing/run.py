@@ -1,69 +1,91 @@
-"""`dub`: a video, a text (or subtitles) and a voice in, a dubbed MP4 out."""
+"""`dub` and `Dubber`: a video, a text (or subtitles) and a voice in, a dubbed MP4 out."""
 
 import logging
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from syncvoice import clocks
-from syncvoice.dubbing.model import DubbingModel, load_dubbing_model
+from syncvoice.dubbing.dubbed import Dubbed, Progress
+from syncvoice.dubbing.engine import choose_engine
 from syncvoice.dubbing.script import check_length, rate_warnings, read_subtitles, syllables, whole_clip
-from syncvoice.dubbing.speech import Line, Sound, speak
+from syncvoice.dubbing.speech import Sound
 from syncvoice.errors import UserError
 
 if TYPE_CHECKING:
-    from syncvoice.generation.speech import Voice
-    from syncvoice.model.guidance import Scales
     from syncvoice.video.decode import FrameSource
     from syncvoice.video.several import Rule
 
-Progress = Callable[[str, int, int], None]  # stage, done, total
 log = logging.getLogger(__name__)
 
 
-@dataclass
-class Dubbed:
-    """What was made.
+class Dubber:
+    """An engine that stays loaded between clips.
 
-    Attributes:
-        out: the MP4.
-        model: which model spoke.
-        seconds: length of the video.
-        lines: what is said where, at which rate, guided by what.
-        warnings: sentences, also logged.
-        timings: seconds of computing per stage.
+    >>> dubber = Dubber()                                            # doctest: +SKIP
+    >>> dubber.dub("clip.mp4", "Hello there.", voice="me.wav", out="dubbed.mp4")  # doctest: +SKIP
     """
 
-    out: Path
-    model: str = ""
-    seconds: float = 0.0
-    lines: list[Line] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    timings: dict[str, float] = field(default_factory=dict)
+    def __init__(self, engine: str = "auto", *, model: str | Path | None = None, sound: Sound | None = None,
+                 follow: str = "auto", voice_blend: Mapping[str, float] | None = None) -> None:  # fmt: skip
+        """Load an engine.
 
-    def warn(self, sentences: Sequence[str]) -> None:
-        """Keep and log warnings."""
-        for sentence in sentences:
-            log.warning("%s", sentence)
-        self.warnings += sentences
+        Args:
+            engine: "auto" takes a full-size model if its weights are there, else "timed": natural speech at times that
+                the lips tell. "small" is the model of the default study, "zipvoice" the full-size one.
+            model: weight file or folder of an exported recipe, which then speaks.
+            sound: scales, steps and seed of a model; None takes the defaults.
+            follow: what words of the timed engine follow: "lips" (they say the text), "mouth" (phrases and pauses, for
+                a translation), "nothing"; "auto" takes the lips for English and the mouth for other languages.
+            voice_blend: stock voices of the timed engine and their weights; None takes the nearest to the recording.
 
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Keep the time that a block takes."""
-        began = time.perf_counter()
-        yield
-        self.timings[name] = time.perf_counter() - began
+        Raises:
+            UserError: weights are missing, or the wishes contradict each other.
+        """
+        self.sound = sound or Sound()
+        chosen = choose_engine(engine, None if model is None else Path(model), self.sound, follow, voice_blend)
+        self._engine: Any = chosen.engine
+        self.why = chosen.why
+        log.info("%s speaks: %s", self.name, self.why)
+
+    @property
+    def name(self) -> str:
+        """Which model speaks."""
+        return str(self._engine.name)
+
+    def dub(self, video: str | Path, text: str | None = None, *, voice: str | Path | None = None, out: str | Path,
+            subtitles: str | Path | None = None, language: str = "en", voice_text: str | None = None,
+            keep_background: str | Path | None = None, several_faces: "Rule" = "exclude",
+            progress: Progress | None = None) -> Dubbed:  # fmt: skip
+        """Dub one video; arguments, result and errors as of `dub`."""
+        files = {"video": video, "voice": voice, "subtitles": subtitles, "background": keep_background}
+        inputs = {name: Path(path) for name, path in files.items() if path is not None}
+        result, engine, show = Dubbed(Path(out), self.name), self._engine, progress or _no_progress
+        _check(inputs, result.out, text, language)
+        engine.begin(language)
+        with result.stage("read the voice"):
+            reference = engine.read_voice(inputs.get("voice"), voice_text, language, result)
+        with result.stage("decode the video"):
+            frames, n_frames = _decoded(inputs["video"], one_text=text is not None)
+            result.seconds = n_frames / clocks.FPS
+        _add_lines(result, n_frames, text, inputs.get("subtitles"), language, engine)
+        lines = [line for line in result.lines if line.says]
+        with result.stage("follow the face"):
+            engine.look(result, lines, frames, several_faces, show)
+        with result.stage("speak"):
+            speech = engine.speak(result, lines, n_frames, reference, frames, show)
+        with result.stage("write the video"):
+            _write(result, inputs, speech, engine.note())
+        return result
 
 
-def dub(video: str | Path, text: str | None = None, *, voice: str | Path, out: str | Path,
+def dub(video: str | Path, text: str | None = None, *, voice: str | Path | None = None, out: str | Path,
         subtitles: str | Path | None = None, language: str = "en", voice_text: str | None = None,
         sound: Sound | None = None, keep_background: str | Path | None = None, model: str | Path | None = None,
-        several_faces: "Rule" = "exclude", progress: Progress | None = None) -> Dubbed:  # fmt: skip
+        several_faces: "Rule" = "exclude", progress: Progress | None = None, engine: str = "auto", follow: str = "auto",
+        voice_blend: Mapping[str, float] | None = None) -> Dubbed:  # fmt: skip
     """Dub a video; the file at `out` appears when it is complete.
 
     The speech follows the face, is exactly as long as the picture and is marked as synthetic in
@@ -73,7 +95,8 @@ def dub(video: str | Path, text: str | None = None, *, voice: str | Path, out: s
     Args:
         video: any video FFmpeg reads, with one face; at most 30 s unless `subtitles` are given.
         text: what is said; None with `subtitles`.
-        voice: recording of the voice to speak with, at least 1 s; the first 10 s are used.
+        voice: recording of the voice to speak with, at least 1 s; the first 10 s are used. The timed engine takes the
+            stock voices nearest to it, and needs none with `voice_blend`.
         out: MP4 to write.
         subtitles: SubRip file; every cue is spoken in its own time, with silence between. A cue without a usable face
             is spoken from its text alone, with a warning.
@@ -82,10 +105,11 @@ def dub(video: str | Path, text: str | None = None, *, voice: str | Path, out: s
             the voice is a speaker embedding (paper: Dual Speaker Encoder).
         sound: scales, steps and seed; None takes the defaults.
         keep_background: sound without the original voice to lay under the speech, see `mixing`.
-        model: weight file or folder of an exported recipe; None takes the default study's, else the shipped one.
+        model: weight file or folder of an exported recipe, which then speaks.
         several_faces: "exclude" refuses a picture with a second face; "speaking" takes the face whose lips go with the
             video's own sound, "longest" the one seen longest, "first" the one found first.
         progress: called with (stage, done, total).
+        engine, follow, voice_blend: see `Dubber`, which also keeps the models loaded between clips.
 
     Raises:
         UserError: something cannot be used; says what to do.
@@ -95,44 +119,21 @@ def dub(video: str | Path, text: str | None = None, *, voice: str | Path, out: s
     >>> result.seconds, [line.guided_by() for line in result.lines]
     (1.6, [('text', 'face', 'lip')])
     """
-    files = {"video": video, "voice": voice, "subtitles": subtitles, "background": keep_background}
-    inputs = {name: Path(path) for name, path in files.items() if path is not None}
-    sound, result, progress = sound or Sound(), Dubbed(Path(out)), progress or _no_progress
-    _check(inputs, result.out, text, language)
-    sound.check()
-    with result.stage("load the model"):
-        speaker = load_dubbing_model(None if model is None else Path(model))
-        result.model, scales = speaker.name, sound.guidance(language, speaker)
-    with result.stage("read the voice"):
-        reference = _reference(inputs["voice"], voice_text, language, speaker)
-    with result.stage("decode the video"):
-        frames, n_frames = _decoded(inputs["video"], one_text=text is not None)
-        result.seconds = n_frames / clocks.FPS
-    _add_lines(result, n_frames, text, inputs.get("subtitles"), language, scales)
-    with result.stage("follow the face"):
-        _look(result, frames, speaker, several_faces, progress)
-    with result.stage("speak"):
-        count = _Counter(progress, "speak")
-        speech = speak(result.lines, n_frames, speaker, reference, sound, count.step)
-    with result.stage("write the video"):
-        _write(result, inputs, speech, sound.seed)
+    inputs = {"video": video, "voice": voice, "subtitles": subtitles, "background": keep_background}
+    _check({name: Path(path) for name, path in inputs.items() if path is not None}, Path(out), text, language)
+    began = Dubbed(Path(out))
+    with began.stage("load the model"):
+        dubber = Dubber(engine, model=model, sound=sound, follow=follow, voice_blend=voice_blend)
+    result = dubber.dub(
+        video, text, voice=voice, out=out, subtitles=subtitles, language=language, voice_text=voice_text,
+        keep_background=keep_background, several_faces=several_faces, progress=progress,
+    )  # fmt: skip
+    result.timings = {**began.timings, **result.timings}
     return result
 
 
 def _no_progress(stage: str, done: int, total: int) -> None:
     """Show nothing."""
-
-
-class _Counter:
-    """Counts the steps of a stage."""
-
-    def __init__(self, progress: Progress, stage: str) -> None:
-        self.progress, self.stage, self.done = progress, stage, 0
-
-    def step(self, total: int) -> None:
-        """Tell that one more of `total` steps is done."""
-        self.done += 1
-        self.progress(self.stage, self.done, total)
 
 
 def _check(inputs: Mapping[str, Path], out: Path, text: str | None, language: str) -> None:
@@ -154,24 +155,6 @@ def _check(inputs: Mapping[str, Path], out: Path, text: str | None, language: st
         raise UserError(f"language {language!r} is unknown; choose en or zh")
 
 
-def _reference(path: Path, text: str | None, language: str, speaker: DubbingModel) -> "Voice":
-    """Return the reference voice.
-
-    Raises:
-        UserError: the recording cannot be used, or its text says nothing.
-    """
-    from syncvoice.dubbing.voice import read_voice
-    from syncvoice.text.tokenizer import EmiliaTokenizer
-
-    tokens: list[int] = []
-    if text is not None:
-        tokenizer = EmiliaTokenizer()
-        tokens = tokenizer.encode(text, language)
-        if not syllables(tokenizer.tokens(text, language)):
-            raise UserError(f"the text {text!r} of the voice has not one syllable; write what the recording says")
-    return read_voice(path, tokens, speaker.model, speaker.weights["speaker_encoder"])
-
-
 def _decoded(path: Path, one_text: bool) -> "tuple[FrameSource, int]":
     """Return the frames of a video and their number at 25 fps.
 
@@ -191,7 +174,7 @@ def _decoded(path: Path, one_text: bool) -> "tuple[FrameSource, int]":
 
 
 def _add_lines(result: Dubbed, n_frames: int, text: str | None, subtitles: Path | None, language: str,
-               scales: "Scales") -> None:  # fmt: skip
+               engine: Any) -> None:  # fmt: skip
     """Fill in the lines, and warn of texts that do not fit their time.
 
     Raises:
@@ -204,47 +187,17 @@ def _add_lines(result: Dubbed, n_frames: int, text: str | None, subtitles: Path 
     tokenizer = EmiliaTokenizer()
     for cue in cues or whole_clip(text or "", n_frames):
         needed = syllables(tokenizer.tokens(cue.text, language))
-        line = Line(cue, tokenizer.encode(cue.text, language) if needed else [], needed / cue.seconds, scales)
-        result.lines.append(line)
+        result.lines.append(engine.line(cue, language, needed))
         if needed:
             result.warn(rate_warnings(cue, needed, language))
         elif cues:
             result.warn([f"{cue.where()} has nothing to say ({cue.text!r}) and stays silent"])
-    if not any(line.tokens for line in result.lines):
+    if not any(line.says for line in result.lines):
         source = f"text {text!r}" if subtitles is None else f"{subtitles}"
         raise UserError(f"{source} has not one syllable to say; write English or Mandarin words")
 
 
-def _look(result: Dubbed, frames: "FrameSource", speaker: DubbingModel, several_faces: "Rule",
-          progress: Progress) -> None:  # fmt: skip
-    """Fill in the visual features of the lines; a line without a usable face is left to its text.
-
-    Raises:
-        UserError: no line has a usable face.
-    """
-    from syncvoice.dubbing.faces import extractors_of, follow_cues, visual_features
-    from syncvoice.video.decode import ClipProblem
-
-    lines = [line for line in result.lines if line.tokens]
-    conditions = [condition for condition in lines[0].scales.active() if condition != "text"]
-    if not conditions:
-        return
-    extractors = extractors_of(speaker.seen, conditions)  # refused before the video is looked at
-    count, total = _Counter(progress, "follow the face"), sum(line.cue.n_frames for line in lines)
-    found = follow_cues(frames, [line.cue for line in lines], several_faces, lambda: count.step(total))
-    problems = [track.message for track in found if isinstance(track, ClipProblem)]
-    if len(problems) == len(found):
-        off = " and ".join(conditions)
-        raise UserError(f"{frames.path}: {problems[0]}; with scale 0 of {off} the text is spoken without looking")
-    for line, track in zip(lines, found, strict=True):
-        if isinstance(track, ClipProblem):
-            line.without_face()
-            result.warn([f"{line.cue.where()} is spoken from its text alone: {track.message}"])
-        else:
-            line.visual = visual_features(track, extractors)
-
-
-def _write(result: Dubbed, inputs: Mapping[str, Path], speech: np.ndarray, seed: int) -> None:
+def _write(result: Dubbed, inputs: Mapping[str, Path], speech: np.ndarray, note: str) -> None:
     """Write the video.
 
     Raises:
@@ -263,4 +216,4 @@ def _write(result: Dubbed, inputs: Mapping[str, Path], speech: np.ndarray, seed:
             result.warn(["the background is the video itself: its original speech stays under the new one"])
         (audio, warnings), rate = mix(speech, inputs["background"]), RATE
         result.warn(warnings)
-    put_sound(inputs["video"], audio, result.out, rate=rate, note=f"Model {result.model}, seed {seed}.")
+    put_sound(inputs["video"], audio, result.out, rate=rate, note=note)

@@ -94,6 +94,11 @@ class Line:
     scales: "Scales"
     visual: "Mapping[str, Tensor]" = field(default_factory=dict)
 
+    @property
+    def says(self) -> bool:
+        """Whether there is anything to say."""
+        return bool(self.tokens)
+
     def guided_by(self) -> tuple[str, ...]:
         """Conditions that lead the speech; () for silence."""
         return self.scales.active() if self.tokens else ()

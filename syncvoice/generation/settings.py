@@ -26,6 +26,8 @@ class SpeechSettings(Section):
     swap: Literal["none", "video", "text"]  # controls: another clip's video, or shuffled text
     sweep: dict[Name, Annotated[list[Scale], Field(min_length=1)]] | None  # points: every combination of these scales
 
+    tts_voices: dict[Literal["female", "male"], str]  # stock voices of rows that a public TTS model speaks
+
     @model_validator(mode="after")
     def _names_the_text(self) -> "SpeechSettings":
         """Nothing is spoken without saying how strongly the text guides."""

@@ -42,6 +42,8 @@ class Weights(Section):
     backbone: str
     vocoder: str
     speaker_encoder: str
+    lip_timing: str
+    tts: str  # an asset, fetched when a row wants it
 
 
 AdaptedNetwork = Literal["vocoder", "syncnet", "recogniser"]

@@ -99,6 +99,11 @@ def _jieba() -> ModuleType:
     return jieba
 
 
+def mandarin_cut(text: str) -> list[str]:
+    """Cut a run of hanzi into words."""
+    return list(_jieba().cut(text))
+
+
 def split_pinyin(syllable: str) -> list[str]:
     """Cut a syllable in TONE3 style ("zhong1") into ["zh0", "ong1"]; without initial ["a1"]."""
     from pypinyin.contrib.tone_convert import to_finals_tone3, to_initials
@@ -117,7 +122,7 @@ def _mandarin_tokens(text: str) -> tuple[str, ...]:
         text = _ENDLESS.sub(lambda match: "".join(cn2an.an2cn(digit) for digit in match[0]), text)
         text = cn2an.transform(text, "an2cn")
     tokens: list[str] = []
-    words = list(_jieba().cut(text))
+    words = mandarin_cut(text)
     for item in lazy_pinyin(words, style=Style.TONE3, tone_sandhi=True, neutral_tone_with_five=True):
         tokens += split_pinyin(item) if _PINYIN.fullmatch(item) else item
     return tuple(tokens)

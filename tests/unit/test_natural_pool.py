@@ -11,6 +11,7 @@ from syncvoice.files import sha256_of
 from syncvoice.minidub import natural_speech
 from syncvoice.minidub.natural_voices import TRAIN_VOICES, UNSEEN_VOICES, VALIDATION_VOICES, is_seen
 from syncvoice.minidub.sentences import draw_sentence, split_of
+from syncvoice.pretraining.data import open_pool, unseen_utterances
 from syncvoice.pretraining.natural_pool import (
     HOME_SHARE,
     MIX,
@@ -84,6 +85,16 @@ def test_shards_read_as_one_pool(tmp_path: Path) -> None:
     }
     assert set(provenance["unseen_voices"]).isdisjoint(provenance["voices"])
     assert len(ShardedPool(tmp_path, hours=1e-4)) == SIZE
+
+
+def test_runs_take_a_folder_for_a_pool_and_check_themselves_on_unseen_natural_voices(tmp_path: Path) -> None:
+    build_shard(tmp_path, 0, seed=3, size=SIZE)
+    settings = {"pool": tmp_path, "seed": 3}
+    assert isinstance(open_pool(settings), ShardedPool)
+    found = list(unseen_utterances(settings, 1))
+    assert {u.voice for u in found} == {voice.name for voice in UNSEEN_VOICES}
+    assert len(found) == sum(3 if voice.language == "en" else 1 for voice in UNSEEN_VOICES)
+    assert {u.language for u in found} == {"en", "zh"} and all(u.audio.any() and u.phones for u in found)
 
 
 def test_building_goes_on_where_it_ended(tmp_path: Path) -> None:

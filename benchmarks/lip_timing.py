@@ -1,0 +1,204 @@
+"""When do lips say each word, and is speech at those times good? On real clips of GRID that chose nothing.
+
+    python -m benchmarks.lip_timing --grid FOLDER --out lip_timing.json
+
+Clips: the test split of speaker s1 as the study `grid_s1` draws it, and all clips of other speakers. Word starts are
+compared with the `.align` files; clips without one are compared with forced alignment by --recogniser (which learned
+from training clips of s1), whose own bias, measured on the test clips of s1, is taken off. Printed and written: error
+of the word starts from the lips, of the words as they are then spoken, and of a cascade without lips (`tts_fitted`);
+correlation of the energy envelopes with the recording; word errors of Whisper base, homophones of letters and digits
+counted as right; naturalness by DistillMOS; each where its weights are there.
+"""
+
+import argparse
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from benchmarks.common import write_result
+from syncvoice import clocks
+from syncvoice.audio import resample
+from syncvoice.datasets.base import Selection, SourceClip, read_dataset
+from syncvoice.errors import UserError
+from syncvoice.lip_timing.check import summary
+from syncvoice.lip_timing.network import LipReader
+from syncvoice.lip_timing.timing import SOUND_AFTER_S, Face, time_phones
+from syncvoice.networks.kokoro import Kokoro, blend
+from syncvoice.text.grid_grammar import spoken_text
+from syncvoice.timed_speech.envelope import envelope_correlation
+from syncvoice.timed_speech.fitting import later
+from syncvoice.timed_speech.script import script_of
+from syncvoice.timed_speech.speaking import NaturalSpeaker, levelled, speech_level
+
+VOICE = "am_eric"
+HOMOPHONES = {
+    **dict.fromkeys(("be", "bee"), "b"), **dict.fromkeys(("see", "sea"), "c"), **dict.fromkeys(("dee",), "d"),
+    **dict.fromkeys(("eff",), "f"), **dict.fromkeys(("gee", "jee"), "g"), **dict.fromkeys(("eye", "aye"), "i"),
+    **dict.fromkeys(("jay",), "j"), **dict.fromkeys(("kay", "okay"), "k"), **dict.fromkeys(("el", "ell"), "l"),
+    **dict.fromkeys(("em",), "m"), **dict.fromkeys(("en",), "n"), **dict.fromkeys(("oh", "owe"), "o"),
+    **dict.fromkeys(("pea", "pee"), "p"), **dict.fromkeys(("queue", "cue"), "q"), **dict.fromkeys(("are",), "r"),
+    **dict.fromkeys(("ess", "es"), "s"), **dict.fromkeys(("tea", "tee"), "t"), **dict.fromkeys(("you", "ewe"), "u"),
+    **dict.fromkeys(("ex",), "x"), **dict.fromkeys(("why",), "y"), **dict.fromkeys(("zed", "zee"), "z"),
+    **dict.fromkeys(("aitch",), "h"), **dict.fromkeys(("vee",), "v"), **dict.fromkeys(("eh", "ay"), "a"),
+    **dict.fromkeys(("won",), "one"), **dict.fromkeys(("to", "too"), "two"), **dict.fromkeys(("for", "fore"), "four"),
+    **dict.fromkeys(("ate",), "eight"), **dict.fromkeys(("read",), "red"), **dict.fromkeys(("blew",), "blue"),
+    **dict.fromkeys(("bye", "buy"), "by"), **dict.fromkeys(("been", "ben"), "bin"),
+}  # fmt: skip
+
+
+@dataclass
+class Measured:
+    """What was found on one group of clips: errors in seconds by row, and values per clip by name."""
+
+    errors: dict[str, list[np.ndarray]] = field(default_factory=dict)
+    values: dict[str, list[float]] = field(default_factory=dict)
+    texts: list[str] = field(default_factory=list)
+    sounds: dict[str, list[np.ndarray]] = field(default_factory=dict)
+
+    def figures(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        found: dict[str, Any] = {name: summary(np.concatenate(parts)) for name, parts in self.errors.items()}
+        return found | {name: round(float(np.mean(parts)), 3) for name, parts in self.values.items()}
+
+
+def clips_of(grid: Path) -> dict[str, list[SourceClip]]:
+    """Return the test clips of s1 and all clips of other speakers."""
+    everything = read_dataset("grid", grid, "test")
+    split = yaml.safe_load(Path("config/datasets/grid_s1.yaml").read_text(encoding="utf-8"))["datasets"]["grid"]
+    own = Selection.model_validate(split["splits"]["test"]["settings"]).pick(everything)
+    return {"s1_test": own, "other_speakers": [clip for clip in everything if clip.speaker != "s1"]}
+
+
+class Listener:
+    """Word starts by forced alignment, for clips whose times nobody knows."""
+
+    def __init__(self, path: Path) -> None:
+        """Load a recogniser."""
+        from syncvoice.networks.recogniser import CtcRecogniser
+
+        self._recogniser, self.bias = CtcRecogniser.load(path), 0.0
+
+    def starts(self, clip: SourceClip, sound: np.ndarray) -> np.ndarray:
+        """Word starts in seconds (words,) of a sound at 24 kHz, bias taken off."""
+        from syncvoice.text.alignment import align_text, phones_of_text
+
+        text = spoken_text(clip.text, "grid")
+        aligned = align_text(self._recogniser, resample(sound, clocks.SAMPLE_RATE, 16_000), text, "en")
+        _, first = phones_of_text(text, "en")
+        return np.array([aligned[number].start_s for number in first]) - self.bias
+
+
+def measure(clip: SourceClip, reader: LipReader, speaker: NaturalSpeaker, listener: Listener | None,
+            found: Measured) -> None:  # fmt: skip
+    """Measure one clip."""
+    from syncvoice.dubbing.by_timing import LOOKS
+    from syncvoice.video.decode import decode_clip
+    from syncvoice.video.prepare import PrepareSettings, track_video
+
+    sound = decode_clip(clip.media, 5.0, 10).audio
+    known = np.array([start for _, start, _ in clip.words])
+    if not len(known):
+        if listener is None:
+            return
+        known = listener.starts(clip, sound)
+    track = track_video(clip.media, PrepareSettings(**LOOKS))
+    n_frames = len(track.found)
+    script = script_of(spoken_text(clip.text, "grid"), "en")
+    phones = [phone for word in script for phone in word.phones]
+    firsts = np.cumsum([0, *(len(word.phones) for word in script)])[:-1].tolist()
+    timing = time_phones(reader, Face(track.landmarks, track.found), n_frames, phones, firsts)
+    spoken = {
+        "tts_lip_timed": speaker.speak(script, later(timing.words), n_frames),
+        "tts_fitted": speaker.filling(script, n_frames),
+    }
+    starts = {"lips": np.array([start for start, _ in timing.words])}
+    starts |= {name: np.array([a for a, _ in one.spans]) - SOUND_AFTER_S for name, one in spoken.items()}
+    for name, values in starts.items():
+        found.errors.setdefault(f"word_starts.{name}", []).append(values - known)
+    found.texts.append(clip.text)
+    found.sounds.setdefault("recording", []).append(sound)
+    for name, one in spoken.items():
+        loud = levelled(one.sound, speech_level(sound))
+        found.sounds.setdefault(name, []).append(loud)
+        found.values.setdefault(f"envelope_correlation.{name}", []).append(envelope_correlation(loud, sound))
+
+
+def add_word_errors(groups: Iterable[Measured], asset: Path) -> None:
+    """Add word error rates of Whisper base to every group and row."""
+    from syncvoice.metrics.words.wer import corpus_rate, count_errors
+
+    from syncvoice.metrics.words.whisper_transcripts import WhisperTranscriber, load_model
+    from syncvoice.text.normalise import normalise
+
+    whisper = WhisperTranscriber(load_model(asset))
+
+    def heard(text: str) -> str:
+        """Words with homophones of letters and digits made equal."""
+        return " ".join(HOMOPHONES.get(word, word) for word in normalise(text, "en").split())
+
+    for group in groups:
+        for name, sounds in group.sounds.items():
+            texts = whisper.transcribe([resample(sound, clocks.SAMPLE_RATE, 16_000) for sound in sounds], "en")
+            counts = [count_errors(heard(a), heard(b)) for a, b in zip(group.texts, texts, strict=True)]
+            group.values[f"wer_whisper_base.{name}"] = [corpus_rate(counts)]
+
+
+def if_there(what: str, do: Callable[[], None]) -> None:
+    """Do something that needs weights; say so if they are missing."""
+    try:
+        do()
+    except UserError as error:
+        print(f"{what} is left out: {error}", flush=True)
+
+
+def bias_of(listener: Listener, clips: Iterable[SourceClip]) -> float:
+    """Median of found minus known word starts in seconds."""
+    from syncvoice.video.decode import decode_clip
+
+    found = []
+    for clip in clips:
+        starts = listener.starts(clip, decode_clip(clip.media, 5.0, 10).audio)
+        if len(starts) == len(clip.words):
+            found.append(starts - np.array([start for _, start, _ in clip.words]))
+    return float(np.median(np.concatenate(found)))
+
+
+def main() -> None:
+    """Run the benchmark."""
+    import torch
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--grid", type=Path, required=True, help="folder of GRID clips")
+    parser.add_argument("--weights", type=Path, default=Path("weights/lip_timing.safetensors"))
+    parser.add_argument("--recogniser", type=Path, default=Path("results/grid_s1/networks/recogniser.safetensors"))
+    parser.add_argument("--clips", type=int, help="at most this many of s1")
+    parser.add_argument("--out", type=Path)
+    args = parser.parse_args()
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    groups = clips_of(args.grid)
+    groups["s1_test"] = groups["s1_test"][: args.clips]
+    listener = Listener(args.recogniser) if args.recogniser.is_file() else None
+    if listener is not None:
+        listener.bias = bias_of(listener, groups["s1_test"][:20])
+    reader, speaker = LipReader.load(args.weights), NaturalSpeaker(Kokoro.from_assets(), blend({VOICE: 1.0}))
+    measured = {name: Measured() for name in groups}
+    for name, clips in groups.items():
+        for clip in clips:
+            measure(clip, reader, speaker, listener, measured[name])
+    from syncvoice.assets import local_asset
+
+    if_there("WER", lambda: add_word_errors(measured.values(), local_asset("whisper_base").path))
+    result = {name: {"clips": len(one.texts), **one.figures()} for name, one in measured.items()}
+    for name, figures in result.items():
+        print(name, *(f"{key}: {value}" for key, value in figures.items()), sep="\n  ", flush=True)
+    bias = None if listener is None else round(1000 * listener.bias, 1)
+    write_result(args.out, {"voice": VOICE, "alignment_bias_ms": bias, **result})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,199 @@
+"""The stock voice, or blend of stock voices, that is nearest to a recording. It is no clone and does not try to be.
+
+A GE2E network chooses: embeddings of the stock voices and their pitch were measured once (`syncvoice measure-voices`)
+and are shipped as a table. A blend's embedding is taken to lie between those of its parts. How near the finished
+speech is, is told by another network than the one that chose.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from syncvoice import clocks
+from syncvoice.audio import resample
+from syncvoice.errors import UserError
+from syncvoice.section import nearest as nearest_name
+
+if TYPE_CHECKING:
+    from syncvoice.networks.kokoro import Kokoro
+
+TABLE = "weights/stock_voices.safetensors"
+# Left out: a whispered voice, and those named after voices of a closed service.
+LEFT_OUT = ("af_nicole", "af_alloy", "af_nova", "am_echo", "am_onyx", "bm_fable")
+MOST_PARTS = 3
+STEP = 0.1  # of a weight
+LEAST_GAIN = 0.003  # of the likeness that a further part must bring
+PITCH_SPREAD = 0.35  # log Hz: a pitch so far away costs PITCH_COST
+PITCH_COST = 0.1
+SENTENCES = (
+    "Please call her back before the evening and ask about the blue boat.",
+    "We walked along the river, and nobody said a word for quite a while.",
+    "Nine of the old houses near the market will be painted green this year.",
+)
+
+
+@dataclass(frozen=True)
+class StockVoices:
+    """What is known of every stock voice.
+
+    Attributes:
+        names: of the voices.
+        embeddings: (voices, 256) of GE2E, length 1.
+        log_pitch: (voices,) median of the natural logarithm of Hz.
+    """
+
+    names: tuple[str, ...]
+    embeddings: np.ndarray
+    log_pitch: np.ndarray
+
+    @classmethod
+    def load(cls, path: Path | str) -> "StockVoices":
+        """Read the table.
+
+        Raises:
+            UserError: it is missing.
+        """
+        from syncvoice.records import weights as checkpoints
+
+        state = checkpoints.read_state_dict(path)
+        names = tuple(checkpoints.read_metadata(path)["config"]["names"])
+        return cls(names, state["embeddings"].double().numpy(), state["log_pitch"].double().numpy())
+
+
+@dataclass(frozen=True)
+class ChosenVoice:
+    """A blend, how like the recording its parts' embeddings are, and its pitch and that of the recording in Hz."""
+
+    parts: dict[str, float]
+    likeness: float
+    pitch_hz: float
+    wanted_hz: float
+
+    def told(self) -> str:
+        """Return the blend as --voice-blend takes it."""
+        return ",".join(f"{name}={weight:.1f}" for name, weight in self.parts.items())
+
+
+def parse_blend(text: str) -> dict[str, float]:
+    """Read "af_heart=0.6,am_adam=0.4".
+
+    Raises:
+        UserError: another form, an unknown voice, or weights that are not positive.
+    """
+    from syncvoice.networks.kokoro import styles
+
+    parts: dict[str, float] = {}
+    for item in text.split(","):
+        name, _, weight = item.strip().partition("=")
+        try:
+            parts[name] = float(weight) if weight else 1.0
+        except ValueError as error:
+            raise UserError(
+                f"voice blend {text!r}: {item!r} is no NAME=WEIGHT, e.g. af_heart=0.6,am_adam=0.4"
+            ) from error
+        if name not in styles():
+            raise UserError(f"voice blend {text!r}: voice {name!r} is unknown; {nearest_name(name, styles())}")
+        if not parts[name] > 0:
+            raise UserError(f"voice blend {text!r}: weight {parts[name]:g} of {name}; expected more than 0")
+    return parts
+
+
+def measure(audio: np.ndarray, encoder: Any) -> tuple[np.ndarray, float]:
+    """Return GE2E embedding (256,) and median log pitch of speech (samples,) at 24 kHz.
+
+    Args:
+        audio: the speech.
+        encoder: `syncvoice.metrics.voice.ge2e.SpeakerEncoder`.
+
+    Raises:
+        UserError: there is no voice in it.
+    """
+    from syncvoice.metrics.scorer import ScoreError
+    from syncvoice.pitch import pitch_hz
+
+    sound = resample(np.asarray(audio, np.float32), clocks.SAMPLE_RATE, clocks.SCORER_SAMPLE_RATE)
+    try:
+        embedding = encoder.embed(sound)
+    except ScoreError as error:
+        raise UserError(f"the recording has no voice to compare ({error}); give one of a person speaking") from error
+    hz = pitch_hz(sound, clocks.SCORER_SAMPLE_RATE, clocks.SCORER_SAMPLE_RATE // 100)
+    voiced = hz[np.isfinite(hz)]
+    return embedding, float(np.median(np.log(voiced))) if len(voiced) else float("nan")
+
+
+def nearest_blend(embedding: np.ndarray, log_pitch: float, stock: StockVoices) -> ChosenVoice:
+    """Find the blend nearest to a recording, part by part in steps of a tenth.
+
+    Args:
+        embedding: (256,) of the recording.
+        log_pitch: of the recording; NaN leaves pitch out.
+        stock: the table.
+    """
+    allowed = [number for number, name in enumerate(stock.names) if name not in LEFT_OUT]
+    weights = np.zeros(len(stock.names))
+    best = max(allowed, key=lambda number: _likeness(_alone(number, stock), embedding, log_pitch, stock))
+    weights[best] = 1.0
+    value = _likeness(weights, embedding, log_pitch, stock)
+    while True:
+        found, tried = _best_step(weights, allowed, embedding, log_pitch, stock)
+        more = np.count_nonzero(found) > np.count_nonzero(weights)
+        if tried <= value + (LEAST_GAIN if more else 1e-9):
+            break
+        weights, value = found, tried
+    order = np.argsort(-weights)
+    parts = {stock.names[n]: round(float(weights[n]), 1) for n in order if weights[n] > STEP / 2}
+    mixed = weights @ stock.embeddings
+    likeness = float(mixed @ embedding / np.linalg.norm(mixed) / np.linalg.norm(embedding))
+    return ChosenVoice(parts, likeness, float(np.exp(weights @ stock.log_pitch)), float(np.exp(log_pitch)))
+
+
+def _alone(number: int, stock: StockVoices) -> np.ndarray:
+    weights = np.zeros(len(stock.names))
+    weights[number] = 1.0
+    return weights
+
+
+def _likeness(weights: np.ndarray, embedding: np.ndarray, log_pitch: float, stock: StockVoices) -> float:
+    """Cosine of a blend's embedding and the recording's, less what its pitch costs."""
+    mixed = weights @ stock.embeddings
+    cosine = float(mixed @ embedding / np.linalg.norm(mixed) / np.linalg.norm(embedding))
+    if not np.isfinite(log_pitch):
+        return cosine
+    return cosine - PITCH_COST * ((float(weights @ stock.log_pitch) - log_pitch) / PITCH_SPREAD) ** 2
+
+
+def _best_step(weights: np.ndarray, allowed: Sequence[int], embedding: np.ndarray, log_pitch: float,
+               stock: StockVoices) -> tuple[np.ndarray, float]:  # fmt: skip
+    """Move a tenth, or several, of the weight from one voice to another, as is best."""
+    best, value = weights, -np.inf
+    for giver in np.flatnonzero(weights > STEP / 2):
+        for taker in allowed:
+            for tenths in range(1, round(float(weights[giver]) / STEP) + 1):
+                tried = weights.copy()
+                tried[giver] -= tenths * STEP
+                tried[taker] += tenths * STEP
+                if np.count_nonzero(tried > STEP / 2) > MOST_PARTS:
+                    continue
+                found = _likeness(tried, embedding, log_pitch, stock)
+                if found > value:
+                    best, value = np.where(tried > STEP / 2, tried, 0.0), found
+    return best, value
+
+
+def measure_stock(network: "Kokoro", encoder: Any, styles: Mapping[str, np.ndarray]) -> StockVoices:
+    """Let every stock voice say SENTENCES, and measure it."""
+    from syncvoice.timed_speech.script import script_of
+    from syncvoice.timed_speech.speaking import NaturalSpeaker
+
+    names = tuple(name for name in sorted(styles) if name not in LEFT_OUT)
+    embeddings, pitches = [], []
+    for name in names:
+        speaker = NaturalSpeaker(network, styles[name])
+        found = [measure(speaker.plainly(script_of(text, "en")), encoder) for text in SENTENCES]
+        mean = np.mean([embedding for embedding, _ in found], axis=0)
+        embeddings.append(mean / np.linalg.norm(mean))
+        pitches.append(np.nanmean([pitch for _, pitch in found]))
+    return StockVoices(names, np.stack(embeddings), np.array(pitches))
