@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "dubbing": {"fast", "features", "generation", "model", "networks", "records", "text", "video"},
     "metrics": {"fast", "features", "networks", "records", "text", "video"},
     "reporting": {"features", "records", "text", "video"},
-    "minidub": {"datasets", "records", "text", "video"},
+    "minidub": {"datasets", "networks", "records", "text", "video"},
     "pretraining": {
         *("fast", "features", "metrics", "minidub", "model", "networks", "records", "text", "training", "video"),
     },
