@@ -12,7 +12,7 @@ from syncvoice.errors import UserError
 from syncvoice.minidub import natural_voices, phrases
 from syncvoice.minidub.engine import MIN_FRAMES, PlannedClip, Wanted
 from syncvoice.minidub.natural_speech import NaturalDelivery, carry_out, natural_seconds, random_delivery
-from syncvoice.minidub.natural_voices import TRAIN_VOICES, UNSEEN_VOICES, VALIDATION_VOICES, NaturalVoice
+from syncvoice.minidub.natural_voices import TRAIN_VOICES, UNSEEN_VOICES, VALIDATION_VOICES, NaturalVoice, blends
 from syncvoice.minidub.phrases import Sentence
 from syncvoice.minidub.sentences import SPLITS, draw_sentence, split_of
 from syncvoice.minidub.speech import Speech
@@ -50,9 +50,10 @@ def voices(group: str, language: str) -> tuple[tuple[NaturalVoice, ...], ...]:
     Raises:
         UserError: no such group.
     """
-    if group not in _VOICES:
-        raise UserError(f"natural voices have no group {group!r}; expected one of {', '.join(_VOICES)}")
-    groups = _VOICES[group]
+    known = {**_VOICES, "pretrain": (TRAIN_VOICES + blends(),)}
+    if group not in known:
+        raise UserError(f"natural voices have no group {group!r}; expected one of {', '.join(known)}")
+    groups = known[group]
     return tuple(tuple(v for v in members if language == "zh" or v.language == "en") for members in groups)
 
 
