@@ -49,6 +49,7 @@ _FILES = (
     ),
     MetricFile("sim_o.ge2e_resemblyzer", "voice.ge2e:Ge2eScorer", (), ("references",)),
     MetricFile("dnsmos.p835", "naturalness.dnsmos:DnsmosScorer"),
+    MetricFile("mos.distillmos", "naturalness.distillmos:DistillMosScorer", assets=("distillmos",)),
     MetricFile("mcd_dtw.melcep13", "melody.spectral:McdScorer", (), ("ground_truth",)),
     MetricFile("phone_time_error.ctc_aligned", "timing.phone_times:PhoneTimeScorer", ("recogniser",), ("phones",)),
     MetricFile(
@@ -96,7 +97,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "lse": ("lse.syncnet_v2.tracked", "lse.syncnet_v2.tracked_mediapipe", "lse.syncnet_mini"),
     "wer": ("wer.whisper_large_v3", "wer.whisper_base", "wer.pocketsphinx_grid", "wer.ctc_mini"),
     "sim": ("sim_o.wavlm_ecapa", "sim_o.ge2e_resemblyzer"),
-    "mos": ("mos.utmos_strong", "dnsmos.p835"),
+    "mos": ("mos.utmos_strong", "mos.distillmos", "dnsmos.p835"),
 }
 
 

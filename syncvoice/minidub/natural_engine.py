@@ -12,7 +12,7 @@ from syncvoice.errors import UserError
 from syncvoice.minidub import natural_voices, phrases
 from syncvoice.minidub.engine import MIN_FRAMES, PlannedClip, Wanted
 from syncvoice.minidub.natural_speech import NaturalDelivery, carry_out, natural_seconds, random_delivery
-from syncvoice.minidub.natural_voices import TRAIN_VOICES, UNSEEN_VOICES, VALIDATION_VOICES, NaturalVoice
+from syncvoice.minidub.natural_voices import TRAIN_VOICES, UNSEEN_VOICES, VALIDATION_VOICES, NaturalVoice, blends
 from syncvoice.minidub.phrases import Sentence
 from syncvoice.minidub.sentences import SPLITS, draw_sentence, split_of
 from syncvoice.minidub.speech import Speech
@@ -34,7 +34,9 @@ CARD = f"""\
   phrases. Rate (0.8 to 1.3 times the voice's own), silences, pauses and three intensities vary at random, so that the
   text does not tell the timing. The network's author says that it learned partly from synthetic speech of closed
   services.
-- **Phone times**: the durations that the network speaks with, moved by the 55 ms by which it sounds early.
+- **Phone times**: the durations that the network speaks with, moved by the 55 ms by which it sounds early. Forced
+  alignment of 40 clips of unseen voices (888 phones) by a recogniser that never heard natural voices puts starts of
+  phones 8 ms later (median), 25 ms apart without regard to sign.
 - **Two languages, one voice**: a translation clip has a recording of the same voice saying the Mandarin text.
 - **Held out**: test and validation sentences and these voices are unknown to every shipped weight:
   {", ".join(voice.name for voice in UNSEEN_VOICES)} (test), {", ".join(voice.name for voice in VALIDATION_VOICES)}
@@ -48,9 +50,10 @@ def voices(group: str, language: str) -> tuple[tuple[NaturalVoice, ...], ...]:
     Raises:
         UserError: no such group.
     """
-    if group not in _VOICES:
-        raise UserError(f"natural voices have no group {group!r}; expected one of {', '.join(_VOICES)}")
-    groups = _VOICES[group]
+    known = {**_VOICES, "pretrain": (TRAIN_VOICES + blends(),)}
+    if group not in known:
+        raise UserError(f"natural voices have no group {group!r}; expected one of {', '.join(known)}")
+    groups = known[group]
     return tuple(tuple(v for v in members if language == "zh" or v.language == "en") for members in groups)
 
 

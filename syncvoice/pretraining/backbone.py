@@ -28,8 +28,8 @@ from syncvoice.model.syncvoice import Script, SyncVoice, SyncVoiceConfig, pad_st
 from syncvoice.model.zipformer import ZipformerLayer
 from syncvoice.pretraining.data import open_pool
 from syncvoice.pretraining.loop import PretrainingRun
+from syncvoice.pretraining.natural_pool import AnyPool
 from syncvoice.pretraining.optimisers import optimisers
-from syncvoice.pretraining.speech_data import SpeechPool
 from syncvoice.seeding import rng
 from syncvoice.text.articulation import articulation, prosody
 from syncvoice.text.phones import PHONE_CLASSES, phone_class
@@ -60,7 +60,7 @@ class Clip:
     n_frames: int
 
 
-def read_clips(pool: SpeechPool) -> list[Clip]:
+def read_clips(pool: AnyPool) -> list[Clip]:
     """Compute features of a whole pool (about 2 ms and 45 kB per utterance)."""
     from tqdm import tqdm
 
@@ -151,7 +151,7 @@ def references(clips: list[Clip], per_voice: int) -> dict[str, list[int]]:
     return {voice: group[:per_voice] for voice, group in sorted(by_voice.items())}
 
 
-def embed_references(pool: SpeechPool, indices: list[int], weights: str | None, width: int) -> dict[int, Tensor]:
+def embed_references(pool: AnyPool, indices: list[int], weights: str | None, width: int) -> dict[int, Tensor]:
     """CAM++ embeddings of the reference clips; zeros as long as there is no speaker encoder to start from."""
     if not weights or not Path(weights).exists():
         log.warning("no speaker encoder at %s: the pretrained branch sees zeros in this run", weights)

@@ -9,10 +9,12 @@ import numpy as np
 
 from syncvoice.audio import resample
 from syncvoice.clocks import SAMPLE_RATE, SCORER_SAMPLE_RATE
-from syncvoice.minidub import phrases, voices
+from syncvoice.minidub import natural_speech, natural_voices, phrases, voices
+from syncvoice.minidub.sentences import draw_sentence
 from syncvoice.minidub.speech import Phone, random_delivery, synthesise
 from syncvoice.minidub.voices import Voice
 from syncvoice.pretraining.clip_pool import ClipPool
+from syncvoice.pretraining.natural_pool import AnyPool, ShardedPool
 from syncvoice.pretraining.speech_data import SpeechPool, build
 from syncvoice.seeding import rng
 from syncvoice.text.phones import phone_class
@@ -34,21 +36,29 @@ class CheckUtterance:
     phones: tuple[Phone, ...]
 
 
-def open_pool(settings: Mapping[str, Any], pool_voices: Sequence[Voice] = voices.PRETRAIN_VOICES) -> SpeechPool:
+def is_natural(settings: Mapping[str, Any]) -> bool:
+    """Whether a run learns on natural voices: its "pool" is a folder of shards (`syncvoice speak-pool`)."""
+    return Path(settings["pool"]).is_dir()
+
+
+def open_pool(settings: Mapping[str, Any], pool_voices: Sequence[Voice] = voices.PRETRAIN_VOICES) -> AnyPool:
     """Open the pool of the settings, building it first when the file is absent.
 
     Args:
-        settings: "pool" (path); "pool_size" utterances and "pool_seed" when it has to be built.
+        settings: "pool" (a file of espeak voices, or a folder of natural speech); "pool_size" utterances and
+            "pool_seed" when the file has to be built; "pool_hours" to use no more of a folder.
         pool_voices: voices of a pool that has to be built.
     """
     path = Path(settings["pool"])
+    if is_natural(settings):
+        return ShardedPool(path, settings.get("pool_hours"))
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         build(path, int(settings.get("pool_size", 9_000)), int(settings.get("pool_seed", POOL_SEED)), pool_voices)
     return SpeechPool(path)
 
 
-def sounds_of(settings: Mapping[str, Any], aligner: Any = None) -> SpeechPool | ClipPool:
+def sounds_of(settings: Mapping[str, Any], aligner: Any = None) -> AnyPool | ClipPool:
     """Sounds to learn on: the prepared clips that the settings name ("manifests"), else the synthetic pool.
 
     Args:
@@ -60,10 +70,32 @@ def sounds_of(settings: Mapping[str, Any], aligner: Any = None) -> SpeechPool | 
     return open_pool(settings)
 
 
-def unseen_utterances(
-    per_kind: int, seed: int, unseen: tuple[Voice, ...] = voices.UNSEEN_VOICES
-) -> Iterator[CheckUtterance]:
-    """Speak test sentences with the unseen voices: `per_kind` of each voice and kind (GRID, phrases, Mandarin)."""
+def unseen_utterances(settings: Mapping[str, Any], per_kind: int) -> Iterator[CheckUtterance]:
+    """Speak test sentences with the voices that no weight hears, of the engine that the run learns from.
+
+    Args:
+        settings: of the run: "pool" and "seed".
+        per_kind: sentences of each voice and kind (GRID, open English, Mandarin).
+    """
+    make = _natural_utterances if is_natural(settings) else _espeak_utterances
+    yield from make(per_kind, int(settings["seed"]))
+
+
+def _natural_utterances(per_kind: int, seed: int) -> Iterator[CheckUtterance]:
+    """English voices say GRID and everyday sentences, all voices Mandarin phrases."""
+    for voice in natural_voices.UNSEEN_VOICES:
+        for kind in ("grid", "everyday", "zh") if voice.language == "en" else ("zh",):
+            for index in range(per_kind):
+                draw = rng(seed, "natural check", voice.name, kind, index)
+                sentence = draw_sentence(kind, "test", draw)
+                speech = natural_speech.synthesise(sentence, voice, natural_speech.random_delivery(draw, sentence))
+                yield CheckUtterance(
+                    speech.audio, sentence.text, sentence.language, sentence.source, voice.name, speech.phones
+                )
+
+
+def _espeak_utterances(per_kind: int, seed: int) -> Iterator[CheckUtterance]:
+    unseen = voices.UNSEEN_VOICES
     for voice in unseen:
         for language, source in CHECK_KINDS:
             sentences = phrases.sample_sentences(language, source, "test", per_kind * len(unseen), seed)

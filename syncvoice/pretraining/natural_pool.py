@@ -259,3 +259,6 @@ class ShardedPool:
                 "sha256": {pool.path.name: sha256_of(pool.path) for pool in self.pools},
             },
         }
+
+
+AnyPool = SpeechPool | ShardedPool

@@ -18,7 +18,7 @@ from syncvoice.networks.recogniser import BLANK, NO_PHONE, CtcRecogniser, featur
 from syncvoice.pretraining.clip_pool import ClipPool
 from syncvoice.pretraining.data import at_16k, phone_labels, sounds_of, unseen_utterances
 from syncvoice.pretraining.loop import PretrainingRun, fast_arithmetic
-from syncvoice.pretraining.speech_data import SpeechPool
+from syncvoice.pretraining.natural_pool import AnyPool
 from syncvoice.text.normalise import normalise
 from syncvoice.text.phones import PHONE_CLASSES
 
@@ -80,7 +80,7 @@ class Batches:
     """Draws batches from the pool: varied sounds with symbol and phone targets."""
 
     def __init__(
-        self, pool: SpeechPool | ClipPool, model: CtcRecogniser, settings: Mapping[str, Any], rng: np.random.Generator
+        self, pool: AnyPool | ClipPool, model: CtcRecogniser, settings: Mapping[str, Any], rng: np.random.Generator
     ) -> None:
         """Encode all texts once."""
         self._pool, self._rng = pool, rng
@@ -150,7 +150,7 @@ def evaluate(model: CtcRecogniser, settings: Mapping[str, Any]) -> dict[str, flo
     errors: dict[str, list[int]] = {}
     frames: dict[str, list[float]] = {}
     count = 0
-    for utterance in unseen_utterances(int(settings.get("check_per_voice", 8)), int(settings["seed"])):
+    for utterance in unseen_utterances(settings, int(settings.get("check_per_voice", 8))):
         audio = at_16k(utterance.audio)
         text = normalise(utterance.text, utterance.language)
         found = model.transcribe([audio], utterance.language)[0]

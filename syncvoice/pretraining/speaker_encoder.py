@@ -13,10 +13,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from syncvoice.minidub import natural_voices, voices
 from syncvoice.networks.camplus import MEL_BINS, CAMPPlus, fbank, log_fbank
 from syncvoice.pretraining.data import at_16k, open_pool, unseen_utterances
 from syncvoice.pretraining.loop import PretrainingRun, fast_arithmetic
-from syncvoice.pretraining.speech_data import SpeechPool
+from syncvoice.pretraining.natural_pool import AnyPool
 
 SCALE = 32.0
 MARGIN = 0.2  # radians
@@ -45,7 +46,7 @@ class MarginSoftmax(nn.Module):
 class FbankCache:
     """Filter banks of pool utterances, computed once (float16, about 40 kB each)."""
 
-    def __init__(self, pool: SpeechPool) -> None:
+    def __init__(self, pool: AnyPool) -> None:
         """Keep a reference to the pool."""
         self._pool = pool
         self._items: dict[int, Tensor] = {}
@@ -84,10 +85,9 @@ def evaluate(encoder: CAMPPlus, settings: Mapping[str, Any]) -> dict[str, float]
         {"n", "eer", "eer_cross_language", "eer_same_sex"} over all pairs, pairs of English with Mandarin, and
         impostor pairs of one sex; "mean_same", "mean_other": mean similarities.
     """
-    from syncvoice.minidub.voices import UNSEEN_VOICES
-
-    sex = {voice.name: voice.sex for voice in UNSEEN_VOICES}
-    found = list(unseen_utterances(int(settings.get("check_per_voice", 6)), int(settings["seed"])))
+    sex = {voice.name: voice.sex for voice in voices.UNSEEN_VOICES}
+    sex |= {voice.name: voice.sex for voice in natural_voices.UNSEEN_VOICES}
+    found = list(unseen_utterances(settings, int(settings.get("check_per_voice", 6))))
     embeddings = torch.cat([encoder(fbank(at_16k(u.audio))[None]) for u in found])
     similarity = (functional.normalize(embeddings) @ functional.normalize(embeddings).T).numpy()
     first, second = np.triu_indices(len(found), 1)

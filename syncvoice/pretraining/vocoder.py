@@ -150,7 +150,7 @@ def evaluate(vocoder: Vocoder, settings: Mapping[str, Any]) -> dict[str, float]:
     from syncvoice.pretraining.data import unseen_utterances
 
     rows = []
-    for utterance in unseen_utterances(int(settings.get("check_per_voice", 4)), int(settings["seed"])):
+    for utterance in unseen_utterances(settings, int(settings.get("check_per_voice", 4))):
         audio = torch.from_numpy(utterance.audio)[None]
         audio = audio[:, : audio.shape[1] // HOP * HOP]
         true = magnitude(spectrum(audio))

@@ -3,10 +3,12 @@
 import csv
 import json
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 
+from syncvoice.assets import read_asset
 from syncvoice.audio import read_wav
 from syncvoice.commands import corpus as command
 from syncvoice.errors import UserError
@@ -14,8 +16,8 @@ from syncvoice.files import sha256_of, write_json
 from syncvoice.minidub import corpus as minidub
 from syncvoice.minidub import espeak_engine, phrases
 from syncvoice.minidub.corpus import COLUMNS, data_card, make_shard, plan
-from syncvoice.minidub.engine import MIN_FRAMES
-from syncvoice.minidub.settings import CorpusJob
+from syncvoice.minidub.engine import ASSETS, ENGINES, MIN_FRAMES, engine_of
+from syncvoice.minidub.settings import CorpusJob, CorpusSettings
 from syncvoice.minidub.voices import TRAIN_VOICES, UNSEEN_VOICES
 from syncvoice.section import validated
 
@@ -42,6 +44,15 @@ JOB = CorpusJob.model_validate(SETTINGS)
 
 def planned(split: str) -> list[minidub.PlannedClip]:
     return plan(JOB.seed, split, JOB.split(split), espeak_engine)
+
+
+def test_every_engine_can_be_set_and_its_networks_are_registered() -> None:
+    assert set(get_args(CorpusSettings.model_fields["engine"].annotation)) == set(ENGINES) == set(ASSETS)
+    for name, assets in ASSETS.items():
+        assert engine_of(name).CARD.startswith("- **Speech**")
+        assert all(read_asset(asset).sources for asset in assets)
+    with pytest.raises(UserError, match="expected one of espeak, kokoro"):
+        engine_of("flite")
 
 
 def test_train_plan() -> None:

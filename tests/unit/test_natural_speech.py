@@ -164,11 +164,12 @@ def test_translation_is_said_by_the_same_voice_in_the_same_time(fake: None) -> N
 
 
 def test_engine_offers_every_group_of_voices() -> None:
-    for group in ("train", "validation", "unseen", "both"):
+    for group in ("train", "validation", "unseen", "both", "pretrain"):
         assert all(voice.language == "en" for members in natural_engine.voices(group, "en") for voice in members)
     assert any(voice.language == "zh" for members in natural_engine.voices("unseen", "zh") for voice in members)
+    assert all(is_seen(voice) for language in ("en", "zh") for voice in natural_engine.voices("pretrain", language)[0])
     with pytest.raises(UserError, match="expected one of train"):
-        natural_engine.voices("pretrain", "en")
+        natural_engine.voices("everybody", "en")
 
 
 def test_blend_of_unknown_voices_is_refused() -> None:

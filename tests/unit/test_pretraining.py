@@ -171,10 +171,11 @@ def test_error_counts_are_edit_distances() -> None:
     assert recogniser.error_counts([], ["a"]) == 1 and recogniser.error_counts(list("abc"), []) == 3
 
 
-def test_unseen_utterances_are_test_sentences_of_unseen_voices() -> None:
+def test_unseen_utterances_are_test_sentences_of_unseen_voices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from syncvoice.minidub.voices import PRETRAIN_VOICES, UNSEEN_VOICES
 
-    found = list(data.unseen_utterances(1, seed=3, unseen=UNSEEN_VOICES[:2]))
+    monkeypatch.setattr(data.voices, "UNSEEN_VOICES", UNSEEN_VOICES[:2])
+    found = list(data.unseen_utterances({"pool": tmp_path / "pool.h5", "seed": 3}, 1))
     assert len(found) == 6 and {u.language for u in found} == {"en", "zh"}
     assert not {u.voice for u in found} & {voice.name for voice in PRETRAIN_VOICES}
     assert len({(u.text, u.language) for u in found}) == 6

@@ -8,7 +8,13 @@ _UTMOS = Metric(
     "Predicted naturalness, about 1 to 5: UTMOS22 strong learner, weights of SpeechMOS.",
 )  # fmt: skip
 
+_DISTILLMOS = Metric(
+    "mos.distillmos", "mos.distillmos", "DistillMOS", "DistillMOS", "higher", "MOS", 2,
+    "Predicted naturalness, 1 to 5: DistillMOS, weights of the package distillmos 0.9.1.",
+)  # fmt: skip
+
 COLUMNS = (
+    _DISTILLMOS,
     Metric(
         "dnsmos_ovrl.p835",
         "dnsmos.p835",
