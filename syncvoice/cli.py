@@ -6,9 +6,11 @@ import importlib
 import logging
 import os
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 
 from syncvoice.errors import PASSING, ChangedFile, UserError
+from syncvoice.outputs import check_outputs
 
 COMMANDS = {
     "dub": "dub one video with a text and a reference voice",
@@ -49,6 +51,9 @@ COMMANDS = {
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status (0 done, 2 a problem that the user can mend, 1 the system's)."""
     argv = sys.argv[1:] if arguments is None else arguments
+    for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a letter shows its code instead
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     parser = argparse.ArgumentParser(prog="syncvoice", description=__doc__)
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, text in COMMANDS.items():
@@ -64,6 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write(again.read_text(encoding="utf-8"))
         return 2
     try:
+        check_outputs(args)
         args.run(args)
     except (UserError, ChangedFile) as error:
         sys.stderr.write(f"syncvoice: {error}\n")
