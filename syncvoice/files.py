@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from syncvoice.errors import PASSING, ChangedFile, UserError
+from syncvoice.errors import PASSING, ChangedFile, UserError, raise_if_passing
 
 LEFT_BEHIND_S = 86_400  # age at which another machine's temporary file counts as left behind
 
@@ -75,6 +75,8 @@ def make_folder(folder: Path) -> None:
             f"the folder {folder} cannot be made, because {file} is a file; choose another place"
         ) from error
     except OSError as error:
+        if error.errno != errno.EACCES:
+            raise_if_passing(error, folder)
         raise UserError(f"the folder {folder} cannot be made ({error.strerror}); choose another place") from error
 
 

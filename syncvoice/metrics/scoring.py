@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from syncvoice.errors import UserError
+from syncvoice.errors import ChangedFile, UserError, raise_if_passing
 from syncvoice.metrics.scorer import NotApplicable, Problem, Score, ScoreError, Scorer, Utterance, unforeseen
 
 
@@ -57,7 +57,10 @@ def _loaded(scorer: Scorer, work: Work) -> Utterance | Problem:
         return work.load()
     except (NotApplicable, ScoreError, UserError) as problem:
         return problem
+    except ChangedFile:  # the whole job is not to be trusted
+        raise
     except Exception as error:  # whatever it is, it concerns this utterance only
+        raise_if_passing(error)
         return unforeseen(error)
 
 
@@ -67,7 +70,10 @@ def _scored_all(scorer: Scorer, utterances: Sequence[Utterance]) -> Sequence[lis
         return []
     try:
         return scorer.score_many(utterances)
+    except ChangedFile:  # the whole job is not to be trusted
+        raise
     except Exception as error:
+        raise_if_passing(error)
         if len(utterances) == 1:
             return [unforeseen(error)]
         return [result for utterance in utterances for result in _scored_all(scorer, [utterance])]
@@ -99,7 +105,10 @@ def _failed_counts(scorer: Scorer, row: Mapping[str, str]) -> dict[str, str]:
         return {name: str(count) for name, count in scorer.counts_if_failed(row).items()}
     except ScoreError:  # an empty script has no words to miss
         return {}
+    except ChangedFile:  # the whole job is not to be trusted
+        raise
     except Exception as error:
+        raise_if_passing(error)
         unforeseen(error)
         return {}
 
