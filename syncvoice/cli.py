@@ -5,9 +5,11 @@ import difflib
 import importlib
 import logging
 import sys
+from io import TextIOWrapper
 
 from syncvoice import __version__
 from syncvoice.errors import UserError
+from syncvoice.outputs import check_outputs
 
 GROUPS = {
     "For people": {
@@ -56,6 +58,9 @@ DESCRIPTION = "Dub videos, score speech, run studies. `syncvoice COMMAND --help`
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status (0 done, 2 a problem that the user can mend)."""
     argv = sys.argv[1:] if arguments is None else arguments
+    for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a letter shows its code instead
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     if argv and not argv[0].startswith("-") and argv[0] not in COMMANDS:
         sys.stderr.write(f"syncvoice: no command {argv[0]!r}; {_nearest_command(argv[0])}\n")
         return 2
@@ -66,6 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s", stream=sys.stderr)
     try:
+        check_outputs(args)
         args.run(args)
     except UserError as error:
         sys.stderr.write(f"syncvoice: {error}\n")

@@ -47,6 +47,21 @@ def make_folder(folder: Path) -> None:
         raise UserError(f"the folder {folder} cannot be made ({error.strerror}); choose another place") from error
 
 
+def files_below(folder: Path) -> list[Path]:
+    """Return all files anywhere below a folder, sorted; linked folders are entered, each real folder once."""
+    found: list[Path] = []
+    seen: set[Path] = set()
+    for top, folders, names in os.walk(folder, followlinks=True):
+        real = Path(top).resolve()
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders.sort()
+        found += [path for name in names if (path := Path(top, name)).is_file()]
+    return sorted(found)
+
+
 def sha256_of(path: Path | str) -> str:
     """Return the hexadecimal SHA-256 digest of a file."""
     with open(path, "rb") as file:

@@ -241,7 +241,7 @@ def _tallied(
 def report(folder: Any, tallies: Mapping[str, Tally], problems: Mapping[str, str]) -> str:
     """The table for people: one line per metric, then what was found and what failed."""
     from syncvoice.commands.columns import column_of
-    from syncvoice.metrics.registry import METRICS
+    from syncvoice.metrics.registry import METRICS, validity_of
 
     lines = [("metric", "mean", "95 % interval", "scored / expected", "not applicable")]
     nowhere = [column_of(metric).title for metric, tally in tallies.items() if tally.nowhere]
@@ -264,6 +264,7 @@ def report(folder: Any, tallies: Mapping[str, Tally], problems: Mapping[str, str
     notes = [f"Names found: {', '.join(found)}; {len(folder.names)} expected."]
     notes += [f"Not defined for any of these utterances: {', '.join(nowhere)}."] if nowhere else []
     notes += [f"{folder.unused} videos have no generated speech and were not scored."] if folder.unused else []
+    notes += validity_of(METRICS[metric].file for metric in tallies)
     failed = sum(tally.failed for tally in tallies.values())
     notes.insert(0, f"Scored with {', '.join(dict.fromkeys(METRICS[metric].file for metric in tallies))}.")
     if failed:

@@ -13,6 +13,7 @@ from syncvoice.dubbing.engine import choose_engine
 from syncvoice.dubbing.script import check_length, rate_warnings, read_subtitles, syllables, whole_clip
 from syncvoice.dubbing.speech import Sound
 from syncvoice.errors import UserError
+from syncvoice.outputs import check_output
 from syncvoice.text.language import check_language
 
 if TYPE_CHECKING:
@@ -146,8 +147,7 @@ def _check(inputs: Mapping[str, Path], out: Path, text: str | None, language: st
     for name, path in inputs.items():
         if not path.is_file():
             raise UserError(f"{name} {path} does not exist; check the path")
-        if out.exists() and out.samefile(path):
-            raise UserError(f"the output {out} is the {name} itself; choose another name")
+    check_output(out, inputs)
     if out.suffix.lower() != ".mp4":
         raise UserError(f"the output {out} must end with .mp4; only MP4 is written")
     if (text is None) == ("subtitles" not in inputs):
@@ -219,4 +219,5 @@ def _write(result: Dubbed, inputs: Mapping[str, Path], speech: np.ndarray, note:
             result.warn(["the background is the video itself: its original speech stays under the new one"])
         (audio, warnings), rate = mix(speech, inputs["background"]), RATE
         result.warn(warnings)
-    put_sound(inputs["video"], audio, result.out, rate=rate, note=note)
+    said = put_sound(inputs["video"], audio, result.out, rate=rate, note=note)
+    result.warn([said] if said else [])

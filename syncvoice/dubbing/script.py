@@ -91,7 +91,7 @@ def read_subtitles(path: Path, n_frames: int) -> tuple[list[Cue], list[str]]:
     cues, warnings = [], []
     for number, entry in enumerate(read_entries(path), start=1):
         start, stop = (round(time * clocks.FPS) for time in (entry.start_s, entry.end_s))
-        cue = Cue(f"cue {entry.number or number}", entry.text, start, stop)
+        cue = Cue(_name(number, entry.number), entry.text, start, stop)
         if start >= n_frames:
             raise UserError(
                 f"{path}: {cue.where()} starts after the video's end ({n_frames / clocks.FPS:.2f} s); check that the "
@@ -109,6 +109,11 @@ def read_subtitles(path: Path, n_frames: int) -> tuple[list[Cue], list[str]]:
         if second.start < first.stop:
             raise UserError(f"{path}: {first.where()} and {second.where()} overlap; one voice speaks, move their times")
     return cues, warnings
+
+
+def _name(place: int, label: int | None) -> str:
+    """Return the name of a cue: its place in the file, which is unique; the printed number is a label for people."""
+    return f"cue {place}" if label in (None, place) else f"cue {place} (numbered {label})"
 
 
 def _check_cue(path: Path, cue: Cue) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from syncvoice.clocks import SAMPLE_RATE
 from syncvoice.errors import UserError
+from syncvoice.outputs import check_output
 from syncvoice.places import SHIPPED, find_path, find_weights
 from syncvoice.text.language import check_language
 
@@ -121,12 +122,11 @@ def _check(text: str, voice: Path, voice_text: str, out: Path, speed: float, ste
         raise UserError(f"--speed is {speed:g}; choose a number from 0.25 to 4")
     if steps is not None and steps < 1:
         raise UserError(f"--steps is {steps}; at least one is needed")
-    if out.suffix.lower() != ".wav" or out.is_dir():
+    check_output(out, {"recording of the voice": voice})
+    if out.suffix.lower() != ".wav":
         raise UserError(f"--out is {out}; give the name of a .wav file")
     if not voice.is_file():
         raise UserError(f"voice {voice} does not exist; give a recording of one person speaking")
-    if out.exists() and out.samefile(voice):
-        raise UserError(f"--out {out} is the recording of the voice itself; give another name")
 
 
 def _recording(path: Path) -> np.ndarray:

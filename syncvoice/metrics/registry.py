@@ -4,6 +4,8 @@ No scoring job imports it: a job is given its scorer by name (`scorer.load_score
 caption reruns no score.
 """
 
+from collections.abc import Iterable
+
 from syncvoice.metrics.lip_sync import columns as lip_sync
 from syncvoice.metrics.melody import columns as melody
 from syncvoice.metrics.metric import Metric, MetricFile
@@ -50,6 +52,22 @@ _FILES = (
 _ROOMS = (lip_sync, words, voice, naturalness, melody, timing)
 METRICS: dict[str, Metric] = {metric.id: metric for room in _ROOMS for metric in room.COLUMNS}
 METRIC_FILES: dict[str, MetricFile] = {file.id: file for file in _FILES}
+
+# What the small scorers can tell; people who score their own folders must know it.
+VALIDITY: dict[str, str] = {
+    "lse.syncnet_mini": "the small SyncNet learned few faces. On people it never saw it is near chance: of 60 real "
+    "clips of one GRID speaker it takes 33 for in sync with their own sound. Its values are no evidence about new "
+    "people; put the public SyncNet's weights there (config/assets.yaml: syncnet_v2)",
+    "wer.ctc_mini": "the small recogniser learned synthetic voices and few words; on real speech its rate says little",
+    "wer.pocketsphinx_grid": "a closed grammar of GRID's sentences: it hears no other word, so wrong speech may pass",
+    "sim_o.campplus_mini": "the small speaker encoder learned few voices; its values are no SIM of papers",
+}
+
+
+def validity_of(files: Iterable[str]) -> list[str]:
+    """Return a sentence for every metric file of these whose scorer is small or narrow."""
+    return [f"Validity of {file}: {VALIDITY[file]}." for file in dict.fromkeys(files) if file in VALIDITY]
+
 
 # What `syncvoice score --metric lse,wer,sim,mos` stands for: the first scorer whose weights are there.
 ALIASES: dict[str, tuple[str, ...]] = {

@@ -69,7 +69,10 @@ class BatchPlan:
         share = recipe.share
         self.clips = [c for c in clips if seed_of(0, "share", c.id) % 10_000 < share * 10_000]
         if not self.clips:
-            raise UserError(f"recipe {recipe.recipe}: no training clip left of {len(clips)} with share {share}")
+            raise UserError(
+                f"recipe {recipe.recipe}: no training clip left of {len(clips)} with share {share}; the training "
+                "split's excluded.csv says why clips were left out"
+            )
         self.references: dict[str, list[Clip]] = {}
         for speaker in sorted({c.speaker for c in self.clips}):
             own = sorted((c for c in self.clips if c.speaker == speaker), key=lambda c: (c.n_frames, c.id))

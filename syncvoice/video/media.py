@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import av.stream
 
 REASONS = (
     "broken_file",
@@ -78,11 +79,12 @@ def _first_line(error: BaseException) -> str:
 
 
 def stream_of(streams: Any, path: Path, reason: str, kind: str) -> Any:
-    """Return the first stream of a kind, to be decoded in one thread.
+    """Return the first stream of a kind, to be decoded in one thread; pictures of a cover are none.
 
     Raises:
         ClipProblem: there is none, or nothing here decodes it.
     """
+    streams = [stream for stream in streams if not is_cover(stream)]
     if not streams:
         raise ClipProblem(reason, f"{path.name} holds no {kind} stream; a clip needs both picture and sound")
     stream = streams[0]
@@ -90,6 +92,11 @@ def stream_of(streams: Any, path: Path, reason: str, kind: str) -> Any:
         raise ClipProblem("broken_file", f"{path.name} holds {kind} of an unknown kind; convert or replace it")
     stream.codec_context.thread_count = 1  # same bytes and predictable load, whatever the machine
     return stream
+
+
+def is_cover(stream: Any) -> bool:
+    """Tell whether a stream is a single picture attached to the file (cover art), which no player shows as video."""
+    return bool(stream.disposition & av.stream.Disposition.attached_pic)
 
 
 def check_size(picture: Any, limits: Limits) -> None:
@@ -102,7 +109,7 @@ def check_size(picture: Any, limits: Limits) -> None:
         raise ClipProblem(
             "too_large",
             f"the picture has {picture.width} x {picture.height} pixels, at most {limits.max_pixels} are taken; shrink "
-            "it or raise max_pixels",
+            "it, or let a study take larger ones (prepare: max_pixels)",
         )
 
 
@@ -120,5 +127,7 @@ def check_length(container: Any, limits: Limits) -> None:
 def too_long(what: str, limits: Limits, lasts: str = "lasts") -> ClipProblem:
     """Return the problem of a file that exceeds the limit."""
     return ClipProblem(
-        "too_long", f"the {what} {lasts} more than {limits.max_seconds:g} s; cut it into clips or raise max_seconds"
+        "too_long",
+        f"the {what} {lasts} more than {limits.max_seconds:g} s; cut it into clips, or let a study take longer ones "
+        "(prepare: max_seconds)",
     )
