@@ -10,6 +10,7 @@ from syncvoice.errors import UserError
 
 log = logging.getLogger(__name__)
 TASK = "own"
+SOUNDS = frozenset((".wav", ".flac", ".ogg", ".mp3"))
 TASK_COLUMNS = ("utterance", "clip", "text", "language", "speaker", "voice_seen", "reference")
 
 
@@ -87,13 +88,17 @@ def _sounds(folder: Path) -> dict[str, Path]:
     Raises:
         UserError: there is no such folder, or two files have one name.
     """
-    from syncvoice.metrics.folders import SOUNDS, listed
-
-    found = listed(folder, SOUNDS)
-    twice = next((name for name, files in found.items() if len(files) > 1), None)
-    if twice is not None:
-        raise UserError(f"{folder} holds {len(found[twice])} sounds named {twice}; keep one")
-    return {name: files[0].resolve() for name, files in found.items()}
+    if not folder.is_dir():
+        raise UserError(f"{folder} is no folder; give the folder that holds the sounds")
+    found: dict[str, Path] = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).with_suffix("").as_posix()
+        if path.suffix.lower() not in SOUNDS or path.name.startswith("."):
+            continue
+        if name in found:
+            raise UserError(f"{folder} holds two sounds named {name}; keep one")
+        found[name] = path.resolve()
+    return found
 
 
 def _lay_out(root: Path, sounds: Mapping[str, Mapping[str, Path]], clips: list[str], language: str) -> None:
