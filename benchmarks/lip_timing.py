@@ -148,6 +148,17 @@ def add_word_errors(groups: Iterable[Measured], asset: Path) -> None:
             group.values[f"wer_whisper_base.{name}"] = [corpus_rate(counts)]
 
 
+def minidub_starts(manifest: Path, reader: LipReader) -> dict[str, Any]:
+    """Figures of clips whose voice, face and sentence no weight knows; their times are those of the sound."""
+    from syncvoice.lip_timing.check import HeldOut, figures_of
+    from syncvoice.pretraining.lip_timing import with_landmarks
+    from syncvoice.records.clips import clips_of as prepared_clips
+
+    clips = [clip for clip in prepared_clips(manifest) if clip.voice_seen == "no"]
+    held_out = [HeldOut(clip, landmarks, SOUND_AFTER_S) for clip, landmarks in with_landmarks(clips)]
+    return {"clips": len(clips), "word_starts.lips": figures_of(reader, {"minidub": held_out})["minidub"]}
+
+
 def if_there(what: str, do: Callable[[], None]) -> None:
     """Do something that needs weights; say so if they are missing."""
     try:
@@ -176,6 +187,7 @@ def main() -> None:
     parser.add_argument("--grid", type=Path, required=True, help="folder of GRID clips")
     parser.add_argument("--weights", type=Path, default=Path("weights/lip_timing.safetensors"))
     parser.add_argument("--recogniser", type=Path, default=Path("results/grid_s1/networks/recogniser.safetensors"))
+    parser.add_argument("--minidub", type=Path, help="manifest of MiniDub's test split: words of unseen voices")
     parser.add_argument("--clips", type=int, help="at most this many of s1")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
@@ -194,6 +206,8 @@ def main() -> None:
 
     if_there("WER", lambda: add_word_errors(measured.values(), local_asset("whisper_base").path))
     result = {name: {"clips": len(one.texts), **one.figures()} for name, one in measured.items()}
+    if args.minidub is not None:
+        result["minidub_unseen"] = minidub_starts(args.minidub, reader)
     for name, figures in result.items():
         print(name, *(f"{key}: {value}" for key, value in figures.items()), sep="\n  ", flush=True)
     bias = None if listener is None else round(1000 * listener.bias, 1)
