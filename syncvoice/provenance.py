@@ -37,6 +37,12 @@ def reachable(*modules: str) -> set[str]:
     return found
 
 
+def imported_by(module: str) -> list[str]:
+    """Return the dotted names of our modules in one module's own import statements, those inside functions included."""
+    tree = _tree(module)
+    return [] if tree is None else [name for name in dict.fromkeys(_import_names(tree)) if _file_of(name)]
+
+
 def _expand(pattern: str) -> list[str]:
     """Return the modules that a name or `package.*` stands for."""
     if not pattern.endswith(".*"):

@@ -6,6 +6,7 @@ unknown name stops with a sentence that names the place and the nearest valid na
 """
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -65,8 +66,12 @@ def validated(section: type[S], values: Mapping[str, Any], source: str) -> S:
         if problem["type"] == "extra_forbidden":
             valid = _keys_at(section, path[:-1])
             raise UserError(f"{source}: unknown key {where}; {nearest(str(path[-1]), valid)}") from error
-        found = "" if problem["type"] == "missing" else f" (found {problem['input']!r})"
-        raise UserError(f"{source}: {where}: {problem['msg']}{found}") from error
+        unseen = problem["type"] == "missing" or isinstance(problem["input"], Mapping)
+        found = "" if unseen else f" (found {problem['input']!r})"
+        if problem["type"] == "literal_error" and isinstance(problem["input"], str):
+            choices = re.findall("'([^']+)'", problem["ctx"]["expected"])
+            found += f"; {nearest(problem['input'], choices)}"
+        raise UserError(f"{source}: {where}: {problem['msg'].removeprefix('Value error, ')}{found}") from error
 
 
 def _keys_at(section: Any, path: list[Any]) -> list[str]:

@@ -7,7 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from syncvoice.audio import write_wav
+from syncvoice.clocks import samples
 from syncvoice.datasets.base import SourceClip, in_shard, read_dataset
 from syncvoice.datasets.settings import PrepareJob
 from syncvoice.errors import UserError
@@ -92,7 +95,8 @@ def prepare_shard(
                     except ClipProblem as found:
                         log.warning("%s excluded: %s", clip.id, found)
                         excluded.append(Excluded(clip.id, _shown(source.media, corpus), found.reason, found.message))
-    _drop_stale(out / "audio", {clip.audio.name for clip in clips})
+    sounds = [path for clip in clips for path in (clip.audio, clip.translation_audio) if path is not None]
+    _drop_stale(out / "audio", {path.name for path in sounds})
     _drop_stale(out / "videos", {clip.video.name for clip in clips if clip.video is not None})
     return clips, excluded
 
@@ -144,6 +148,7 @@ def _prepare_one(
         sound, n_frames = decode_sound(source.media, settings.min_frames, settings.limits)
     wav = out / "audio" / f"{source.id}.wav"
     write_wav(wav, sound, 24_000)
+    translation = _prepare_translation(source, wav, n_frames, settings)
     return Clip(
         id=source.id,
         split=source.split,
@@ -160,6 +165,7 @@ def _prepare_one(
         phones=source.phones,
         words=source.words,
         translation_text=source.translation_text,
+        translation_audio=None if translation is None else _relative(translation),
         track=None if track_path is None else _relative(track_path),
         audio_sha256=sha256_of(wav),
         track_sha256=track_sha256,
@@ -167,6 +173,20 @@ def _prepare_one(
         face_rule=chosen[0],
         n_faces=chosen[1],
     )
+
+
+def _prepare_translation(source: SourceClip, wav: Path, n_frames: int, settings: PrepareSettings) -> Path | None:
+    """Store the recording of the translation beside that of the clip, cut or padded to its length; None without.
+
+    Raises:
+        ClipProblem: it cannot be decoded.
+    """
+    if source.translation_media is None:
+        return None
+    sound, _ = decode_sound(source.translation_media, settings.min_frames, settings.limits)
+    path = wav.with_name(f"{source.id}.translation.wav")
+    write_wav(path, np.pad(sound, (0, max(0, samples(n_frames) - len(sound))))[: samples(n_frames)], 24_000)
+    return path
 
 
 def _is_utf8(path: Path) -> bool:

@@ -9,6 +9,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--train", type=Path, required=True, help="manifest to fit on (.cuts.jsonl.gz)")
     parser.add_argument("--tests", type=Path, nargs="+", required=True, help="manifests to score on")
     parser.add_argument("--features-root", type=Path, required=True, help="folder that holds SPLIT/FEATURE/shard-*.h5")
+    parser.add_argument("--features", nargs="+", default=["lip", "face"], help="visual features to probe")
     parser.add_argument("--out", type=Path, required=True, help="table to write (.csv); .md beside it")
 
 
@@ -24,8 +25,8 @@ def run(args: argparse.Namespace) -> None:
     def gather(manifest: Path) -> tuple[str, Frames]:
         """Split name and frames of a manifest."""
         clips = clips_of(manifest)
-        stores = open_features(args.features_root / clips[0].split, ["mel", "lip", "face"])
-        return clips[0].split, frames_of(clips, stores, ["lip", "face"])
+        stores = open_features(args.features_root / clips[0].split, ["mel", *args.features])
+        return clips[0].split, frames_of(clips, stores, args.features)
 
     table = pd.DataFrame(probe(gather(args.train)[1], dict(map(gather, args.tests))), columns=list(COLUMNS))
     with atomic_path(args.out) as temporary:

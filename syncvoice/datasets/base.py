@@ -23,6 +23,7 @@ class SourceClip:
         media: video file, or sound file when `has_video` is False.
         reference: id of the recording that shall give the voice, "" for any other one of the speaker.
         speaker, sex, voice_seen, language, source, text, translation_text: "" if unknown.
+        translation_media: sound file of the same voice saying `translation_text` in the length of the clip, if any.
         phones, words: known times (symbol, start_s, end_s), empty if unknown.
         cues: texts of subtitles with their times, empty without.
     """
@@ -38,6 +39,7 @@ class SourceClip:
     voice_seen: str = ""
     source: str = ""
     translation_text: str = ""
+    translation_media: Path | None = None
     phones: tuple[Interval, ...] = ()
     words: tuple[Interval, ...] = ()
     has_video: bool = True

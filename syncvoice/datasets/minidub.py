@@ -49,6 +49,7 @@ def read(folder: Path, dataset: str, split: str, within: tuple[str, ...] = ()) -
             voice_seen=row["voice_seen"],
             source=row["source"],
             translation_text=row["translation_text"] or "",
+            translation_media=folder / row["translation_media"] if row.get("translation_media") else None,
             phones=_intervals(known.get("phones", ())),
             words=_intervals(known.get("words", ())),
             has_video=media.suffix.lower() != ".wav",

@@ -6,8 +6,7 @@ side by side. Everything random of a clip is drawn from (seed, clip id).
 
 import csv
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,109 +17,49 @@ from syncvoice.audio import write_wav
 from syncvoice.clocks import FPS, SAMPLE_RATE
 from syncvoice.errors import UserError
 from syncvoice.files import atomic_path
-from syncvoice.minidub import phrases
+from syncvoice.minidub.engine import Engine, PlannedClip, Wanted, engine_of
 from syncvoice.minidub.phrases import Sentence
 from syncvoice.minidub.settings import CorpusJob, SplitSettings
-from syncvoice.minidub.speech import Delivery, Speech, random_delivery, synthesise
-from syncvoice.minidub.voices import PRETRAIN_VOICES, TRAIN_VOICES, UNSEEN_VOICES, Voice
+from syncvoice.minidub.speech import Speech
 from syncvoice.text.articulation import articulation, prosody
 
 COLUMNS = (
     *("clip", "split", "dataset", "speaker", "sex", "voice_seen", "language", "source", "text", "media", "n_frames"),
-    *("translation_text", "intensity"),
+    *("translation_text", "translation_media", "intensity", "rate"),
 )
-MIN_FRAMES = 35  # 1.4 s: shorter clips get a longer silence at their end
-REFERENCE_FRAMES = 50  # 2 s: a reference is spoken faster or with another sentence until it fits
-_REFERENCE_SHARE = 4  # one test sentence in four is kept for references, so that none is also dubbed
-_VOICES = {
-    "train": (TRAIN_VOICES,),
-    "unseen": (UNSEEN_VOICES,),
-    "both": (TRAIN_VOICES, UNSEEN_VOICES),
-    "pretrain": (PRETRAIN_VOICES,),
-}
 
 
-@dataclass(frozen=True)
-class PlannedClip:
-    """A clip before it is made."""
-
-    clip: str
-    sentence: Sentence
-    voice: Voice
-    translation_text: str = ""
-
-
-def plan(seed: int, split: str, settings: SplitSettings) -> list[PlannedClip]:
+def plan(seed: int, split: str, settings: SplitSettings, engine: Engine) -> list[PlannedClip]:
     """List every clip of a split, in a fixed order: English GRID, English phrases, Mandarin phrases.
 
     Raises:
         UserError: more sentences are asked for than exist.
     """
-    groups = _VOICES[settings.voices]
-    n_voices = sum(map(len, groups))
-    counts = settings.clips or {language: n * n_voices for language, n in settings.clips_per_voice.items()}
-    spoken: list[tuple[Sentence, str]] = []
+    per_voice = settings.clips_per_voice
+    counts = settings.clips or {
+        language: n * sum(map(len, engine.voices(settings.voices, language))) for language, n in per_voice.items()
+    }
+    spoken: list[tuple[Sentence, Sentence | None]] = []
     for language in sorted(counts):
+        wanted = Wanted(seed, split, settings.sentences, settings.media == "audio", counts[language])
         if settings.translate_to and language == "en":
-            spoken += _translations(seed, settings.sentences, counts["en"])
+            spoken += engine.translations(wanted)
             continue
         n_grid = round(counts[language] * settings.grid_share) if language == "en" else 0
         for source, n in (("grid", n_grid), ("phrases", counts[language] - n_grid)):
-            spoken += [(sentence, "") for sentence in _sentences(seed, split, settings, language, source, n)]
-    flat = [voice for group in groups for voice in group]
+            spoken += [(sentence, None) for sentence in engine.sentences(language, source, replace(wanted, n=n))]
     planned = []
     for index, (sentence, translation) in enumerate(spoken):
-        if settings.clips_per_voice:
-            voice = flat[index % n_voices]
+        groups = engine.voices(settings.voices, sentence.language)
+        if per_voice:
+            flat = [voice for group in groups for voice in group]
+            voice = flat[index % len(flat)]
         else:
             group = groups[index % len(groups)]
             voice = group[index // len(groups) % len(group)]
         name = f"{split}_{sentence.language}{index:04d}_{voice.name}"
         planned.append(PlannedClip(name, sentence, voice, translation))
     return planned
-
-
-def _sentences(seed: int, split: str, settings: SplitSettings, language: str, source: str, n: int) -> list[Sentence]:
-    """Draw n different sentences; those of references and those of dubbed test clips never meet."""
-    bank: Sequence[Sentence] = phrases.sentences(language, source, settings.sentences) if n else ()
-    if settings.sentences == "test":
-        bank = [sentence for sentence in bank if _for_reference(sentence) == (settings.media == "audio")]
-    if n > len(bank):
-        raise UserError(f"split {split!r} asks for {n} sentences of {source}/{language}, only {len(bank)} exist")
-    order = seeding.rng(seed, "minidub", split, language, source).permutation(len(bank))
-    return [bank[index] for index in order[:n]]
-
-
-def _translations(seed: int, sentences: str, n: int) -> list[tuple[Sentence, str]]:
-    """Draw n English sentences with their Mandarin texts, none of them kept for references."""
-    pairs = phrases.sample_translation_pairs(2 * n, seed, sentences)
-    free = [
-        (pair.english, pair.mandarin.text) for pair in pairs if sentences == "train" or not _for_reference(pair.english)
-    ]
-    if len(free) < n:
-        raise UserError(f"{n} translation pairs asked for, only {len(free)} of those drawn are free; ask for fewer")
-    return free[:n]
-
-
-def _for_reference(sentence: Sentence) -> bool:
-    """Tell whether a test sentence is kept for references: by its content, alike in both languages."""
-    content = int(sentence.sentence_id.rsplit("-", 1)[1], 16)
-    return content // phrases.TEST_MODULUS % _REFERENCE_SHARE == 0
-
-
-def speak(planned: PlannedClip, seed: int, max_frames: int | None = None) -> tuple[Speech, Delivery]:
-    """Speak a planned clip with its own random delivery, between MIN_FRAMES and `max_frames` long."""
-    delivery = random_delivery(seeding.rng(seed, planned.clip, "delivery"), planned.sentence)
-    if max_frames is not None:
-        delivery = replace(delivery, pauses=(), lead_s=min(delivery.lead_s, 0.15), tail_s=min(delivery.tail_s, 0.15))
-    speech = synthesise(planned.sentence, planned.voice, delivery)
-    while max_frames is not None and speech.n_frames > max_frames and delivery.rate_wpm < 400:
-        delivery = replace(delivery, rate_wpm=round(delivery.rate_wpm * 1.08))
-        speech = synthesise(planned.sentence, planned.voice, delivery)
-    if speech.n_frames < MIN_FRAMES and max_frames is None:
-        delivery = replace(delivery, tail_s=delivery.tail_s + (MIN_FRAMES - speech.n_frames) / FPS)
-        speech = synthesise(planned.sentence, planned.voice, delivery)
-    return speech, delivery
 
 
 def make_shard(job: CorpusJob, split: str, shard: int, out: Path) -> int:
@@ -143,15 +82,18 @@ def make_shard(job: CorpusJob, split: str, shard: int, out: Path) -> int:
     parts, shards = job.split(split), job.shards.get(split, 1)
     if not 0 <= shard < shards:
         raise UserError(f"split {split!r} has shards 0 to {shards - 1}; {shard} was asked for")
-    mine = plan(job.seed, split, parts)[shard::shards]
+    engine = engine_of(job.engine)
+    mine = plan(job.seed, split, parts, engine)[shard::shards]
     (out / "clips").mkdir(parents=True, exist_ok=True)
     rows: dict[str, dict[str, Any]] = {}
     times: dict[str, dict[str, Any]] = {}
     by_voice = sorted(mine, key=lambda planned: planned.voice.name)  # a face is built once, then used for all its clips
     for planned in tqdm(by_voice, desc=f"{job.dataset} {split} {shard}", unit="clip", disable=None):
-        speech, delivery = speak(planned, job.seed, REFERENCE_FRAMES if parts.media == "audio" else None)
-        media = _write_media(planned, speech, parts, job, out)
-        rows[planned.clip] = _row(planned, speech, delivery, split, job.dataset, media)
+        speech, delivery = engine.speak(planned, job.seed, engine.REFERENCE_FRAMES if parts.media == "audio" else None)
+        said = {"media": _write_media(planned, speech, parts, job, out), "n_frames": speech.n_frames}
+        said |= {"translation_media": _write_translation(planned, speech, engine, job, out)}
+        seen = "yes" if engine.is_seen(planned.voice) else "no"
+        rows[planned.clip] = _row(planned, split, job.dataset, seen) | said | dict(engine.columns(delivery))
         times[planned.clip] = _times(planned.clip, speech)
     _write_csv(out / "clips.csv", [rows[planned.clip] for planned in mine])
     with atomic_path(out / "phones.jsonl") as temporary:
@@ -179,10 +121,18 @@ def _write_media(planned: PlannedClip, speech: Speech, parts: SplitSettings, job
     return media
 
 
-def _row(
-    planned: PlannedClip, speech: Speech, delivery: Delivery, split: str, dataset: str, media: str
-) -> dict[str, Any]:
-    """Describe a clip in the columns of clips.csv."""
+def _write_translation(planned: PlannedClip, speech: Speech, engine: Engine, job: CorpusJob, out: Path) -> str:
+    """Write a recording of the translation by the clip's voice, as long as the clip; "" if there is none."""
+    translation = engine.speak_translation(planned, speech, job.seed) if planned.translation else None
+    if translation is None:
+        return ""
+    media = f"clips/{planned.clip}.translation.wav"
+    write_wav(out / media, translation.audio, SAMPLE_RATE)
+    return media
+
+
+def _row(planned: PlannedClip, split: str, dataset: str, voice_seen: str) -> dict[str, Any]:
+    """Describe a planned clip in the columns of clips.csv."""
     voice, sentence = planned.voice, planned.sentence
     return {
         "clip": planned.clip,
@@ -190,14 +140,11 @@ def _row(
         "dataset": dataset,
         "speaker": voice.name,
         "sex": voice.sex,
-        "voice_seen": "no" if voice in UNSEEN_VOICES else "yes",
+        "voice_seen": voice_seen,
         "language": sentence.language,
         "source": sentence.source,
         "text": sentence.text,
-        "media": media,
-        "n_frames": speech.n_frames,
         "translation_text": planned.translation_text,
-        "intensity": delivery.intensity,
     }
 
 
@@ -233,20 +180,15 @@ def data_card(job: CorpusJob) -> str:
         clips = ", ".join(f"{n} {language}" for language, n in sorted(counts.items()))
         row = (split, clips, parts.voices, parts.sentences, parts.media, str(parts.prosody_coupling))
         lines.append("| " + " | ".join(row) + " |")
-    return "\n".join(lines) + _CARD
+    return "\n".join(lines) + "\n\n" + engine_of(job.engine).CARD + _CARD
 
 
-_CARD = f"""
-- **Speech**: espeak-ng (GPL-3, a separate package) at {SAMPLE_RATE} Hz; sentences of the GRID grammar and of a bank of
-  English and Mandarin phrases. Rate, silences, pauses, pitch and three intensities vary at random, so that the text
-  does not tell the timing.
+_CARD = f"""\
 - **Faces**: `skimage.data.astronaut()`, the NASA portrait of Eileen Collins (public domain), changed into one identity
   per voice and animated. She is a real person: she is credited here, and neither she nor NASA endorses this project.
-- **Mouth**: visemes of the phones that espeak-ng reports, blended (co-articulation); {FPS} frames per second.
+- **Mouth**: visemes of the phones, blended (co-articulation); {FPS} frames per second.
 - **Head, brows, lids**: follow pitch and energy of the voice by the factor *prosody coupling*. A coupling above 0
   builds in what the face features are meant to find; splits with coupling 0 show what is left without it.
-- **Held out**: test sentences and these voices are unknown to every shipped weight:
-  {", ".join(voice.name for voice in UNSEEN_VOICES)}.
-- **Limits**: one photograph, synthetic voices, clips of 1.4 to 3.2 s. It tests machinery and is no evidence about
+- **Limits**: one photograph, synthetic voices, clips of 1.4 to 3.6 s. It tests machinery and is no evidence about
   real speech.
 """

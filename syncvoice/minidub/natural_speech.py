@@ -99,7 +99,7 @@ def carry_out(
     while True:
         phrases = [_phrase(words, voice, delivery.rate, last) for words, last in _slices(sentence, delivery.pauses)]
         gaps = [seconds for _, seconds in delivery.pauses]
-        spoken = sum(len(phrase.audio) for phrase in phrases) / SAMPLE_RATE - 2 * MARGIN_S + sum(gaps)
+        spoken = sum(len(phrase.audio) / SAMPLE_RATE - 2 * MARGIN_S for phrase in phrases) + sum(gaps)
         n_frames = int(np.ceil((delivery.lead_s + spoken + delivery.tail_s) * FPS - 1e-9))
         if n_frames <= max_frames:
             seed = crc32(f"{sentence.text}/{voice.name}/{delivery}".encode())
@@ -109,6 +109,26 @@ def carry_out(
         else:
             available = max_frames / FPS - delivery.lead_s - delivery.tail_s
             delivery = replace(delivery, rate=round(delivery.rate * max(1.04, 1.02 * spoken / available), 3))
+
+
+@lru_cache(maxsize=4096)
+def natural_seconds(sentence: Sentence, voice: NaturalVoice) -> float:
+    """Return how long a sentence lasts at the voice's own rate, without silence around it, as predicted (no sound)."""
+    ((words, last),) = _slices(sentence, ())
+    units = _units([spoken for _, spoken in words])
+    prediction = engine().predict(_letters(units, last), voice.style())
+    edges = np.concatenate([[0.0], np.cumsum(whole_frames(prediction.frames))]) * FRAME_S
+    phones, _ = _times(units, edges)
+    return phones[-1].end_s - phones[0].start_s
+
+
+def _units(spoken: Sequence[str]) -> list[tuple[Unit, ...]]:
+    return english_units(spoken) if spoken[0][0].isascii() else mandarin_units(spoken)
+
+
+def _letters(units: Sequence[Sequence[Unit]], last: bool) -> str:
+    """Symbols of a phrase; a comma instead of the full stop lets the voice expect more."""
+    return " ".join("".join(unit.letters for unit in row) for row in units) + ("." if last else ",")
 
 
 def _slices(sentence: Sentence, pauses: Sequence[tuple[int, float]]) -> list[tuple[tuple[tuple[str, str], ...], bool]]:
@@ -121,9 +141,8 @@ def _slices(sentence: Sentence, pauses: Sequence[tuple[int, float]]) -> list[tup
 
 def _phrase(words: tuple[tuple[str, str], ...], voice: NaturalVoice, rate: float, last: bool) -> _Phrase:
     """Speak one phrase and find its phones."""
-    spoken = [word for _, word in words]
-    units = english_units(spoken) if spoken[0][0].isascii() else mandarin_units(spoken)
-    letters = " ".join("".join(unit.letters for unit in row) for row in units) + ("." if last else ",")
+    units = _units([word for _, word in words])
+    letters = _letters(units, last)
     style = voice.style()
     prediction = engine().predict(letters, style)
     frames = whole_frames(prediction.frames, rate)

@@ -19,8 +19,8 @@ class SplitSettings(SplitContent):
         clips_per_voice: the same for every voice (then `clips` stays empty).
         media: "video" (mp4) or "audio" (wav).
         grid_share: share of the English sentences that follow the GRID grammar, the rest is the phrase bank.
-        voices: train | unseen | both (clips alternate) | pretrain (all but unseen).
-        sentences: train | test; test sentences are unseen by every shipped weight.
+        voices: train | validation | unseen | both (train and unseen, clips alternate) | pretrain (all but unseen).
+        sentences: train | validation | test; the last two are unseen by every shipped weight.
         prosody_coupling: how far head, brows and lids follow the voice, one number or (low, high) to draw from.
         translate_to: "zh" gives each English clip the Mandarin text of its translation pair.
     """
@@ -29,8 +29,8 @@ class SplitSettings(SplitContent):
     clips_per_voice: dict[Language, int] = {}
     media: Literal["video", "audio"] = "video"
     grid_share: Probability = 0.5
-    voices: Literal["train", "unseen", "both", "pretrain"] = "train"
-    sentences: Literal["train", "test"] = "train"
+    voices: Literal["train", "validation", "unseen", "both", "pretrain"] = "train"
+    sentences: Literal["train", "validation", "test"] = "train"
     prosody_coupling: float | tuple[float, float] = 1.0
     translate_to: Literal["zh"] | None = None
 
@@ -48,8 +48,9 @@ class SplitSettings(SplitContent):
 
 
 class CorpusSettings(Section):
-    """What all splits share: seed of every draw, size of the pictures in pixels."""
+    """What all splits share: who speaks (`syncvoice.minidub.engine`), seed of every draw, size of pictures."""
 
+    engine: Literal["espeak", "kokoro"] = "espeak"
     seed: int = Field(default=1, ge=0)
     image_size: int = Field(default=288, ge=64)
 

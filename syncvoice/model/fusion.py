@@ -32,7 +32,7 @@ def own_stream(*names: str) -> Iterator[None]:
     """Draw from a stream that the stream's seed and `names` decide; the stream outside does not move."""
     seed = seed_of(torch.initial_seed(), *names)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         yield
 
 

@@ -38,6 +38,7 @@ class Clip:
         n_frames: length in video frames at 25 fps.
         phones, words: (symbol, start_s, end_s), empty if unknown.
         translation_text: the text to dub in the other language, "" if there is none.
+        translation_audio: prepared WAV of the same voice saying `translation_text`, as long as `audio`; None without.
         reference: id of the recording that shall give the voice, "" for any other one of the speaker.
         track: HDF5 track shard, None for audio only.
         audio_sha256, track_sha256: digests of the prepared sound and of the landmarks.
@@ -60,6 +61,7 @@ class Clip:
     phones: tuple[Interval, ...] = ()
     words: tuple[Interval, ...] = ()
     translation_text: str = ""
+    translation_audio: Path | None = None
     track: Path | None = None
     audio_sha256: str = ""
     track_sha256: str = ""
@@ -212,6 +214,7 @@ def _custom_of(clip: Clip) -> dict[str, Any]:
         "track": None if clip.track is None else clip.track.as_posix(),
         "audio_sha256": clip.audio_sha256,
         "track_sha256": clip.track_sha256,
+        **({"translation_audio": clip.translation_audio.as_posix()} if clip.translation_audio else {}),
         **({"reference": clip.reference} if clip.reference else {}),
         **({"face_rule": clip.face_rule, "n_faces": clip.n_faces} if clip.face_rule else {}),
     }
@@ -238,6 +241,7 @@ def _clip_of(cut: dict[str, Any]) -> Clip:
         phones=_intervals(alignment.get("phone", ())),
         words=_intervals(alignment.get("word", ())),
         translation_text=custom["translation_text"],
+        translation_audio=Path(custom["translation_audio"]) if "translation_audio" in custom else None,
         track=None if custom["track"] is None else Path(custom["track"]),
         audio_sha256=custom["audio_sha256"],
         track_sha256=custom["track_sha256"],

@@ -5,7 +5,6 @@ from itertools import chain
 from pathlib import PurePath
 
 from syncvoice.errors import UserError
-from syncvoice.features.base import extractor_names
 from syncvoice.metrics.registry import METRIC_FILES, METRICS
 from syncvoice.section import nearest
 from syncvoice.study.study import Study
@@ -22,20 +21,6 @@ def check_names(study: Study, source: str) -> None:
     for where, kind, name, valid in chain(_uses_of_data(study), _uses_of_rows(study)):
         if name not in (names := list(valid)):
             raise UserError(f"{source}: {where}: unknown {kind} {name!r}; {nearest(name, names)}")
-
-
-def check_features(study: Study, source: str) -> None:
-    """Check that every feature has an extractor that takes its settings.
-
-    Raises:
-        UserError: unknown extractor or setting; the message gives the nearest valid one.
-    """
-    names = extractor_names()
-    for name, feature in study.features.items():
-        if feature.extractor not in names:
-            hint = nearest(feature.extractor, names)
-            raise UserError(f"{source}: features.{name}.extractor: unknown extractor {feature.extractor!r}; {hint}")
-        feature.typed(f"{source}: features.{name}.settings")
 
 
 def check_networks(study: Study, source: str) -> None:
@@ -73,9 +58,17 @@ def _uses_of_data(study: Study) -> Iterator[Use]:
     for network, adaptation in study.adapt.items():
         yield f"adapt.{network}.dataset", "dataset", adaptation.dataset, study.datasets
         yield f"adapt.{network}.split", "split", adaptation.split, study.datasets[adaptation.dataset].splits
+    if (probe := study.probe) is not None:
+        yield "probe.dataset", "dataset", probe.dataset, study.datasets
+        splits = study.datasets[probe.dataset].splits
+        yield from (("probe.tests", "split", split, splits) for split in probe.tests)
+        yield "probe.train", "split", probe.train, splits
+        yield from (("probe.features", "feature", feature, study.features) for feature in probe.features)
     if (report := study.alignment_report) is not None:
         yield "alignment_report.dataset", "dataset", report.dataset, study.datasets
         yield "alignment_report.split", "split", report.split, study.datasets[report.dataset].splits
+    if study.probe is not None:
+        yield from (("probe", "feature", needed, study.features) for needed in ("mel", "lip", "face"))
     for name, task in study.tasks.items():
         yield f"tasks.{name}.dataset", "dataset", task.dataset, study.datasets
         for key in ("split", "reference_split"):

@@ -171,7 +171,7 @@ def _missing_weights(study: Study) -> list[str]:
             if path not in made:
                 wanted.setdefault(path, f"recipe {name} of the study")
     for name, feature in study.features.items():
-        if asset := feature.typed().asset:
+        if asset := feature.settings.asset:
             wanted.setdefault(f"resources/assets/{asset}", f"feature {name}")
     for task in study.tasks.values():
         for metric in task.metrics:

@@ -45,12 +45,12 @@ def job_settings(study: Study, paper: Settings, training: Mapping[str, Settings]
             f"adapt/{network}": _adapt_settings(study, network, (training or {}).get(network, {}))
             for network in study.adapt
         },
-        **{f"features/{name}": _feature_settings(study, name) for name in study.features},
         **{f"experiments/{name}": _experiment_settings(study, name) for name in study.experiments},
     }
     typed = {
         **_corpus_jobs(study),
         **_prepare_jobs(study),
+        **{f"features/{name}": _feature_job(study, name) for name in study.features},
         **{f"tasks/{name}": _task_job(study, name) for name in study.tasks},
         **{f"tables/{name}": _table_job(study, name, paper) for name in study.tables},
         **{f"plots/{name}": _plot_job(study, name) for name in study.plots},
@@ -108,10 +108,10 @@ def _task_job(study: Study, name: str) -> TaskJob:
     return TaskJob(**chosen, seed=study.seed)
 
 
-def _feature_settings(study: Study, name: str) -> Settings:
+def _feature_job(study: Study, name: str) -> FeatureJob:
     """Return what a feature job reads."""
     feature = study.features[name]
-    return FeatureJob(feature=name, extractor=feature.extractor, settings=feature.typed().model_dump()).model_dump()
+    return FeatureJob(feature=name, extractor=feature.extractor, settings=feature.settings.model_dump())
 
 
 def _experiment_settings(study: Study, name: str) -> Settings:

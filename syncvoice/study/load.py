@@ -7,7 +7,7 @@ from typing import Any
 
 from syncvoice.errors import UserError
 from syncvoice.section import nearest, validated
-from syncvoice.study.checks import check_features, check_names, check_networks
+from syncvoice.study.checks import check_names, check_networks
 from syncvoice.study.parts import with_typed_parts
 from syncvoice.study.study import Study, adapted_file
 
@@ -58,10 +58,23 @@ def load_study(values: Mapping[str, Any], config_dir: Path | str, source: str) -
         entries = resolved.get(section) or {}
         resolved[section] = {name: _overlay(base, entry or {}) for name, entry in entries.items()}
     study = validated(Study, with_typed_parts(resolved, source), source)
-    check_features(study, source)
     check_names(study, source)
     check_networks(study, source)
+    check_adaptations(study, config_dir, source)
     return study
+
+
+def check_adaptations(study: Study, config_dir: Path, source: str) -> None:
+    """Check the settings of networks that learn on against those that their training reads.
+
+    Raises:
+        UserError: a key is unknown; gives the nearest one.
+    """
+    for network, adaptation in study.adapt.items():
+        known = _read_yaml(config_dir / "pretrain" / f"{network}.yaml")
+        for key in adaptation.settings:
+            if key not in known:
+                raise UserError(f"{source}: unknown key adapt.{network}.settings.{key}; {nearest(key, known)}")
 
 
 def _start_weights(resolved: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pydantic import Field, SerializeAsAny
 
 from syncvoice.datasets.settings import Dataset
 from syncvoice.datasets.tasks import TaskSettings
-from syncvoice.features.base import ExtractorSettings, extractor_module, extractor_settings
+from syncvoice.features.base import ExtractorSettings, extractor_module
 from syncvoice.reporting.plots.job import Plot
 from syncvoice.reporting.settings import AlignmentReport, Bootstrap, Gallery, ListeningTest, Probe, Table
 from syncvoice.section import Name, Section
@@ -20,15 +20,7 @@ class Feature(Section):
     """A cached feature: an extractor (a module of `features/extractors/`) and what it takes."""
 
     extractor: str
-    settings: dict[str, Any] = {}  # their schema is the extractor's own
-
-    def typed(self, source: str = "settings") -> ExtractorSettings:
-        """Return the extractor's settings.
-
-        Raises:
-            UserError: unknown extractor or setting; `source` is where they stand.
-        """
-        return extractor_settings(self.extractor, self.settings, source)
+    settings: SerializeAsAny[ExtractorSettings]  # the class is the extractor's own (see study/parts.py)
 
     def is_visual(self) -> bool:
         """Whether it is computed from the tracked video; otherwise from sound or text."""
@@ -152,7 +144,7 @@ class Study(Section):
 
     def conditioning_networks(self) -> set[str]:
         """Return the networks that a model hears or sees through, by name or weight file."""
-        networks = {feature.typed().reads_through() for feature in self.features.values()} | set(
+        networks = {feature.settings.reads_through() for feature in self.features.values()} | set(
             self.weights.model_dump().values()
         )
         for recipe in self.recipes.values():

@@ -6,7 +6,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from syncvoice.files import sha256_of
 from syncvoice.video.detect import N_FACE_POINTS, FaceDetector, MediaPipeMesh
 
 
@@ -49,12 +48,11 @@ class S3FDBoxes:
         import torch
 
         from syncvoice.networks.s3fd import S3FD
-        from syncvoice.records import weights as checkpoints
+        from syncvoice.records.weights import open_weights
 
-        network = S3FD()
-        checkpoints.load_strict(network, checkpoints.read_state_dict(path), path)
-        network = network.eval().to("cuda" if torch.cuda.is_available() else "cpu", getattr(torch, dtype))
-        return cls(network.to(memory_format=torch.channels_last), sha256_of(path))
+        weights = open_weights(path)
+        network = weights.into(S3FD()).to("cuda" if torch.cuda.is_available() else "cpu", getattr(torch, dtype))
+        return cls(network.to(memory_format=torch.channels_last), weights.sha256)
 
     def boxes(self, frames: Iterable[np.ndarray]) -> list[np.ndarray]:
         """Boxes of every RGB frame (height, width, 3) uint8; frames of equal size go through in batches."""

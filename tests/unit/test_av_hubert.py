@@ -10,7 +10,7 @@ from torch import Tensor
 
 from syncvoice.assets import read_asset
 from syncvoice.errors import UserError
-from syncvoice.features.lip_network import AVHubertLip
+from syncvoice.features.extractors.av_hubert import Extractor, Settings
 from syncvoice.networks.av_hubert import AVHubert, sizes_of
 
 pytest.importorskip("syncvoice.torchaudio_shim")  # transformers imports torchaudio, which a CPU torch cannot do alone
@@ -97,7 +97,7 @@ def test_transformer_computes_what_transformers_computes(small: AVHubert) -> Non
 @pytest.mark.parametrize("prefix", ["", "encoder.w2v_model.", "w2v_model."])
 def test_public_checkpoint_loads_and_gives_the_same_features(prefix: str, small: AVHubert, tmp_path: Path) -> None:
     path = write_public(tmp_path / "avhubert_large", small, prefix)
-    lip = AVHubertLip(str(path))
+    lip = Extractor(Settings(weights=str(path)))
     found = lip.from_mouth(PICTURES)
     assert found.shape == (5, 128) and found.dtype == np.float32 and lip.dim == 128 and lip.fps == 25
     np.testing.assert_allclose(found, small.features(PICTURES).numpy(), atol=1e-6)

@@ -1,5 +1,6 @@
 """Conditions as data: adding one changes no other number; models name their extractors; jobs reach what they use."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 from syncvoice.dubbing.faces import extractors_of
+from syncvoice.dubbing.model import load_dubbing_model
 from syncvoice.errors import UserError
 from syncvoice.features.base import extractor_names, key_of, make_extractor, module_name
 from syncvoice.features.cache import FeatureStore, write_shard
@@ -17,9 +19,13 @@ from syncvoice.generation.speech import Sampling, sample_mels
 from syncvoice.model.fusion import TextVisualFusion
 from syncvoice.model.guidance import Scales
 from syncvoice.model.start import load_model, model_from_start
-from syncvoice.provenance import reachable
+from syncvoice.model.vocoder import Vocoder
+from syncvoice.provenance import ROOT, reachable
+from syncvoice.records.tasks import Utterance
+from syncvoice.records.weights import save_weights, write_metadata
 from syncvoice.training.export import export_checkpoint
 from syncvoice.training.objective import hidden
+from tests.unit.test_generation import VOCODER
 from tests.unit.test_model import make_request
 from tests.unit.training_study import make_study, run
 
@@ -173,6 +179,13 @@ def test_a_model_that_says_not_what_it_saw_is_refused() -> None:
         seen_by({"conditions": {"lip": seen().model_dump()}}, {"lip": 512}, "model.json")
 
 
+def test_shipped_model_names_its_extractors_as_they_are() -> None:
+    shipped = load_dubbing_model(ROOT.parent / "weights/dubbing.safetensors").seen
+    made_by = {"lip": "mesh_lip", "face": "mesh_face"}
+    assert shipped == {name: Seen.of_key(name, key_of(make_extractor(made_by[name]))) for name in shipped}
+    assert set(shipped) == set(made_by)
+
+
 def features_of(*modules: str) -> set[str]:
     """Extractor modules that modules reach."""
     return {
@@ -209,3 +222,44 @@ def test_dubbing_does_not_reach_training_and_training_no_generation() -> None:
     rooms = {name.split(".")[1] for name in reachable("syncvoice.commands.train") if name.count(".")}
     assert not rooms & {"generation", "dubbing", "study", "metrics", "reporting"}
     assert features_of("syncvoice.commands.train") == set(), "training reads shards, it computes no feature"
+
+
+def spoken(study: Path, out: Path, model: Path, features: Path, scales: dict[str, float]) -> dict[str, bytes]:
+    """Let a model speak two utterances; returns the files by name."""
+    row = dict(dataset="d", language="en", sex="", voice_seen="", source="", reference="clip3", reference_split="train",
+               reference_text="set red", reference_language="en", split="train")  # fmt: skip
+    utterances = [
+        Utterance(utterance=name, clip=name, text="bin blue", speaker="voice1", n_frames=12, **row)
+        for name in ("clip1", "clip5")
+    ]
+    settings = kinds.kind_module("model").Settings(
+        experiment="M3", voice="context", scales=scales, steps=2, precision="fp32", t_shift=0.5, seed=1, swap="none",
+        sweep=None, vocoder=str(study / "vocoder.safetensors"), speaker_encoder="",
+    )  # fmt: skip
+    out.mkdir()
+    rows = kinds.kind_module("model").speak(
+        settings, kinds.Work(utterances, study / "train.cuts.jsonl.gz", features, model, out)
+    )
+    assert [row["status"] for row in rows] == ["ok", "ok"], rows
+    return {path.name: path.read_bytes() for path in sorted(out.iterdir())}
+
+
+def test_speech_does_not_depend_on_a_third_condition_that_is_not_used(study: Path, three: Path, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    save_weights(study / "vocoder.safetensors", Vocoder(VOCODER).state_dict())
+    write_metadata(study / "vocoder.safetensors", {"config": VOCODER})
+    (tmp_path / "with").mkdir()
+    shutil.copytree(study / "features", tmp_path / "with/train")
+    shutil.copytree(study / "features", tmp_path / "without/train", ignore=shutil.ignore_patterns("head_pose"))
+    two, m3 = run(study, "m3"), {"text": 2.0, "face": 2.0, "lip": 2.0}
+    speech = spoken(study, tmp_path / "a", two, tmp_path / "with", m3)
+    assert len(speech) == 2 and speech == spoken(study, tmp_path / "b", two, tmp_path / "without", m3)
+    # A model that sees it speaks without it too, when it does not guide; and needs it when it does.
+    off = spoken(study, tmp_path / "c", three, tmp_path / "without", m3)
+    assert off == spoken(study, tmp_path / "d", three, tmp_path / "with", m3 | {"head_pose": 0.0})
+    assert off != spoken(study, tmp_path / "e", three, tmp_path / "with", m3 | {"head_pose": 2.0})
+    with pytest.raises(UserError, match="feature 'head_pose' has no shard"):
+        spoken(study, tmp_path / "f", three, tmp_path / "without", m3 | {"head_pose": 2.0})
+    shutil.copy(tmp_path / "with/train/face/shard-0.h5", tmp_path / "with/train/lip/shard-0.h5")
+    with pytest.raises(UserError, match="condition lip: .*extractor 'random_face' instead of 'random_lip'"):
+        spoken(study, tmp_path / "g", two, tmp_path / "with", m3)

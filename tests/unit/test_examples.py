@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+NEED_FILES = {"syncvoice.dubbing.speaking", "syncvoice.dubbing.run"}  # run by tests that make the recordings they name
 PACKAGE = Path(__file__).resolve().parents[2] / "syncvoice"
 MODULES = [
     ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
@@ -14,7 +15,7 @@ MODULES = [
 ]
 
 
-@pytest.mark.parametrize("module", MODULES)
+@pytest.mark.parametrize("module", [module for module in MODULES if module not in NEED_FILES])
 def test_examples_are_true(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(PACKAGE.parent)  # examples name files as in the checkout
     result = doctest.testmod(importlib.import_module(module))

@@ -12,8 +12,9 @@ from syncvoice.commands import corpus as command
 from syncvoice.errors import UserError
 from syncvoice.files import sha256_of, write_json
 from syncvoice.minidub import corpus as minidub
-from syncvoice.minidub import phrases
+from syncvoice.minidub import espeak_engine, phrases
 from syncvoice.minidub.corpus import COLUMNS, data_card, make_shard, plan
+from syncvoice.minidub.engine import MIN_FRAMES
 from syncvoice.minidub.settings import CorpusJob
 from syncvoice.minidub.voices import TRAIN_VOICES, UNSEEN_VOICES
 from syncvoice.section import validated
@@ -40,7 +41,7 @@ JOB = CorpusJob.model_validate(SETTINGS)
 
 
 def planned(split: str) -> list[minidub.PlannedClip]:
-    return plan(JOB.seed, split, JOB.split(split))
+    return plan(JOB.seed, split, JOB.split(split), espeak_engine)
 
 
 def test_train_plan() -> None:
@@ -88,7 +89,7 @@ def test_shard_files(shard: Path) -> None:
     assert phones[0][1] == 0 and phones[-1][2] == pytest.approx(end)
     assert all(a[2] == pytest.approx(b[1]) for a, b in zip(phones, phones[1:], strict=False))
     assert [word for word, *_ in times[0]["words"]] == rows[0]["text"].split()
-    assert minidub.MIN_FRAMES <= int(rows[0]["n_frames"]) <= 80
+    assert MIN_FRAMES <= int(rows[0]["n_frames"]) <= 80
 
 
 def test_film_holds_the_frames_and_the_sound(shard: Path) -> None:
@@ -104,7 +105,7 @@ def test_film_holds_the_frames_and_the_sound(shard: Path) -> None:
         blocks = [frame.to_ndarray()[0] for frame in film.decode(audio=0) if frame.pts >= 0]
     sound = np.concatenate(blocks)[: 960 * n_frames]
     clip = next(clip for clip in planned("little") if clip.clip == row["clip"])
-    truth = minidub.speak(clip, SETTINGS["seed"])[0].audio
+    truth = espeak_engine.speak(clip, SETTINGS["seed"], None)[0].audio
     lags = range(-480, 481, 40)
     fit = [np.corrcoef(np.roll(sound, lag), truth)[0, 1] for lag in lags]
     assert lags[int(np.argmax(fit))] == 0 and max(fit) > 0.95

@@ -39,7 +39,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_two_processes_equal_one(study: Path) -> None:
     for devices, out in enumerate(("one", "two"), start=1):
-        write_json(study / f"{out}.json", recipe(study, **CHANGES))
+        write_json(study / f"{out}.json", recipe(study, **CHANGES).as_json())
         train_in_processes(study, out, devices)
     assert (study / "two/curve.csv").read_text() == (study / "one/curve.csv").read_text()  # losses and rates
     weights, expected = load_file(study / "two/model.safetensors"), load_file(study / "one/model.safetensors")
@@ -53,7 +53,7 @@ def test_bad_clip_in_another_process_stops_this_one_too() -> None:
     def gather(gathered: list[Any], own: Any) -> None:
         gathered[:] = [own, (float("nan"), ["clip_of_another"])]
 
-    trainer, settings = SimpleNamespace(world_size=2), {"recipe": "r", "learning_rate": 1.0}
+    trainer, settings = SimpleNamespace(world_size=2), SimpleNamespace(recipe="r", learning_rate=1.0)
     module = SimpleNamespace(trainer=trainer, recipe=settings, global_step=7)
     with mock.patch("torch.distributed.all_gather_object", gather), pytest.raises(UserError) as error:
         FineTuning._check_finite(module, torch.tensor(1.0), SimpleNamespace(clip_ids=["a"]))

@@ -47,7 +47,7 @@ def test_new_experiment_trains_nothing(project: Project) -> None:
 def test_new_recipe_trains_one_model(project: Project) -> None:
     def change(values: dict[str, Any]) -> None:
         values["recipes"]["lip_trained"] = {"dataset": "minidub", "sees": {"lip": "lip"}}
-        add_row(values, recipe="lip_trained")
+        add_row(values, recipe="lip_trained", scales={"lip": 2.0})
 
     plan = project.plan_of(change)
     assert plan["train"] == plan["resolve_recipe"] == plan["generate"] == 1

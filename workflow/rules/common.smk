@@ -16,10 +16,12 @@ from syncvoice.assets import read_registry
 from syncvoice.study import load_study
 from syncvoice.section import nearest
 from syncvoice.study.jobs import job_settings, recipe_settings
+from syncvoice.study.run_record import record_run, start_of_run
 from syncvoice.errors import UserError
 from syncvoice.metrics.registry import METRIC_FILES
 from syncvoice.features import base as extractors
 from syncvoice.generation import work as kinds
+from syncvoice.minidub import engine
 from syncvoice.provenance import code_digest
 
 try:
@@ -243,6 +245,21 @@ def weights_of_feature(wildcards):
     if not settings.asset:
         return []
     return [getattr(settings, "weights", None) or f"{ASSET_FOLDER}/{settings.asset}"]
+
+
+def engine_of_corpus(wildcards):
+    """Name of the engine that speaks an embedded data set."""
+    return STUDY.datasets[wildcards.dataset].settings.engine
+
+
+def networks_of_corpus(wildcards):
+    """Published networks that speak an embedded data set; none for espeak."""
+    return [f"{ASSET_FOLDER}/{asset}" for asset in engine.ASSETS[engine_of_corpus(wildcards)]]
+
+
+def code_of_corpus(wildcards):
+    """Digest of what makes an embedded data set; the code of another engine does not count."""
+    return code_digest("syncvoice.commands.corpus", engine.ENGINES[engine_of_corpus(wildcards)])
 
 
 def code_of_feature(wildcards):

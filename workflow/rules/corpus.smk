@@ -6,6 +6,7 @@ localrules:
 rule make_corpus:
     input:
         settings="results/{study}/settings/corpus/{dataset}/{split}.json",
+        networks=networks_of_corpus,
     output:
         clips="results/{study}/corpus/{dataset}/{split}/shard-{shard}/clips.csv",
         phones="results/{study}/corpus/{dataset}/{split}/shard-{shard}/phones.jsonl",
@@ -20,7 +21,7 @@ rule make_corpus:
     resources:
         mem_mb=2000,
     params:
-        code=code_digest("syncvoice.commands.corpus"),
+        code=code_of_corpus,
         env=thread_environment("corpus"),
         folder=subpath(output.clips, parent=True),
     shell:
@@ -38,6 +39,6 @@ rule write_data_card:
     conda:
         "../../environment.yml"
     params:
-        code=code_digest("syncvoice.commands.corpus"),
+        code=code_of_corpus,
     shell:
         "syncvoice corpus --settings {input.settings} --card {output} > {log} 2>&1"

@@ -105,9 +105,10 @@ rule probe_features:
         code=code_digest("syncvoice.commands.probe"),
         env=thread_environment("report"),
         features_root=features_root_of_probe,
+        shown=lambda wildcards: STUDY.probe.features,
     shell:
         "{params.env} syncvoice probe --train {input.train} --tests {input.tests}"
-        " --features-root {params.features_root} --out {output.csv} > {log} 2>&1"
+        " --features-root {params.features_root} --features {params.shown} --out {output.csv} > {log} 2>&1"
 
 
 # The error bar of phone times that come from forced alignment: words of clips whose times are known.

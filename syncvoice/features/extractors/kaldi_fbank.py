@@ -17,7 +17,7 @@ class Extractor:
     """(frames, 80) float32 at 100 frames per second, mean over time removed."""
 
     name = "kaldi_fbank"
-    version = "1"
+    version = "2"  # filters of torchaudio
     fps: float | None = 100.0
     dim: int | None = 80
     weights_sha256: str | None = None

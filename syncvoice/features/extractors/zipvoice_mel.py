@@ -20,7 +20,7 @@ class Extractor:
     """(mel_frames(n_frames), 100) float32 at 93.75 frames per second."""
 
     name = "zipvoice_mel"
-    version = "1"
+    version = "2"  # filters of torchaudio
     fps: float | None = clocks.MEL_FPS
     dim: int | None = N_MELS
     weights_sha256: str | None = None

@@ -1,9 +1,13 @@
-"""The recording itself, as 24 kHz sound of the video's length."""
+"""The recording itself, as 24 kHz sound of the video's length.
+
+Where a task dubs a translation, it is the recording of the same voice saying the translation, if the data set has one.
+"""
 
 from syncvoice import clocks
 from syncvoice.audio import read_wav
-from syncvoice.generation.work import Row, Work, save
-from syncvoice.records.clips import clips_of
+from syncvoice.generation.work import Row, Work, failed, save
+from syncvoice.records.clips import Clip, clips_of
+from syncvoice.records.tasks import Utterance
 from syncvoice.section import Name, Section
 
 NEEDS_RECIPE = False
@@ -18,9 +22,14 @@ class Settings(Section):
 
 
 def speak(settings: Settings, work: Work) -> list[Row]:
-    """Copy the recording of every utterance."""
+    """Copy the recording of every utterance; one whose text nobody recorded has failed."""
     clips = {clip.id: clip for clip in clips_of(work.manifest)}
-    return [
-        save(work.out, row.utterance, "", read_wav(clips[row.clip].audio, clocks.SAMPLE_RATE)[0])
-        for row in work.utterances
-    ]
+    return [_copy(row, clips[row.clip], work) for row in work.utterances]
+
+
+def _copy(row: Utterance, clip: Clip, work: Work) -> Row:
+    """Copy the recording of the text of a row."""
+    recording = clip.audio if row.text == clip.text else clip.translation_audio
+    if recording is None:
+        return failed(row.utterance, "", f"no recording of clip '{clip.id}' says {row.text!r}")
+    return save(work.out, row.utterance, "", read_wav(recording, clocks.SAMPLE_RATE)[0])
