@@ -137,10 +137,10 @@ class TimedEngine:
 
     def _nearest(self, reference: np.ndarray) -> Any:
         """Return the blend of stock voices nearest to a recording at 24 kHz."""
-        from syncvoice.metrics.voice.ge2e import SpeakerEncoder
+        from syncvoice.networks.ge2e import Ge2eNetwork
         from syncvoice.timed_speech.voices import TABLE, StockVoices, measure, nearest_blend
 
-        embedding, pitch = measure(reference, SpeakerEncoder.installed())
+        embedding, pitch = measure(reference, Ge2eNetwork.installed())
         return nearest_blend(embedding, pitch, StockVoices.load(find_path(TABLE)))
 
     def line(self, cue: Cue, language: str, needed: int) -> TimedLine:

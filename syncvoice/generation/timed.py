@@ -72,7 +72,7 @@ def _sex(row: Utterance, recorded: np.ndarray) -> str:
     """Return "female" or "male": as the data set says, else by the pitch of the recording."""
     if row.sex in ("female", "male"):
         return row.sex
-    from syncvoice.metrics.melody.pitch import pitch_hz
+    from syncvoice.pitch import pitch_hz
 
     hz = pitch_hz(recorded, clocks.SAMPLE_RATE, clocks.SAMPLE_RATE // 100)
     return "female" if np.isfinite(hz).any() and float(np.nanmedian(hz)) > HIGH_VOICE_HZ else "male"

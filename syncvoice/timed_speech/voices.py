@@ -106,18 +106,18 @@ def measure(audio: np.ndarray, encoder: Any) -> tuple[np.ndarray, float]:
 
     Args:
         audio: the speech.
-        encoder: `syncvoice.metrics.voice.ge2e.SpeakerEncoder`.
+        encoder: `syncvoice.networks.ge2e.Ge2eNetwork`.
 
     Raises:
         UserError: there is no voice in it.
     """
-    from syncvoice.metrics.melody.pitch import pitch_hz
-    from syncvoice.metrics.scorer import ScoreError
+    from syncvoice.networks.ge2e import NoVoice
+    from syncvoice.pitch import pitch_hz
 
     sound = resample(np.asarray(audio, np.float32), clocks.SAMPLE_RATE, clocks.SCORER_SAMPLE_RATE)
     try:
         embedding = encoder.embed(sound)
-    except ScoreError as error:
+    except NoVoice as error:
         raise UserError(f"the recording has no voice to compare ({error}); give one of a person speaking") from error
     hz = pitch_hz(sound, clocks.SCORER_SAMPLE_RATE, clocks.SCORER_SAMPLE_RATE // 100)
     voiced = hz[np.isfinite(hz)]

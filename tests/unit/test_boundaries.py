@@ -20,14 +20,22 @@ MAY_IMPORT = {
     "video": {"networks", "records"},
     "datasets": {"records", "text", "video"},
     "features": {"networks", "records", "text", "video"},
+    "lip_timing": {"features", "records", "text", "video"},
+    "timed_speech": {"lip_timing", "networks", "records", "text"},
     "training": {"fast", "features", "model", "networks", "records"},
-    "generation": {"fast", "features", "model", "networks", "records", "text"},
-    "dubbing": {"fast", "features", "generation", "model", "networks", "records", "text", "video"},
+    "generation": {
+        *("fast", "features", "lip_timing", "model", "networks", "records", "text", "timed_speech", "video"),
+    },
+    "dubbing": {
+        *("fast", "features", "generation", "lip_timing", "model", "networks", "records", "text", "timed_speech"),
+        "video",
+    },
     "metrics": {"fast", "features", "networks", "records", "text", "video"},
     "reporting": {"features", "records", "text", "video"},
     "minidub": {"datasets", "records", "text", "video"},
     "pretraining": {
-        *("fast", "features", "metrics", "minidub", "model", "networks", "records", "text", "training", "video"),
+        *("fast", "features", "lip_timing", "metrics", "minidub", "model", "networks", "records", "text", "training"),
+        "video",
     },
     "study": {"datasets", "features", "generation", "metrics", "minidub", "reporting", "training", "video"},
 }

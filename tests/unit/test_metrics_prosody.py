@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from syncvoice.audio import write_wav
-from syncvoice.metrics.melody.pitch import level_db, pitch_hz
 from syncvoice.metrics.melody.prosody import ProsodyScorer, compare, correlation, prosody_of
 from syncvoice.metrics.scorer import NotApplicable, ScoreError
+from syncvoice.pitch import level_db, pitch_hz
 from tests.unit.real_sounds import grid_clips, grid_sound
 from tests.unit.spoken import noise, script, speech, utterance
 
@@ -46,7 +46,7 @@ def test_noise_and_silence_are_not_voiced() -> None:
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     sound = speech("m1").audio
     whole = pitch_hz(sound, RATE, HOP)
-    monkeypatch.setattr("syncvoice.metrics.melody.pitch.BLOCK", 17)
+    monkeypatch.setattr("syncvoice.pitch.BLOCK", 17)
     np.testing.assert_allclose(pitch_hz(sound, RATE, HOP), whole)
 
 

@@ -23,7 +23,6 @@ import numpy as np
 from syncvoice.audio import read_wav
 from syncvoice.clocks import HOP, SAMPLE_RATE
 from syncvoice.metrics.melody.cepstra import FLOOR_DB, dtw_path, mel_cepstra
-from syncvoice.metrics.melody.pitch import level_db, pitch_hz
 from syncvoice.metrics.scorer import (
     Score,
     ScoreError,
@@ -34,6 +33,7 @@ from syncvoice.metrics.scorer import (
     is_silent,
     require_same_text,
 )
+from syncvoice.pitch import level_db, pitch_hz
 
 MIN_VOICED = 10  # frames voiced in both sounds (0.1 s); with fewer a correlation says nothing
 
