@@ -27,11 +27,10 @@ from syncvoice.datasets.base import Selection, SourceClip, read_dataset
 from syncvoice.errors import UserError
 from syncvoice.lip_timing.check import summary
 from syncvoice.lip_timing.network import LipReader
-from syncvoice.lip_timing.timing import SOUND_AFTER_S, Face, time_phones
+from syncvoice.lip_timing.timing import SOUND_AFTER_S, Face, later, time_phones
 from syncvoice.networks.kokoro import Kokoro, blend
 from syncvoice.text.grid_grammar import spoken_text
 from syncvoice.timed_speech.envelope import envelope_correlation
-from syncvoice.timed_speech.fitting import later
 from syncvoice.timed_speech.script import script_of
 from syncvoice.timed_speech.speaking import NaturalSpeaker, levelled, speech_level
 

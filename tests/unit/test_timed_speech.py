@@ -229,3 +229,12 @@ def test_blends_by_hand() -> None:
     ):
         with pytest.raises(UserError, match=message):
             parse_blend(text)
+
+
+def test_text_is_spread_over_word_times() -> None:
+    from syncvoice.generation.kinds.zero_shot_lip_timed import parts_of
+
+    parts = parts_of(list("bin blue"), [(0.16, 0.48), (0.64, 0.96)], 50)
+    assert parts == ((0, 15), (4, 45), (4, 30), (0, 98))
+    assert sum(frames for _, frames in parts) == 188
+    assert parts_of(list("bin blue"), [(0.16, 0.96)], 50) == ((0, 15), (8, 75), (0, 98)), "espeak joined the words"
