@@ -103,7 +103,7 @@ def _converter(name: str) -> Callable[[Path, Path], None]:
 
 def _download(url: str, digest: str, out: Path) -> None:
     """Fetch an address; an interrupted download goes on where it ended."""
-    from syncvoice.datasets.download import Archive, Patience, fetch
+    from syncvoice.download import Archive, Patience, fetch
 
     archive = Archive(out.name, url, digest if digest == UNVERIFIED else f"sha256:{digest}")
     fetch(archive, out, Patience(attempts=2, wait=2.0, timeout=30.0))

@@ -6,8 +6,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from syncvoice.datasets.base import Selection
-from syncvoice.datasets.download import UNVERIFIED, Archive
 from syncvoice.datasets.settings import Dataset, with_typed_splits
+from syncvoice.download import UNVERIFIED, Archive
 from syncvoice.errors import UserError
 from syncvoice.places import find_path
 from syncvoice.section import Name, Section, validated

@@ -119,7 +119,7 @@ class Kokoro:
         Raises:
             ValueError: the file is not the published export.
         """
-        from syncvoice.fast.onnx_parts import cut_between
+        from syncvoice.networks.onnx_parts import cut_between
 
         path = Path(model)
         self._first = _session(cut_between(path, {"tokens": None, "style": None}, [_RAW, _STATES]))

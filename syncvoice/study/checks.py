@@ -58,17 +58,7 @@ def _uses_of_data(study: Study) -> Iterator[Use]:
     for network, adaptation in study.adapt.items():
         yield f"adapt.{network}.dataset", "dataset", adaptation.dataset, study.datasets
         yield f"adapt.{network}.split", "split", adaptation.split, study.datasets[adaptation.dataset].splits
-    if (probe := study.probe) is not None:
-        yield "probe.dataset", "dataset", probe.dataset, study.datasets
-        splits = study.datasets[probe.dataset].splits
-        yield from (("probe.tests", "split", split, splits) for split in probe.tests)
-        yield "probe.train", "split", probe.train, splits
-        yield from (("probe.features", "feature", feature, study.features) for feature in probe.features)
-    if (report := study.alignment_report) is not None:
-        yield "alignment_report.dataset", "dataset", report.dataset, study.datasets
-        yield "alignment_report.split", "split", report.split, study.datasets[report.dataset].splits
-    if study.probe is not None:
-        yield from (("probe", "feature", needed, study.features) for needed in ("mel", "lip", "face"))
+    yield from _uses_of_checks(study)
     for name, task in study.tasks.items():
         yield f"tasks.{name}.dataset", "dataset", task.dataset, study.datasets
         for key in ("split", "reference_split"):
@@ -92,6 +82,19 @@ def _uses_of_data(study: Study) -> Iterator[Use]:
                 yield f"{where}.{section}", "condition", condition, ["text", *sees]
         yield from ((f"{where}.tasks", "task", task, study.tasks) for task in experiment.tasks)
         yield from ((f"{where}.metrics", "metric", metric, METRIC_FILES) for metric in experiment.metrics or [])
+
+
+def _uses_of_checks(study: Study) -> Iterator[Use]:
+    """Yield the names that the checks of the data use: the probe, the report on alignment."""
+    if (probe := study.probe) is not None:
+        yield "probe.dataset", "dataset", probe.dataset, study.datasets
+        splits = study.datasets[probe.dataset].splits
+        yield from (("probe.tests", "split", split, splits) for split in probe.tests)
+        yield "probe.train", "split", probe.train, splits
+        yield from (("probe.features", "feature", feature, study.features) for feature in ("mel", *probe.features))
+    if (report := study.alignment_report) is not None:
+        yield "alignment_report.dataset", "dataset", report.dataset, study.datasets
+        yield "alignment_report.split", "split", report.split, study.datasets[report.dataset].splits
 
 
 def _uses_of_rows(study: Study) -> Iterator[Use]:

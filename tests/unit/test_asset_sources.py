@@ -54,7 +54,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """No waiting for dead addresses."""
-    monkeypatch.setattr("syncvoice.datasets.download.time.sleep", lambda seconds: None)
+    monkeypatch.setattr("syncvoice.download.time.sleep", lambda seconds: None)
 
 
 def test_wheels_are_joined_when_the_address_is_dead(index: Path, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from syncvoice.datasets.download import (
+from syncvoice.download import (
     Archive,
     Patience,
     check_disk,
@@ -28,8 +28,8 @@ from syncvoice.datasets.download import (
     fetch_dataset,
     published_digests,
 )
-from syncvoice.datasets.unpack import DamagedArchive, Limits, unpack
 from syncvoice.errors import UserError
+from syncvoice.unpack import DamagedArchive, Limits, unpack
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 QUICK = Patience(attempts=2, wait=0.0, timeout=5.0)
@@ -323,7 +323,7 @@ def test_link_in_the_target_is_not_followed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["zip", "tar.gz"])
 def test_decompression_bomb_stops_early(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("syncvoice.datasets.unpack.SMALL", 1 << 20)
+    monkeypatch.setattr("syncvoice.unpack.SMALL", 1 << 20)
     archive = written(tmp_path, f"a.{kind}", packed({"zeros": bytes(4 << 20)}, kind))
     with pytest.raises(UserError, match="decompression bomb"):
         unpack(archive, tmp_path / "out")

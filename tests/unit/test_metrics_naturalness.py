@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from syncvoice.fast.onnx_parts import cut
 from syncvoice.metrics.naturalness.dnsmos import BACKGROUND, MODEL, OVERALL, SIGNAL, DnsmosScorer, windows
+from syncvoice.networks.onnx_parts import cut
 from tests.unit.real_sounds import grid_sound
 from tests.unit.spoken import at_16k, noise, speech, utterance
 

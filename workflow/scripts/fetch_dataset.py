@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 from syncvoice.datasets.card import archives_of, read_card
-from syncvoice.datasets.download import check_disk, fetch_dataset, published_digests
+from syncvoice.download import check_disk, fetch_dataset, published_digests
 from syncvoice.files import write_json
 
 logging.basicConfig(filename=snakemake.log[0], level=logging.INFO)

@@ -27,9 +27,9 @@ from typing import Any
 import numpy as np
 
 from syncvoice.errors import UserError
-from syncvoice.fast.onnx_parts import cut
 from syncvoice.files import sha256_of
 from syncvoice.metrics.scorer import Score, Scorer, Sources, Utterance
+from syncvoice.networks.onnx_parts import cut
 
 RATE_HZ = 16_000
 WINDOW_S = 9.01

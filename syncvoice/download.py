@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from syncvoice.datasets.unpack import DamagedArchive, Limits, unpack
 from syncvoice.errors import UserError
 from syncvoice.files import read_json, write_json
+from syncvoice.unpack import DamagedArchive, Limits, unpack
 
 log = logging.getLogger(__name__)
 UNVERIFIED = "unverified"
