@@ -12,7 +12,7 @@ counted as right; naturalness by DistillMOS; each where its weights are there.
 
 import argparse
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -127,6 +127,17 @@ def measure(clip: SourceClip, reader: LipReader, speaker: NaturalSpeaker, listen
         found.values.setdefault(f"envelope_correlation.{name}", []).append(envelope_correlation(loud, sound))
 
 
+def keep(folder: Path, measured: Mapping[str, Measured]) -> None:
+    """Write all speech as folder/GROUP/ROW/NUMBER.wav."""
+    from syncvoice.audio import write_wav
+
+    for group, found in measured.items():
+        for row, sounds in found.sounds.items():
+            (folder / group / row).mkdir(parents=True, exist_ok=True)
+            for number, sound in enumerate(sounds):
+                write_wav(folder / group / row / f"{number:03d}.wav", sound, clocks.SAMPLE_RATE)
+
+
 def add_word_errors(groups: Iterable[Measured], asset: Path) -> None:
     """Add word error rates of Whisper base to every group and row."""
     from syncvoice.metrics.words.wer import corpus_rate, count_errors
@@ -188,6 +199,7 @@ def main() -> None:
     parser.add_argument("--recogniser", type=Path, default=Path("results/grid_s1/networks/recogniser.safetensors"))
     parser.add_argument("--minidub", type=Path, help="manifest of MiniDub's test split: words of unseen voices")
     parser.add_argument("--clips", type=int, help="at most this many of s1")
+    parser.add_argument("--keep", type=Path, help="folder for the speech (WAV), to listen to")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
@@ -201,8 +213,11 @@ def main() -> None:
     for name, clips in groups.items():
         for clip in clips:
             measure(clip, reader, speaker, listener, measured[name])
+        print(name, measured[name].figures(), flush=True)
     from syncvoice.assets import local_asset
 
+    if args.keep is not None:
+        keep(args.keep, measured)
     if_there("WER", lambda: add_word_errors(measured.values(), local_asset("whisper_base").path))
     result = {name: {"clips": len(one.texts), **one.figures()} for name, one in measured.items()}
     if args.minidub is not None:
