@@ -7,14 +7,18 @@ compared with the `.align` files; clips without one are compared with forced ali
 from training clips of s1), whose own bias, measured on the test clips of s1, is taken off. Printed and written: error
 of the word starts from the lips, of the words as they are then spoken, and of a cascade without lips (`tts_fitted`);
 correlation of the energy envelopes with the recording; word errors of Whisper base, homophones of letters and digits
-counted as right; naturalness by DistillMOS; each where its weights are there.
+counted as right, where its weights are there; and how long `syncvoice dub` takes from its start to the file.
 """
 
 import argparse
 import os
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -22,7 +26,7 @@ import yaml
 
 from benchmarks.common import write_result
 from syncvoice import clocks
-from syncvoice.audio import resample
+from syncvoice.audio import resample, write_wav
 from syncvoice.datasets.base import Selection, SourceClip, read_dataset
 from syncvoice.errors import UserError
 from syncvoice.lip_timing.check import summary
@@ -129,8 +133,6 @@ def measure(clip: SourceClip, reader: LipReader, speaker: NaturalSpeaker, listen
 
 def keep(folder: Path, measured: Mapping[str, Measured]) -> None:
     """Write all speech as folder/GROUP/ROW/NUMBER.wav."""
-    from syncvoice.audio import write_wav
-
     for group, found in measured.items():
         for row, sounds in found.sounds.items():
             (folder / group / row).mkdir(parents=True, exist_ok=True)
@@ -167,6 +169,19 @@ def minidub_starts(manifest: Path, reader: LipReader) -> dict[str, Any]:
     clips = [clip for clip in prepared_clips(manifest) if clip.voice_seen == "no"]
     held_out = [HeldOut(clip, landmarks, SOUND_AFTER_S) for clip, landmarks in with_landmarks(clips)]
     return {"clips": len(clips), "word_starts.lips": figures_of(reader, {"minidub": held_out})["minidub"]}
+
+
+def cold_start(clip: SourceClip, voice: Path) -> dict[str, float]:
+    """Seconds from the start of `syncvoice dub` to the file, by the clock and of the processor, nearest voice found."""
+    out = voice.with_suffix(".mp4")
+    command = [sys.executable, "-m", "syncvoice.cli", "dub", str(clip.media), "--text", clip.text]
+    before, began = os.times(), time.perf_counter()
+    subprocess.run(
+        [*command, "--voice", str(voice), "--engine", "timed", "--out", str(out)], check=True, capture_output=True
+    )
+    after = os.times()
+    processor = after.children_user + after.children_system - before.children_user - before.children_system
+    return {"wall_s": round(time.perf_counter() - began, 1), "cpu_s": round(processor, 1)}
 
 
 def if_there(what: str, do: Callable[[], None]) -> None:
@@ -220,6 +235,10 @@ def main() -> None:
         keep(args.keep, measured)
     if_there("WER", lambda: add_word_errors(measured.values(), local_asset("whisper_base").path))
     result = {name: {"clips": len(one.texts), **one.figures()} for name, one in measured.items()}
+    with TemporaryDirectory() as folder:
+        voice = Path(folder) / "voice.wav"
+        write_wav(voice, measured["s1_test"].sounds["recording"][0], clocks.SAMPLE_RATE)
+        result["cold_start"] = cold_start(groups["s1_test"][0], voice)
     if args.minidub is not None:
         result["minidub_unseen"] = minidub_starts(args.minidub, reader)
     for name, figures in result.items():
