@@ -13,7 +13,7 @@ from syncvoice.study.study import Study, adapted_file
 
 # Maps whose entries belong to one study: a later file replaces the whole map instead of merging into it.
 REPLACED = (
-    "datasets", "features", "adapt", "tasks", "recipes", "experiments", "tables", "plots", "gallery", "probe",
+    "datasets", "adapt", "tasks", "recipes", "experiments", "tables", "plots", "gallery", "probe",
     "alignment_report", "listening_test",
 )  # fmt: skip
 TEMPLATES = {"recipes": "recipe_defaults", "experiments": "experiment_defaults"}
@@ -33,8 +33,8 @@ def load_study(values: Mapping[str, Any], config_dir: Path | str, source: str) -
     """Resolve a study: `defaults.yaml` <- files named in `extends` <- `values`.
 
     Plain sections merge key by key; the maps in `REPLACED` replace, so that nothing leaks from one study into another.
-    Every recipe lies over `recipe_defaults`, every experiment over `experiment_defaults`. What stands under
-    `ablations.NAME` is then added to the study: entries to maps, items to lists.
+    Every recipe lies over `recipe_defaults`, every experiment over `experiment_defaults` and over the row of its name
+    in rows.yaml. What stands under `ablations.NAME` is then added to the study: entries to maps, items to lists.
 
     Args:
         values: content of the study file.
@@ -53,10 +53,14 @@ def load_study(values: Mapping[str, Any], config_dir: Path | str, source: str) -
         resolved = _added(resolved, additions, f"{source}: ablations.{name}")
     _set_roots(resolved)
     resolved["recipe_defaults"] = _start_weights(resolved) | resolved.get("recipe_defaults", {})
+    shared = {"experiments": _read_yaml(config_dir / "rows.yaml")["rows"]}
     for section, template in TEMPLATES.items():
         base = resolved.pop(template, {})
         entries = resolved.get(section) or {}
-        resolved[section] = {name: _overlay(base, entry or {}) for name, entry in entries.items()}
+        resolved[section] = {
+            name: _overlay(_overlay(base, shared.get(section, {}).get(name, {})), entry or {})
+            for name, entry in entries.items()
+        }
     study = validated(Study, with_typed_parts(resolved, source), source)
     check_names(study, source)
     check_networks(study, source)

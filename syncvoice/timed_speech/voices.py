@@ -128,7 +128,7 @@ def measure(audio: np.ndarray, encoder: Any) -> tuple[np.ndarray, float]:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Embedding (256,) and median log pitch (NaN leaves it out) of a recording, and the language that will be spoken."""
+    """Embedding (256,) and median log pitch (NaN leaves it out) of a recording, and the language to be spoken."""
 
     embedding: np.ndarray
     log_pitch: float

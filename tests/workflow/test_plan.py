@@ -70,7 +70,7 @@ def test_third_condition_adds_its_own_jobs_only(project: Project) -> None:
 def test_a_second_lip_front_end_is_another_recipe_and_row(project: Project) -> None:
     def change(values: dict[str, Any]) -> None:
         files = {"folder": "lips", "dim": 4, "origin": "another program"}
-        values["features"]["other_lip"] = {"extractor": "precomputed", "settings": files}
+        values.setdefault("features", {})["other_lip"] = {"extractor": "precomputed", "settings": files}
         values["recipes"]["other_lips"] = {"dataset": "minidub", "sees": {"lip": "other_lip", "face": "face"}}
         add_row(values, recipe="other_lips", scales={"lip": 2.0, "face": 2.0})
 
@@ -80,7 +80,7 @@ def test_a_second_lip_front_end_is_another_recipe_and_row(project: Project) -> N
 
 
 def test_feature_that_nobody_sees_plans_nothing(project: Project) -> None:
-    assert project.plan_of(lambda values: values["features"].update(head_pose={"extractor": "head_pose"})) == {}
+    assert project.plan_of(lambda values: values.update(features={"head_pose": {"extractor": "head_pose"}})) == {}
 
 
 def changed_code(project: Project, module: str, text: str = "\nNEW_CONSTANT = 1\n") -> dict[str, int]:
