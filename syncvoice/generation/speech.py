@@ -39,14 +39,25 @@ class Voice:
 
 @dataclass(frozen=True)
 class Request:
-    """One utterance to generate."""
+    """One utterance to generate.
+
+    Attributes:
+        name: it is drawn by.
+        tokens: of the text.
+        voice: the reference.
+        visual: per condition (n_frames, dim).
+        n_frames: length of the video at 25 fps.
+        seed: of the noise.
+        parts: (tokens, mel frames) over which the text is spread, in order; () spreads it over the whole.
+    """
 
     name: str
     tokens: list[int]
     voice: Voice
-    visual: Mapping[str, Tensor]  # per condition (n_frames, dim)
+    visual: Mapping[str, Tensor]
     n_frames: int
     seed: int
+    parts: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -122,6 +133,8 @@ def script_of(model: SyncVoice, requests: Sequence[Request], sampling: Sampling)
     ]
     visual = {m: pad_visual([r.visual[m] for r in requests]) for m in wanted}
     script = Script(tokens, segments, visual)
+    if any(r.parts for r in requests):
+        script.parts = [r.parts or (target,) for r, (_, target) in zip(requests, segments, strict=True)]
     if not context:
         script.reference = pad_stack([r.voice.mel for r in requests])
         script.reference_lengths = torch.tensor([len(r.voice.mel) for r in requests])
