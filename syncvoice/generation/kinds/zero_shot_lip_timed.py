@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from syncvoice.records.clips import Clip
 
 NEEDS_RECIPE = False
+USES_CARD = True
 CLIP_FEATURES: tuple[str, ...] = ()
 REFERENCE_FEATURES: tuple[str, ...] = ("mel", "speaker")
 
@@ -41,13 +42,13 @@ def speak(settings: Settings, work: Work) -> list[Row]:
     from syncvoice.generation.speech import Sampling, speak_points
     from syncvoice.lip_timing.network import LipReader
     from syncvoice.model.start import model_from_start
+    from syncvoice.model.text_path import text_of_start
     from syncvoice.records.clips import clips_of
-    from syncvoice.text.tokenizer import EmiliaTokenizer
 
     model = model_from_start(Path(settings.backbone), {}, 1, ("pretrained", "learnable")).eval()
-    reader, tokenizer = LipReader.load(Path(settings.lip_timing)), EmiliaTokenizer()
+    reader, tokenizer = LipReader.load(Path(settings.lip_timing)), text_of_start(Path(settings.backbone)).tokenizer()
     clips, of_row = {clip.id: clip for clip in clips_of(work.manifest)}, {row.utterance: row for row in work.utterances}
-    requests, rows = requests_of(settings, work, {})
+    requests, rows = requests_of(settings, work, {}, tokenizer)
     timed = []
     for request in requests:
         row = of_row[request.name]
