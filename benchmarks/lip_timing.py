@@ -143,7 +143,6 @@ def keep(folder: Path, measured: Mapping[str, Measured]) -> None:
 def add_word_errors(groups: Iterable[Measured], asset: Path) -> None:
     """Add word error rates of Whisper base to every group and row."""
     from syncvoice.metrics.words.counting import corpus_rate, count_errors
-
     from syncvoice.metrics.words.whisper_transcripts import WhisperTranscriber, load_model
     from syncvoice.text.normalise import normalise
 

@@ -13,7 +13,8 @@ import numpy as np
 from syncvoice import clocks
 from syncvoice.errors import UserError
 from syncvoice.generation.work import Row, Work, failed, save
-from syncvoice.records.clips import Clip, clips_of, sound_of
+from syncvoice.records.clips import Clip, clips_of
+from syncvoice.records.sound import sound_of
 from syncvoice.records.tasks import Utterance
 from syncvoice.section import Name, Section
 

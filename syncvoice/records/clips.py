@@ -16,12 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from syncvoice import clocks
-from syncvoice.audio import read_wav
 from syncvoice.errors import UserError, raise_if_passing
 from syncvoice.files import atomic_path
 
 if TYPE_CHECKING:
-    import numpy as np
+    pass
 
 Interval = tuple[str, float, float]  # symbol, start in seconds, end in seconds
 EXCLUDED_COLUMNS = ("clip", "media", "reason", "message")
@@ -87,16 +86,6 @@ class Excluded:
     media: str
     reason: str
     message: str
-
-
-def sound_of(clip: Clip, sample_rate: int) -> "np.ndarray":
-    """Return a clip's prepared sound (samples,) at a rate, float32, if it is still what was prepared.
-
-    Raises:
-        ChangedFile: the file is another one than the manifest says.
-        UserError: it cannot be read as sound.
-    """
-    return read_wav(clip.audio, sample_rate, clip.audio_sha256)[0]
 
 
 def write_manifest(path: Path | str, clips: Iterable[Clip]) -> None:

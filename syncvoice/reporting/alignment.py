@@ -13,7 +13,8 @@ import numpy as np
 
 from syncvoice.clocks import SCORER_SAMPLE_RATE
 from syncvoice.errors import UserError
-from syncvoice.records.clips import Clip, sound_of
+from syncvoice.records.clips import Clip
+from syncvoice.records.sound import sound_of
 from syncvoice.text.alignment import SILENCE, align_clip, phones_of_text, word_times
 from syncvoice.text.grid_grammar import spoken_text
 

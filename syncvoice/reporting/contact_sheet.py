@@ -162,7 +162,7 @@ def load_panel(clip: Clip) -> Panel:
         UserError: a file is missing, or the source video was changed.
     """
     from syncvoice.features.mel import log_mel
-    from syncvoice.records.clips import sound_of
+    from syncvoice.records.sound import sound_of
     from syncvoice.video.decode import ClipProblem, FrameSource
     from syncvoice.video.store import TrackReader
 

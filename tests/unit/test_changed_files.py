@@ -17,7 +17,8 @@ from syncvoice.features.cache import FeatureStore, write_shard
 from syncvoice.files import atomic_path, sha256_of
 from syncvoice.generation.work import save
 from syncvoice.metrics.speech_folder import score_rows
-from syncvoice.records.clips import Clip, sound_of
+from syncvoice.records.clips import Clip
+from syncvoice.records.sound import sound_of
 from syncvoice.records.speech import read_speech, write_speech
 from syncvoice.records.tasks import read_rows, read_task
 from syncvoice.video.media import ClipProblem, opened

@@ -30,7 +30,7 @@ class Extractor:
     def extract(self, clip: Clip) -> np.ndarray:
         """Return the feature of a clip."""
         from syncvoice.networks.camplus import fbank
-        from syncvoice.records.clips import sound_of
+        from syncvoice.records.sound import sound_of
 
         audio = sound_of(clip, clocks.SCORER_SAMPLE_RATE)
         return np.asarray(fbank(audio), np.float32)

@@ -6,7 +6,8 @@ Where a task dubs a translation, it is the recording of the same voice saying th
 from syncvoice import clocks
 from syncvoice.audio import read_wav
 from syncvoice.generation.work import Row, Work, failed, save
-from syncvoice.records.clips import Clip, clips_of, sound_of
+from syncvoice.records.clips import Clip, clips_of
+from syncvoice.records.sound import sound_of
 from syncvoice.records.tasks import Utterance
 from syncvoice.section import Name, Section
 

@@ -4,7 +4,8 @@ import numpy as np
 
 from syncvoice import clocks
 from syncvoice.generation.work import Row, Work, save
-from syncvoice.records.clips import Clip, clips_of, sound_of
+from syncvoice.records.clips import Clip, clips_of
+from syncvoice.records.sound import sound_of
 from syncvoice.section import Name, Section
 from syncvoice.seeding import rng
 

@@ -33,7 +33,7 @@ from syncvoice.metrics.scorer import (
     require_same_text,
 )
 from syncvoice.pitch import level_db, pitch_hz
-from syncvoice.records.clips import sound_of
+from syncvoice.records.sound import sound_of
 
 MIN_VOICED = 10  # frames voiced in both sounds (0.1 s); with fewer a correlation says nothing
 

@@ -32,7 +32,7 @@ from syncvoice.metrics.scorer import (
     is_silent,
     require_same_text,
 )
-from syncvoice.records.clips import sound_of
+from syncvoice.records.sound import sound_of
 
 DECIBEL = 10 / np.log(10) * np.sqrt(2)  # 6.1418: natural-log cepstral distance to dB
 Distortion = Callable[[np.ndarray, np.ndarray], float]

@@ -30,7 +30,7 @@ from syncvoice.metrics.scorer import (
     require_same_text,
 )
 from syncvoice.metrics.timing.phone_error import phone_time_error
-from syncvoice.records.clips import sound_of
+from syncvoice.records.sound import sound_of
 from syncvoice.text.alignment import AlignedPhone, align_clip
 
 
