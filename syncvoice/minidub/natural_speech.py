@@ -97,7 +97,10 @@ def carry_out(
 ) -> tuple[Speech, NaturalDelivery]:
     """Speak a sentence as `synthesise` does; also returns the delivery that was carried out."""
     while True:
-        phrases = [_phrase(words, voice, delivery.rate, last) for words, last in _slices(sentence, delivery.pauses)]
+        phrases = [
+            _phrase(words, last, sentence.language, voice, delivery.rate)
+            for words, last in _slices(sentence, delivery.pauses)
+        ]
         gaps = [seconds for _, seconds in delivery.pauses]
         spoken = sum(len(phrase.audio) / SAMPLE_RATE - 2 * MARGIN_S for phrase in phrases) + sum(gaps)
         n_frames = int(np.ceil((delivery.lead_s + spoken + delivery.tail_s) * FPS - 1e-9))
@@ -115,15 +118,15 @@ def carry_out(
 def natural_seconds(sentence: Sentence, voice: NaturalVoice) -> float:
     """Return how long a sentence lasts at the voice's own rate, without silence around it, as predicted (no sound)."""
     ((words, last),) = _slices(sentence, ())
-    units = _units([spoken for _, spoken in words])
-    prediction = engine().predict(_letters(units, last), voice.style())
+    units = _units([spoken for _, spoken in words], sentence.language)
+    prediction = engine().predict(_letters(units, last), voice.style(sentence.language))
     edges = np.concatenate([[0.0], np.cumsum(whole_frames(prediction.frames))]) * FRAME_S
     phones, _ = _times(units, edges)
     return phones[-1].end_s - phones[0].start_s
 
 
-def _units(spoken: Sequence[str]) -> list[tuple[Unit, ...]]:
-    return english_units(spoken) if spoken[0][0].isascii() else mandarin_units(spoken)
+def _units(spoken: Sequence[str], language: str) -> list[tuple[Unit, ...]]:
+    return english_units(spoken) if language == "en" else mandarin_units(spoken)
 
 
 def _letters(units: Sequence[Sequence[Unit]], last: bool) -> str:
@@ -139,11 +142,11 @@ def _slices(sentence: Sentence, pauses: Sequence[tuple[int, float]]) -> list[tup
     return [(tuple(words[a:b]), b == len(words)) for a, b in zip(edges, edges[1:], strict=False)]
 
 
-def _phrase(words: tuple[tuple[str, str], ...], voice: NaturalVoice, rate: float, last: bool) -> _Phrase:
+def _phrase(words: tuple[tuple[str, str], ...], last: bool, language: str, voice: NaturalVoice, rate: float) -> _Phrase:
     """Speak one phrase and find its phones."""
-    units = _units([word for _, word in words])
+    units = _units([word for _, word in words], language)
     letters = _letters(units, last)
-    style = voice.style()
+    style = voice.style(language)
     prediction = engine().predict(letters, style)
     frames = whole_frames(prediction.frames, rate)
     audio = engine().speak(letters, style, prediction, frames.tolist())

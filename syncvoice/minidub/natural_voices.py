@@ -1,7 +1,10 @@
 """Natural voices of MiniDub: published voices of Kokoro and blends of them, and who may hear which.
 
-Every voice speaks English and Mandarin. Voices named after those of a closed service, and the whispered one, are left
-out. Roles are our choice: `study_unseen` voices are heard by no shipped weight, `validation` voices choose settings and
+Every voice speaks English and Mandarin. In the language that it was not made for it borrows ACCENT of its style from
+the training voices of its sex that were. Measured on Mandarin by six voices made for English: Whisper base then misses
+10 % of the characters instead of 25 %, the similarity to the voice's own English falls from 0.80 to 0.76 (GE2E; other
+voices of the same sex: 0.59). Voices named after those of a closed service, and the whispered one, are left out. Roles
+are our choice: `study_unseen` voices are heard by no shipped weight, `validation` voices choose settings and
 are heard by none either; `pretrain` voices were made for other languages and only lend their timbre to blends.
 """
 
@@ -12,8 +15,9 @@ import numpy as np
 
 from syncvoice.seeding import rng
 
-VERSION = "1"
+VERSION = "2"
 N_BLENDS = 400  # blends of training voices that pools draw from
+ACCENT = 0.3
 _STOCK = {
     "study_train": (
         *("af_aoede", "af_bella", "af_heart", "af_jessica", "af_sky", "bf_alice", "bf_emma", "bf_lily"),
@@ -52,18 +56,29 @@ class NaturalVoice:
 
     @property
     def language(self) -> str:
-        """Return "zh" for voices made for Mandarin, else "en": what the voice speaks without an accent."""
-        return "zh" if all(part.startswith("z") for part, _ in self.parts) else "en"
+        """Return "zh" for voices made for Mandarin, else "en"; of a blend, the language of its first part."""
+        return "zh" if self.parts[0][0].startswith("z") else "en"
 
-    def style(self) -> np.ndarray:
-        """Return the style vector, float32 (256,)."""
-        from syncvoice.networks.kokoro import blend
-
-        return blend(dict(self.parts))
+    def style(self, language: str) -> np.ndarray:
+        """Return the style vector, float32 (256,), for speaking a language."""
+        return _style(self, language)
 
 
 def _stock(role: str) -> tuple[NaturalVoice, ...]:
     return tuple(NaturalVoice(name, _SEXES[name[1]], role, ((name, 1.0),)) for name in _STOCK[role])
+
+
+@lru_cache(maxsize=2048)
+def _style(voice: NaturalVoice, language: str) -> np.ndarray:
+    from syncvoice.networks.kokoro import blend
+
+    if language == voice.language:
+        return blend(dict(voice.parts))
+    natives = [other.name for other in TRAIN_VOICES if (other.language, other.sex) == (language, voice.sex)]
+    shares = {name: ACCENT / len(natives) for name in natives}
+    for part, weight in voice.parts:
+        shares[part] = shares.get(part, 0.0) + (1 - ACCENT) * weight
+    return blend(shares)
 
 
 TRAIN_VOICES = _stock("study_train")

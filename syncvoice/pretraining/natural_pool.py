@@ -27,7 +27,7 @@ from syncvoice.text.phones import phone_class
 from syncvoice.text.tokenizer import EmiliaTokenizer
 
 log = logging.getLogger(__name__)
-SHARD_SIZE = 400  # utterances, about a quarter of an hour of speech
+SHARD_SIZE = 200  # utterances, about nine minutes of speech
 # GRID 35 %, open English 40 %, Mandarin 25 %
 MIX = {"grid": 0.35, "everyday": 0.2, "unpredictable": 0.15, "phrases": 0.05, "zh": 0.13, "zh_open": 0.12}
 BLEND_SHARE = 0.5

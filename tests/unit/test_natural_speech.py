@@ -172,6 +172,16 @@ def test_engine_offers_every_group_of_voices() -> None:
         natural_engine.voices("everybody", "en")
 
 
+def test_a_foreign_language_borrows_from_voices_made_for_it() -> None:
+    styles = kokoro.styles()
+    voice = UNSEEN_VOICES[0]
+    assert voice.style("en") == pytest.approx(styles[voice.name])
+    natives = [styles[v.name] for v in TRAIN_VOICES if v.language == "zh" and v.sex == voice.sex]
+    assert len(natives) == 3
+    expected = 0.7 * styles[voice.name] + 0.3 * np.mean(natives, axis=0)
+    assert voice.style("zh") == pytest.approx(expected, abs=1e-5)
+
+
 def test_blend_of_unknown_voices_is_refused() -> None:
     assert kokoro.blend({"af_heart": 2.0}) == pytest.approx(kokoro.styles()["af_heart"])
     with pytest.raises(UserError, match="nobody"):
@@ -192,7 +202,7 @@ def test_both_parts_equal_the_whole_network() -> None:
     from syncvoice.assets import local_asset
 
     path = local_asset(kokoro.ASSET).path
-    parts, style = kokoro.Kokoro(path), natural_voices.TRAIN_VOICES[2].style()
+    parts, style = kokoro.Kokoro(path), natural_voices.TRAIN_VOICES[2].style("en")
     letters = "plˈAs blˈu æt ˈɛf tˈu nˈW."
     prediction = parts.predict(letters, style)
     frames = np.maximum(np.round(prediction.frames), 1).astype(int)
