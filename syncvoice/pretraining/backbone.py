@@ -30,6 +30,7 @@ from syncvoice.pretraining.data import open_pool
 from syncvoice.pretraining.loop import PretrainingRun
 from syncvoice.pretraining.natural_pool import AnyPool
 from syncvoice.pretraining.optimisers import optimisers
+from syncvoice.pretraining.settings import BackboneRun, settings_of
 from syncvoice.seeding import rng
 from syncvoice.text.articulation import articulation, prosody
 from syncvoice.text.phones import PHONE_CLASSES, phone_class
@@ -81,13 +82,11 @@ def read_clips(pool: AnyPool) -> list[Clip]:
 class Batches:
     """Random batches of about `batch_frames` mel frames, clips of like length together."""
 
-    def __init__(
-        self, clips: list[Clip], settings: Mapping[str, Any], seed: int, embeddings: dict[int, Tensor]
-    ) -> None:
+    def __init__(self, clips: list[Clip], settings: BackboneRun, seed: int, embeddings: dict[int, Tensor]) -> None:
         """Group clips by voice; references are each voice's shortest clips."""
         self.clips, self.settings, self.embeddings = clips, settings, embeddings
         self.draw = rng(seed, "batches")
-        self.references = references(clips, int(settings["references_per_voice"]))
+        self.references = references(clips, settings.references_per_voice)
         taken = {i for group in self.references.values() for i in group}
         self.targets = [i for i in range(len(clips)) if i not in taken]
         self.by_length = sorted(self.targets, key=lambda i: clips[i].n_frames)
@@ -100,13 +99,13 @@ class Batches:
         for target in (pool[c] for c in chosen):
             group = self.references[self.clips[target].voice]
             reference = group[int(self.draw.integers(len(group)))]
-            context = bool(self.draw.random() >= self.settings["drop_context"])
+            context = bool(self.draw.random() >= self.settings.drop_context)
             frames = len(self.clips[target].mel) + (len(self.clips[reference].mel) if context else 0)
             items.append((frames, target, reference, context))
         items.sort(key=lambda item: item[0])
         groups: list[list[tuple[int, int, int, bool]]] = [[]]
         for item in items:
-            if groups[-1] and item[0] * (len(groups[-1]) + 1) > self.settings["batch_frames"]:
+            if groups[-1] and item[0] * (len(groups[-1]) + 1) > self.settings.batch_frames:
                 groups.append([])
             groups[-1].append(item)
         for g in self.draw.permutation(len(groups)):
@@ -121,7 +120,7 @@ class Batches:
             segments.append(((len(r.tokens), len(r.mel)) if context else (0, 0), (len(t.tokens), len(t.mel))))
             features.append(torch.from_numpy(np.concatenate([r.mel, t.mel]) if context else t.mel).float())
         hints = pad_stack([torch.from_numpy(self.clips[t].hints).float() for t, _, _ in items])
-        hints = hints + self.settings["hint_noise"] * torch.randn_like(hints)
+        hints = hints + self.settings.hint_noise * torch.randn_like(hints)
         reference_mels = [torch.from_numpy(self.clips[r].mel).float() for _, r, _ in items]
         width = next(iter(self.embeddings.values())).numel()
         script = Script(
@@ -130,9 +129,9 @@ class Batches:
             torch.stack([self.embeddings.get(r, torch.zeros(width)) for _, r, _ in items]),
         )  # fmt: skip
         u = torch.from_numpy(self.draw.random(len(items)))
-        only = self.settings["one_speaker_branch"]  # share of clips that keep one branch alone, per branch
+        only = self.settings.one_speaker_branch  # share of clips that keep one branch alone, per branch
         script.keep_branches = {"pretrained": (u >= only).float(), "learnable": (u < 1 - only).float()}
-        keep = [not context or bool(self.draw.random() >= self.settings["drop_speaker"]) for _, _, context in items]
+        keep = [not context or bool(self.draw.random() >= self.settings.drop_speaker) for _, _, context in items]
         return Batch([str(t) for t, _, _ in items], script, pad_stack(features), torch.tensor(keep).float())
 
     def phones(self, batch: Batch) -> Tensor:
@@ -164,22 +163,22 @@ def embed_references(pool: AnyPool, indices: list[int], weights: str | None, wid
         return {i: encoder(fbank(torch.from_numpy(resample(pool.audio(i), 24_000, 16_000)))[None])[0] for i in indices}
 
 
-def train_step(trainer: BackbonePretraining, batch: Batch, batches: Batches, settings: Mapping[str, Any], share: float
+def train_step(trainer: BackbonePretraining, batch: Batch, batches: Batches, settings: BackboneRun, share: float
                ) -> tuple[Tensor, dict[str, float]]:  # fmt: skip
     """Loss of one batch: flow matching, weighted over flow time, plus the decaying phone loss."""
     t = torch.rand(len(batch.clip_ids))
     has_context = [context[1] > 0 for context, _ in batch.script.segments]
-    average = all(has_context) and batches.draw.random() < settings["average_expansion"]
+    average = all(has_context) and batches.draw.random() < settings.average_expansion
     keep: list[Tensor] = []
-    with torch.autocast("cpu", torch.bfloat16, enabled=settings["precision"] == "bf16"):
+    with torch.autocast("cpu", torch.bfloat16, enabled=settings.precision == "bf16"):
         prediction = predict(
-            trainer.model, batch, settings["masking"], "average" if average else "segments", t=t, keep=keep
+            trainer.model, batch, settings.masking, "average" if average else "segments", t=t, keep=keep
         )
         logits = trainer.phone_head(keep[trainer.phone_stack]).float()
     flow = prediction.loss()
     weighted = prediction.loss("noise_share")
     phone = nn.functional.cross_entropy(logits.flatten(0, 1), batches.phones(batch).flatten(), ignore_index=-100)
-    weight = settings["phone_weight"] * max(0.1, 1 - share)
+    weight = settings.phone_weight * max(0.1, 1 - share)
     return weighted + weight * phone, {
         "flow": float(flow.detach()),
         "weighted": float(weighted.detach()),
@@ -198,28 +197,27 @@ def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Ten
     return average
 
 
-def run(settings: Mapping[str, Any], out: Path, start: Path | None, minutes: float | None) -> None:
+def run(values: Mapping[str, Any], out: Path, start: Path | None, minutes: float | None) -> None:
     """Make or continue the backbone weights; see `PretrainingRun` for limits, curve and provenance."""
+    settings = settings_of(BackboneRun, values, "backbone")
     run = PretrainingRun("backbone", settings, out, start, minutes)
     pool = open_pool(settings, voices.BACKBONE_VOICES)
     clips = read_clips(pool)
-    trainer = BackbonePretraining(SyncVoiceConfig.of(settings["config"]), int(settings["phone_stack"]))
+    trainer = BackbonePretraining(SyncVoiceConfig.of(settings.config), settings.phone_stack)
     run.load_start(trainer)
-    indices = [i for group in references(clips, int(settings["references_per_voice"])).values() for i in group]
-    embeddings = embed_references(
-        pool, indices, settings.get("speaker_encoder"), trainer.model.config.pretrained_speaker_dim
-    )
+    indices = [i for group in references(clips, settings.references_per_voice).values() for i in group]
+    embeddings = embed_references(pool, indices, settings.speaker_encoder, trainer.model.config.pretrained_speaker_dim)
     batches = Batches(clips, settings, run.seed, embeddings)
-    run.metadata = {**pool.provenance(), "speaker_encoder": settings.get("speaker_encoder")}
+    run.metadata = {**pool.provenance(), "speaker_encoder": settings.speaker_encoder}
     layers = [m for m in trainer.modules() if isinstance(m, ZipformerLayer)]
     optimiser = optimisers(
         trainer,
-        str(settings.get("optimiser", "adamw")),
-        float(settings["learning_rate"]),
+        settings.optimiser,
+        settings.learning_rate,
         (weight for layer in layers for weight in layer.parameters()),
         betas=(0.9, 0.98),
     )
-    average = torch.optim.swa_utils.AveragedModel(trainer, avg_fn=moving_average(float(settings["average_decay"])))
+    average = torch.optim.swa_utils.AveragedModel(trainer, avg_fn=moving_average(settings.average_decay))
     stream: Iterator[Batch] = iter(())
     for _ in run.steps():
         batch = next(stream, None)
@@ -228,7 +226,7 @@ def run(settings: Mapping[str, Any], out: Path, start: Path | None, minutes: flo
             stream = batches(curriculum)
             batch = next(stream)
         loss, losses = train_step(trainer, batch, batches, settings, run.progress())
-        run.update(optimiser, loss, clip=float(settings["gradient_clip"]))
+        run.update(optimiser, loss, clip=settings.gradient_clip)
         average.update_parameters(trainer)
         run.record({**losses, "clips": len(batch.clip_ids)})
         if run.save_due():

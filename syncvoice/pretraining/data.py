@@ -1,6 +1,6 @@
 """Sounds of the pre-training runs: the pool of synthetic speech, and unseen utterances for their checks."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from syncvoice.minidub.speech import Phone, random_delivery, synthesise
 from syncvoice.minidub.voices import Voice
 from syncvoice.pretraining.clip_pool import ClipPool
 from syncvoice.pretraining.natural_pool import AnyPool, ShardedPool
+from syncvoice.pretraining.settings import SpeechSource
 from syncvoice.pretraining.speech_data import SpeechPool, build
 from syncvoice.seeding import rng
 from syncvoice.text.phones import phone_class
@@ -36,49 +37,48 @@ class CheckUtterance:
     phones: tuple[Phone, ...]
 
 
-def is_natural(settings: Mapping[str, Any]) -> bool:
+def is_natural(settings: SpeechSource) -> bool:
     """Whether a run learns on natural voices: its "pool" is a folder of shards (`syncvoice speak-pool`)."""
-    return Path(settings["pool"]).is_dir()
+    return settings.pool is not None and Path(settings.pool).is_dir()
 
 
-def open_pool(settings: Mapping[str, Any], pool_voices: Sequence[Voice] = voices.PRETRAIN_VOICES) -> AnyPool:
+def open_pool(settings: SpeechSource, pool_voices: Sequence[Voice] = voices.PRETRAIN_VOICES) -> AnyPool:
     """Open the pool of the settings, building it first when the file is absent.
 
     Args:
-        settings: "pool" (a file of espeak voices, or a folder of natural speech); "pool_size" utterances and
-            "pool_seed" when the file has to be built; "pool_hours" to use no more of a folder.
+        settings: of the run.
         pool_voices: voices of a pool that has to be built.
     """
-    path = Path(settings["pool"])
+    path = settings.place
     if is_natural(settings):
-        return ShardedPool(path, settings.get("pool_hours"))
+        return ShardedPool(path, settings.pool_hours)
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
-        build(path, int(settings.get("pool_size", 9_000)), int(settings.get("pool_seed", POOL_SEED)), pool_voices)
+        build(path, settings.pool_size, settings.pool_seed, pool_voices)
     return SpeechPool(path)
 
 
-def sounds_of(settings: Mapping[str, Any], aligner: Any = None) -> AnyPool | ClipPool:
+def sounds_of(settings: SpeechSource, aligner: Any = None) -> AnyPool | ClipPool:
     """Sounds to learn on: the prepared clips that the settings name ("manifests"), else the synthetic pool.
 
     Args:
         settings: of the run.
         aligner: recogniser for phone times of prepared clips (see `ClipPool`).
     """
-    if "manifests" in settings:
-        return ClipPool([Path(path) for path in settings["manifests"]["train"]], aligner)
+    if settings.manifests is not None:
+        return ClipPool([Path(path) for path in settings.manifests["train"]], aligner)
     return open_pool(settings)
 
 
-def unseen_utterances(settings: Mapping[str, Any], per_kind: int) -> Iterator[CheckUtterance]:
+def unseen_utterances(settings: SpeechSource, per_kind: int) -> Iterator[CheckUtterance]:
     """Speak test sentences with the voices that no weight hears, of the engine that the run learns from.
 
     Args:
-        settings: of the run: "pool" and "seed".
+        settings: of the run.
         per_kind: sentences of each voice and kind (GRID, open English, Mandarin).
     """
     make = _natural_utterances if is_natural(settings) else _espeak_utterances
-    yield from make(per_kind, int(settings["seed"]))
+    yield from make(per_kind, settings.seed)
 
 
 def _natural_utterances(per_kind: int, seed: int) -> Iterator[CheckUtterance]:

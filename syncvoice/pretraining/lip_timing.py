@@ -28,8 +28,9 @@ from syncvoice.minidub.speech import Phone
 from syncvoice.networks.recogniser import CtcRecogniser
 from syncvoice.pretraining.clip_pool import ClipPool, with_silences
 from syncvoice.pretraining.loop import PretrainingRun
+from syncvoice.pretraining.settings import RunSettings, settings_of
 from syncvoice.records.clips import Clip
-from syncvoice.section import Probability, Section, validated
+from syncvoice.section import Probability, Section
 from syncvoice.text.alignment import SILENCE, phones_of_text
 from syncvoice.text.grid_grammar import spoken_text
 from syncvoice.text.phones import phone_class
@@ -61,11 +62,10 @@ class Source(Section):
     attribution: str  # of the data, kept beside the weights
 
 
-class LipTimingRun(Section):
+class LipTimingRun(RunSettings):
     """Settings of a run (config/pretrain/lip_timing.yaml).
 
     Attributes:
-        seed, threads, steps, learning_rate, save_minutes: as in every run.
         sources: name -> clips; every source is drawn from equally often.
         held_out: share of every source's clips, by crc32 of their ids, that only give figures.
         aligner: recogniser that finds phones inside known words.
@@ -74,14 +74,8 @@ class LipTimingRun(Section):
         crop_share: of the clips that are cropped, their normalisation computed anew.
         gain, shift, noise: standard deviations of the log gain, offset and per-frame noise of a curve.
         warp: largest relative change of speed.
-        config: sizes.
     """
 
-    seed: int
-    threads: int = 1
-    steps: int = Field(ge=1)
-    learning_rate: float = Field(gt=0)
-    save_minutes: float = 3.0
     sources: dict[str, Source]
     held_out: Probability
     aligner: str
@@ -92,7 +86,6 @@ class LipTimingRun(Section):
     shift: float
     noise: float
     warp: float
-    config: NetworkSizes
 
 
 @dataclass(frozen=True)
@@ -268,11 +261,11 @@ def with_landmarks(clips: Iterable[Clip]) -> Iterator[tuple[Clip, np.ndarray]]:
             yield clip, readers[clip.track].landmarks(clip.id)
 
 
-def run(settings: Mapping[str, Any], out: Path, start: Path | None, minutes: float | None) -> None:
+def run(values: Mapping[str, Any], out: Path, start: Path | None, minutes: float | None) -> None:
     """Train the networks; write weights, curve and provenance.
 
     Args:
-        settings: see `LipTimingRun`.
+        values: see `LipTimingRun`.
         out: weight file to write.
         start: weights to continue from, or None.
         minutes: time limit, or None for the steps of the settings.
@@ -280,11 +273,12 @@ def run(settings: Mapping[str, Any], out: Path, start: Path | None, minutes: flo
     Raises:
         UserError: the settings or the clips cannot be used.
     """
-    checked = validated(LipTimingRun, settings, "config/pretrain/lip_timing.yaml")
+    checked = settings_of(LipTimingRun, values, "lip_timing")
+    sizes = settings_of(NetworkSizes, checked.config, "lip_timing")
     corpus = read_corpus(checked)
     everything = [example for part in corpus.examples.values() for example in part]
-    config = {**checked.config.model_dump(), **statistics_of(everything), "visemes": list(VISEME_NAMES)}
-    pretraining = PretrainingRun("lip_timing", {**checked.model_dump(), "config": config}, out, start, minutes)
+    config = {**sizes.model_dump(), **statistics_of(everything), "visemes": list(VISEME_NAMES)}
+    pretraining = PretrainingRun("lip_timing", checked.model_copy(update={"config": config}), out, start, minutes)
     pretraining.metadata |= {"data": corpus.provenance}
     model = LipReader(config)
     pretraining.load_start(model)

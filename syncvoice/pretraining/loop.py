@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from syncvoice.device import resolve_precision
 from syncvoice.errors import UserError
 from syncvoice.files import atomic_path, sha256_of
+from syncvoice.pretraining.settings import RunSettings
 from syncvoice.provenance import code_digest
 from syncvoice.records import weights
 from syncvoice.seeding import seed_everything, seed_of
@@ -35,36 +36,28 @@ NON_FINITE_LIMIT = 10  # steps in a row
 class PretrainingRun:
     """Bookkeeping of one run that makes or continues the weights `out`."""
 
-    def __init__(
-        self, name: str, settings: Mapping[str, Any], out: Path, start: Path | None, minutes: float | None
-    ) -> None:
+    def __init__(self, name: str, settings: RunSettings, out: Path, start: Path | None, minutes: float | None) -> None:
         """Prepare a run: seeds, thread count and the history of earlier runs.
 
         Args:
             name: of the weights, e.g. "vocoder"; the module is syncvoice.pretraining.NAME.
-            settings: needs "seed", "steps", "learning_rate", "config"; may hold "threads", "save_minutes".
+            settings: of the run.
             out: weight file to write.
             start: weight file to continue from, None to start from nothing.
             minutes: time limit, None for none.
-
-        Raises:
-            UserError: a setting is missing.
         """
         import torch
 
-        missing = [key for key in ("seed", "steps", "learning_rate", "config") if key not in settings]
-        if missing:
-            raise UserError(f"settings of pretrain {name} lack {', '.join(missing)}; see config/pretrain/{name}.yaml")
-        self.name, self.settings, self.out, self.start, self.minutes = name, dict(settings), Path(out), start, minutes
+        self.name, self.settings, self.out, self.start, self.minutes = name, settings, Path(out), start, minutes
         self._read_history()
-        self.seed = seed_of(settings["seed"], name, len(self.earlier)) % 2**31
+        self.seed = seed_of(settings.seed, name, len(self.earlier)) % 2**31
         self.step = 0
         self.metadata: dict[str, Any] = {}
         self._code_digest = code_digest(f"syncvoice.pretraining.{name}")  # of the code that runs, not of later edits
         self._began = self._saved = time.monotonic()
         self._sums: dict[str, float] = {}
         self._counted = self._non_finite = 0
-        torch.set_num_threads(int(settings.get("threads", 1)))
+        torch.set_num_threads(settings.threads)
         seed_everything(self.seed)
 
     def _read_history(self) -> None:
@@ -78,7 +71,7 @@ class PretrainingRun:
         """Yield step numbers until a limit is reached, with a progress bar."""
         from tqdm import tqdm
 
-        total = int(self.settings["steps"])
+        total = self.settings.steps
         with tqdm(total=total, desc=self.name, mininterval=5.0, disable=None) as bar:
             while self.step < total and self.progress() < 1.0:
                 yield self.step
@@ -87,14 +80,14 @@ class PretrainingRun:
 
     def progress(self) -> float:
         """Return how much of the run is done, 0..1: the larger share of steps and, with a limit, of time."""
-        share = self.step / int(self.settings["steps"])
+        share = self.step / self.settings.steps
         if self.minutes is None:
             return share
         return max(share, (time.monotonic() - self._began) / 60 / self.minutes)
 
     def learning_rate(self) -> float:
         """Return the rate of this step: linear warm-up, then a half cosine down to a fiftieth."""
-        highest = float(self.settings["learning_rate"])
+        highest = self.settings.learning_rate
         warm = min(1.0, (self.step + 1) / WARM_UP_STEPS)
         decay = 0.5 * (1 + math.cos(math.pi * min(1.0, self.progress())))
         return highest * warm * (FINAL_RATE + (1 - FINAL_RATE) * decay)
@@ -154,7 +147,7 @@ class PretrainingRun:
 
     def save_due(self) -> bool:
         """Whether `save_minutes` (default 3) have passed since the last save."""
-        return time.monotonic() - self._saved > 60 * float(self.settings.get("save_minutes", 3))
+        return time.monotonic() - self._saved > 60 * self.settings.save_minutes
 
     def save(self, model: "nn.Module", figures: Mapping[str, Any] | None = None) -> None:
         """Write weights, loss curve and provenance; each file is replaced atomically.
@@ -170,7 +163,7 @@ class PretrainingRun:
             writer.writeheader()
             writer.writerows(self.curve)
         this_run = {
-            "settings": _without_folders(self.settings),
+            "settings": _without_folders(self.settings.model_dump(mode="json", exclude_none=True)),
             "seed": self.seed,
             "steps": self.step,
             "minutes_limit": self.minutes,
@@ -180,7 +173,7 @@ class PretrainingRun:
         }
         metadata = {
             "name": self.name,
-            "config": self.settings["config"],
+            "config": self.settings.config,
             "parameters": sum(p.numel() for p in model.parameters()),
             "weights_sha256": sha256_of(self.out),
             "curve": self.out.with_suffix(".csv").name,

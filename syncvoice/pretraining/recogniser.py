@@ -19,6 +19,7 @@ from syncvoice.pretraining.clip_pool import ClipPool
 from syncvoice.pretraining.data import at_16k, phone_labels, sounds_of, unseen_utterances
 from syncvoice.pretraining.loop import PretrainingRun, fast_arithmetic
 from syncvoice.pretraining.natural_pool import AnyPool
+from syncvoice.pretraining.settings import RecogniserRun, settings_of
 from syncvoice.text.normalise import normalise
 from syncvoice.text.phones import PHONE_CLASSES
 
@@ -80,17 +81,17 @@ class Batches:
     """Draws batches from the pool: varied sounds with symbol and phone targets."""
 
     def __init__(
-        self, pool: AnyPool | ClipPool, model: CtcRecogniser, settings: Mapping[str, Any], rng: np.random.Generator
+        self, pool: AnyPool | ClipPool, model: CtcRecogniser, settings: RecogniserRun, rng: np.random.Generator
     ) -> None:
         """Encode all texts once."""
         self._pool, self._rng = pool, rng
-        self._size = int(settings["batch_size"])
+        self._size = settings.batch_size
         self._targets = [
             torch.tensor(model.encode(normalise(text, language)))
             for text, language in zip(pool.text, pool.language, strict=True)
         ]
-        self._copy_share = float(settings.get("vocoder_share", 0.0))
-        self._copies = VocoderCopies(settings["vocoder"]) if self._copy_share > 0 else None
+        self._copy_share = settings.vocoder_share
+        self._copies = VocoderCopies(settings.vocoder) if self._copy_share > 0 else None
 
     def _item(self, index: int) -> tuple[Tensor, Tensor]:
         """Return features (T, 80) and phone labels (T,) of one varied sound."""
@@ -141,7 +142,7 @@ def error_counts(reference: list[str], found: list[str]) -> int:
 
 
 @torch.inference_mode()
-def evaluate(model: CtcRecogniser, settings: Mapping[str, Any]) -> dict[str, float]:
+def evaluate(model: CtcRecogniser, settings: RecogniserRun) -> dict[str, float]:
     """Transcribe test sentences of unseen voices.
 
     Returns:
@@ -150,7 +151,7 @@ def evaluate(model: CtcRecogniser, settings: Mapping[str, Any]) -> dict[str, flo
     errors: dict[str, list[int]] = {}
     frames: dict[str, list[float]] = {}
     count = 0
-    for utterance in unseen_utterances(settings, int(settings.get("check_per_voice", 8))):
+    for utterance in unseen_utterances(settings, settings.check_per_voice):
         audio = at_16k(utterance.audio)
         text = normalise(utterance.text, utterance.language)
         found = model.transcribe([audio], utterance.language)[0]
@@ -169,24 +170,23 @@ def evaluate(model: CtcRecogniser, settings: Mapping[str, Any]) -> dict[str, flo
     return {"n": count, **figures, **accuracy}
 
 
-def run(settings: Mapping[str, Any], out: Path, start: Path | None, minutes: float | None) -> None:
+def run(values: Mapping[str, Any], out: Path, start: Path | None, minutes: float | None) -> None:
     """Train the recogniser; write weights, curve and provenance.
 
     Args:
-        settings: see config/pretrain/recogniser.yaml; the inventories are added to its "config".
+        values: see config/pretrain/recogniser.yaml; the inventories are added to its "config".
         out: weight file to write.
         start: weights to continue from, or None.
         minutes: time limit, or None for the steps of the settings.
     """
-    config = {**settings["config"], "hanzi": hanzi_inventory(), "phones": list(PHONE_CLASSES)}
-    pretraining = PretrainingRun("recogniser", {**settings, "config": config}, out, start, minutes)
+    settings = settings_of(RecogniserRun, values, "recogniser")
+    config = {**settings.config, "hanzi": hanzi_inventory(), "phones": list(PHONE_CLASSES)}
+    pretraining = PretrainingRun("recogniser", settings.model_copy(update={"config": config}), out, start, minutes)
     model = CtcRecogniser(config)
     pretraining.load_start(model)
     pool = sounds_of(settings, CtcRecogniser.load(start) if start else None)
     pretraining.metadata |= pool.provenance()
-    optimiser = torch.optim.AdamW(
-        model.parameters(), lr=settings["learning_rate"], betas=(0.9, 0.98), weight_decay=0.01
-    )
+    optimiser = torch.optim.AdamW(model.parameters(), lr=settings.learning_rate, betas=(0.9, 0.98), weight_decay=0.01)
     batches = Batches(pool, model, settings, np.random.default_rng(pretraining.seed))
     for _ in pretraining.steps():
         found = losses(model, batches.draw())
@@ -195,4 +195,4 @@ def run(settings: Mapping[str, Any], out: Path, start: Path | None, minutes: flo
         if pretraining.save_due():
             pretraining.save(model)
     # A study that trains the recogniser further judges it by the errors of its row `ground_truth` and by its alignment.
-    pretraining.save(model, {} if "manifests" in settings else evaluate(model.eval(), settings))
+    pretraining.save(model, {} if settings.manifests is not None else evaluate(model.eval(), settings))

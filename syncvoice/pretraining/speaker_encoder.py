@@ -18,6 +18,7 @@ from syncvoice.networks.camplus import MEL_BINS, CAMPPlus, fbank, log_fbank
 from syncvoice.pretraining.data import at_16k, open_pool, unseen_utterances
 from syncvoice.pretraining.loop import PretrainingRun, fast_arithmetic
 from syncvoice.pretraining.natural_pool import AnyPool
+from syncvoice.pretraining.settings import SpeakerEncoderRun, settings_of
 
 SCALE = 32.0
 MARGIN = 0.2  # radians
@@ -78,7 +79,7 @@ def equal_error_rate(same: np.ndarray, other: np.ndarray) -> float:
 
 
 @torch.inference_mode()
-def evaluate(encoder: CAMPPlus, settings: Mapping[str, Any]) -> dict[str, float]:
+def evaluate(encoder: CAMPPlus, settings: SpeakerEncoderRun) -> dict[str, float]:
     """Return equal error rates on unseen voices and test sentences.
 
     Returns:
@@ -87,7 +88,7 @@ def evaluate(encoder: CAMPPlus, settings: Mapping[str, Any]) -> dict[str, float]
     """
     sex = {voice.name: voice.sex for voice in voices.UNSEEN_VOICES}
     sex |= {voice.name: voice.sex for voice in natural_voices.UNSEEN_VOICES}
-    found = list(unseen_utterances(settings, int(settings.get("check_per_voice", 6))))
+    found = list(unseen_utterances(settings, settings.check_per_voice))
     embeddings = torch.cat([encoder(fbank(at_16k(u.audio))[None]) for u in found])
     similarity = (functional.normalize(embeddings) @ functional.normalize(embeddings).T).numpy()
     first, second = np.triu_indices(len(found), 1)
@@ -105,33 +106,34 @@ def evaluate(encoder: CAMPPlus, settings: Mapping[str, Any]) -> dict[str, float]
     return {"n": len(found), **{key: round(value, 4) for key, value in figures.items()}}
 
 
-def run(settings: Mapping[str, Any], out: Path, start: Path | None, minutes: float | None) -> None:
+def run(values: Mapping[str, Any], out: Path, start: Path | None, minutes: float | None) -> None:
     """Train the speaker encoder; write weights, curve and provenance.
 
     Args:
-        settings: see config/pretrain/speaker_encoder.yaml.
+        values: see config/pretrain/speaker_encoder.yaml.
         out: weight file to write.
         start: weights to continue from, or None.
         minutes: time limit, or None for the steps of the settings.
     """
+    settings = settings_of(SpeakerEncoderRun, values, "speaker_encoder")
     pretraining = PretrainingRun("speaker_encoder", settings, out, start, minutes)
     pool = open_pool(settings)
     pretraining.metadata |= pool.provenance()
     rng = np.random.default_rng(pretraining.seed)
     names = sorted(set(pool.voice))
     speaker_of = np.array([names.index(name) for name in pool.voice])
-    encoder = CAMPPlus(**settings["config"])
+    encoder = CAMPPlus(**settings.config)
     pretraining.load_start(encoder)
     classifier = MarginSoftmax(encoder.embedding_size, len(names))
     parameters = [*encoder.parameters(), *classifier.parameters()]
-    optimiser = torch.optim.AdamW(parameters, lr=settings["learning_rate"], weight_decay=0.02)
+    optimiser = torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=0.02)
     cache = FbankCache(pool)
-    shortest, longest = settings["crop_frames"]
+    shortest, longest = settings.crop_frames
     for _ in pretraining.steps():
-        chosen = rng.integers(0, len(pool), int(settings["batch_size"]))
+        chosen = rng.integers(0, len(pool), settings.batch_size)
         n_frames = int(rng.integers(shortest, longest + 1))
         batch = torch.stack([cache.crop(int(i), n_frames, rng) for i in chosen])
-        batch = batch + settings["noise"] * torch.rand(len(batch), 1, 1) * torch.randn(len(batch), n_frames, MEL_BINS)
+        batch = batch + settings.noise * torch.rand(len(batch), 1, 1) * torch.randn(len(batch), n_frames, MEL_BINS)
         margin = MARGIN * min(1.0, pretraining.progress() / MARGIN_STEPS)
         with fast_arithmetic():
             embeddings = encoder(batch)

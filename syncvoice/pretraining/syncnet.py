@@ -12,7 +12,7 @@ import logging
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -27,6 +27,7 @@ from syncvoice.metrics.lip_sync.distances import SAMPLES_PER_FRAME_16K
 from syncvoice.metrics.lip_sync.syncnet_mini import shrink
 from syncvoice.networks.syncnet import LIP_WINDOW, MFCC_PER_FRAME, MFCC_WINDOW, SyncNet, SyncNetConfig, mfcc
 from syncvoice.pretraining.loop import PretrainingRun
+from syncvoice.pretraining.settings import SyncNetRun, settings_of
 from syncvoice.seeding import rng
 
 log = logging.getLogger(__name__)
@@ -35,25 +36,31 @@ NOISE_DB = (200, 25, 12)  # level of the noise variants below the speech
 START_TEMPERATURE = 0.15  # of the squared radius
 
 
-def run(settings: Mapping[str, Any], out: Path, start: Path | None, minutes: float | None) -> None:
+Part = Literal["train", "check"]
+
+
+def run(values: Mapping[str, Any], out: Path, start: Path | None, minutes: float | None) -> None:
     """Train SyncNet; write weights, curve and provenance with the figures of its check.
 
     Args:
-        settings: see config/pretrain/syncnet.yaml.
+        values: see config/pretrain/syncnet.yaml.
         out: weight file to write.
         start: weights to continue from, or None.
         minutes: time limit, or None for the steps of the settings.
     """
-    network = SyncNet(SyncNetConfig(**settings["config"]))
+    settings = settings_of(SyncNetRun, values, "syncnet")
+    network = SyncNet(SyncNetConfig(**settings.config))
     size = network.config.image_size
     clips = clips_of_part(settings, "train", size)  # before the run begins: its time limit is for training
     pretraining = PretrainingRun("syncnet", settings, out, start, minutes)
     network = SyncNet(network.config)  # with the seed of the run
     pretraining.load_start(network)
     pretraining.metadata |= provenance(settings, "train", clips)
-    train(network, Batches(clips, settings["batch_clips"], settings["batch_windows"], pretraining.seed), pretraining)
+    train(
+        network, Batches(clips, settings.batch_clips, settings.batch_windows, pretraining.seed), pretraining, settings
+    )
     pretraining.save(network)
-    if "manifests" in settings and "check" not in settings["manifests"]:  # the study's rule check_syncnet checks it
+    if settings.manifests is not None and "check" not in settings.manifests:  # the study's rule check_syncnet checks it
         pretraining.save(network, {})
         return
     check_clips = clips_of_part(settings, "check", size)
@@ -66,23 +73,22 @@ def run(settings: Mapping[str, Any], out: Path, start: Path | None, minutes: flo
 # -- corpus ----------------------------------------------------------------------------------------------------------
 
 
-def clips_of_part(settings: Mapping[str, Any], part: str, size: int) -> list[SyncClip]:
+def clips_of_part(settings: SyncNetRun, part: Part, size: int) -> list[SyncClip]:
     """Clips of part `train` or `check`: from prepared manifests, or from a corpus that is made when absent.
 
     Raises:
         UserError: the settings name neither, or nothing usable is there.
     """
-    if "manifests" in settings:
-        return load_manifests([Path(path) for path in settings["manifests"][part]], size)
-    folder = Path(settings["work"]) / part
+    if settings.manifests is not None:
+        return load_manifests([Path(path) for path in settings.manifests[part]], size)
+    corpus, work = settings.made()
+    folder = work / part
     pool = folder / "mouths.npz"
     if not pool.exists():
         if not (folder / "clips.csv").exists():
             from syncvoice.minidub.corpus import make_shard
-            from syncvoice.minidub.settings import CorpusJob
-            from syncvoice.section import validated
 
-            make_shard(validated(CorpusJob, settings["corpus"], "settings of SyncNet: corpus"), part, 0, folder)
+            make_shard(corpus, part, 0, folder)
         save_pool(pool, load_corpus(folder, size))
     return load_pool(pool)
 
@@ -145,21 +151,22 @@ def load_pool(path: Path) -> list[SyncClip]:
         ]
 
 
-def provenance(settings: Mapping[str, Any], part: str, clips: Sequence[SyncClip]) -> dict[str, Any]:
+def provenance(settings: SyncNetRun, part: Part, clips: Sequence[SyncClip]) -> dict[str, Any]:
     """What a part was made of: number of clips, voices and sentence split, digest of the corpus table."""
     described: dict[str, Any] = {f"{part}_clips": len(clips)}
-    if "manifests" in settings:
+    if settings.manifests is not None:
         names = sorted(clip.name for clip in clips)
-        paths = {str(path): sha256_of(Path(path)) for path in settings["manifests"][part]}
+        paths = {str(path): sha256_of(Path(path)) for path in settings.manifests[part]}
         return described | {f"{part}_clip_ids": names, f"{part}_manifests": paths}
-    table = Path(settings["work"]) / part / "clips.csv"
+    corpus, work = settings.made()
+    table = work / part / "clips.csv"
     used = {clip.name for clip in clips}
     with open(table, encoding="utf-8", newline="") as file:
         voices = sorted({row["speaker"] for row in csv.DictReader(file) if row["clip"] in used})
     prefix = "" if part == "train" else f"{part}_"
     return described | {
         f"{prefix}voices": voices,
-        f"{prefix}sentence_split": settings["corpus"]["splits"][part]["sentences"],
+        f"{prefix}sentence_split": corpus.splits[part].sentences,
         f"{prefix}corpus_sha256": sha256_of(table),
     }
 
@@ -245,18 +252,17 @@ def contrastive_loss(lips: Tensor, sounds: Tensor, temperature: Tensor) -> tuple
     return loss, (logits.detach().argmax(1) == target).float().mean()
 
 
-def train(network: SyncNet, batches: Batches, pretraining: PretrainingRun) -> None:
+def train(network: SyncNet, batches: Batches, pretraining: PretrainingRun, settings: SyncNetRun) -> None:
     """Train a network in place until the run's limit; it ends in evaluation mode."""
-    settings = pretraining.settings
     log_temperature = nn.Parameter(torch.tensor(math.log(START_TEMPERATURE * network.config.radius**2)))
     decayed = [parameter for parameter in network.parameters() if parameter.ndim > 1]
     others = [parameter for parameter in network.parameters() if parameter.ndim <= 1] + [log_temperature]
-    groups = [{"params": decayed, "weight_decay": settings["weight_decay"]}, {"params": others, "weight_decay": 0.0}]
-    optimiser = torch.optim.AdamW(groups, lr=settings["learning_rate"])
+    groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate)
     network.train()
     for step in pretraining.steps():
         images, sounds = batches[step]
-        with torch.autocast("cpu", torch.bfloat16, enabled=settings["bf16"]):
+        with torch.autocast("cpu", torch.bfloat16, enabled=settings.bf16):
             lips, audio = network.embed_lips(images), network.embed_audio(sounds)
         loss, top1 = contrastive_loss(lips.float(), audio.float(), log_temperature.exp())
         pretraining.update(optimiser, loss)

@@ -18,6 +18,7 @@ from syncvoice.clocks import SAMPLE_RATE
 from syncvoice.mel_filters import mel_filters
 from syncvoice.model.vocoder import HOP, MAX_MAGNITUDE, MEL_BINS, N_FFT, Vocoder
 from syncvoice.pretraining.loop import PretrainingRun, fast_arithmetic
+from syncvoice.pretraining.settings import VocoderRun, settings_of
 
 MAGNITUDE_FLOOR = 2e-3  # of log-magnitude losses: the corpus's own noise floor
 MEL_FLOOR = 1e-7  # of the mel features (public Vocos)
@@ -107,11 +108,11 @@ def crop(audio: np.ndarray, n_samples: int, rng: np.random.Generator) -> np.ndar
     return (piece * min(gain, 0.99 / max(float(np.abs(piece).max()), 1e-6))).astype(np.float32)
 
 
-def run(settings: Mapping[str, Any], out: Path, start: Path | None, minutes: float | None) -> None:
+def run(values: Mapping[str, Any], out: Path, start: Path | None, minutes: float | None) -> None:
     """Train the vocoder; write weights, curve and provenance.
 
     Args:
-        settings: see config/pretrain/vocoder.yaml.
+        values: see config/pretrain/vocoder.yaml.
         out: weight file to write.
         start: weights to continue from, or None.
         minutes: time limit, or None for the steps of the settings.
@@ -119,29 +120,30 @@ def run(settings: Mapping[str, Any], out: Path, start: Path | None, minutes: flo
     from syncvoice.pretraining.data import sounds_of
     from syncvoice.pretraining.optimisers import optimisers
 
+    settings = settings_of(VocoderRun, values, "vocoder")
     pretraining = PretrainingRun("vocoder", settings, out, start, minutes)
     pool = sounds_of(settings)
     pretraining.metadata |= pool.provenance()
     rng = np.random.default_rng(pretraining.seed)
-    vocoder = Vocoder(settings["config"])
+    vocoder = Vocoder(settings.config)
     pretraining.load_start(vocoder)
-    name, rate = str(settings.get("optimiser", "adamw")), float(settings["learning_rate"])
+    name, rate = settings.optimiser, settings.learning_rate
     optimiser = optimisers(vocoder, name, rate, vocoder.backbone.convnext.parameters(), betas=(0.8, 0.99))
-    n_samples = HOP * int(settings["crop_frames"])
+    n_samples = HOP * settings.crop_frames
     for _ in pretraining.steps():
-        chosen = rng.integers(0, len(pool), int(settings["batch_size"]))
+        chosen = rng.integers(0, len(pool), settings.batch_size)
         audio = torch.from_numpy(np.stack([crop(pool.audio(int(i)), n_samples, rng) for i in chosen]))
-        found = losses(vocoder, audio, float(settings.get("mel_noise", 0.0)))
+        found = losses(vocoder, audio, settings.mel_noise)
         pretraining.update(optimiser, sum(WEIGHTS[key] * value for key, value in found.items()))
         pretraining.record({key: value.item() for key, value in found.items()})
         if pretraining.save_due():
             pretraining.save(vocoder)
     # A study that trains the vocoder further judges it by its own row `vocoder_copy`.
-    pretraining.save(vocoder, {} if "manifests" in settings else evaluate(vocoder.eval(), settings))
+    pretraining.save(vocoder, {} if settings.manifests is not None else evaluate(vocoder.eval(), settings))
 
 
 @torch.inference_mode()
-def evaluate(vocoder: Vocoder, settings: Mapping[str, Any]) -> dict[str, float]:
+def evaluate(vocoder: Vocoder, settings: VocoderRun) -> dict[str, float]:
     """Copy test sentences of unseen voices through the vocoder and compare with the originals.
 
     Returns:
@@ -150,7 +152,7 @@ def evaluate(vocoder: Vocoder, settings: Mapping[str, Any]) -> dict[str, float]:
     from syncvoice.pretraining.data import unseen_utterances
 
     rows = []
-    for utterance in unseen_utterances(settings, int(settings.get("check_per_voice", 4))):
+    for utterance in unseen_utterances(settings, settings.check_per_voice):
         audio = torch.from_numpy(utterance.audio)[None]
         audio = audio[:, : audio.shape[1] // HOP * HOP]
         true = magnitude(spectrum(audio))

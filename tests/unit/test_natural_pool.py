@@ -22,6 +22,7 @@ from syncvoice.pretraining.natural_pool import (
     plan,
     shard_path,
 )
+from syncvoice.pretraining.settings import SpeechSource
 from syncvoice.seeding import rng
 from syncvoice.text.tokenizer import EmiliaTokenizer
 from tests.unit.fake_kokoro import FakeKokoro
@@ -89,7 +90,7 @@ def test_shards_read_as_one_pool(tmp_path: Path) -> None:
 
 def test_runs_take_a_folder_for_a_pool_and_check_themselves_on_unseen_natural_voices(tmp_path: Path) -> None:
     build_shard(tmp_path, 0, seed=3, size=SIZE)
-    settings = {"pool": tmp_path, "seed": 3}
+    settings = SpeechSource(pool=str(tmp_path), seed=3)
     assert isinstance(open_pool(settings), ShardedPool)
     found = list(unseen_utterances(settings, 1))
     assert {u.voice for u in found} == {voice.name for voice in UNSEEN_VOICES}

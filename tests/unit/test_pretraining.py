@@ -5,16 +5,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from syncvoice.clocks import SAMPLE_RATE
 from syncvoice.errors import UserError
 from syncvoice.files import sha256_of
 from syncvoice.minidub.speech import Phone
 from syncvoice.model.vocoder import HOP, Vocoder
-from syncvoice.pretraining import data, loop, recogniser, speaker_encoder, vocoder
+from syncvoice.pretraining import data, loop, recogniser, settings, speaker_encoder, vocoder
+from syncvoice.pretraining.settings import SpeechSource
 from syncvoice.pretraining.speech_data import SpeechPool
 from syncvoice.records import weights
 
+CONFIG = Path(__file__).resolve().parents[2] / "config"
 SPEAKER_CONFIG = {
     "embedding_size": 8,
     "growth": 4,
@@ -111,7 +114,7 @@ def test_time_limit_ends_a_run(tones: TonePool, tmp_path: Path) -> None:
 
 
 def test_missing_setting_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"learning_rate.*config/pretrain/vocoder\.yaml"):
+    with pytest.raises(UserError, match=r"config/pretrain/vocoder\.yaml: learning_rate"):
         vocoder.run({"seed": 1, "steps": 1, "config": {}}, tmp_path / "a.safetensors", None, None)
 
 
@@ -175,7 +178,25 @@ def test_unseen_utterances_are_test_sentences_of_unseen_voices(tmp_path: Path, m
     from syncvoice.minidub.voices import PRETRAIN_VOICES, UNSEEN_VOICES
 
     monkeypatch.setattr(data.voices, "UNSEEN_VOICES", UNSEEN_VOICES[:2])
-    found = list(data.unseen_utterances({"pool": tmp_path / "pool.h5", "seed": 3}, 1))
+    found = list(data.unseen_utterances(SpeechSource(pool=str(tmp_path / "pool.h5"), seed=3), 1))
     assert len(found) == 6 and {u.language for u in found} == {"en", "zh"}
     assert not {u.voice for u in found} & {voice.name for voice in PRETRAIN_VOICES}
     assert len({(u.text, u.language) for u in found}) == 6
+
+
+@pytest.mark.parametrize(
+    ("name", "section"),
+    [
+        ("vocoder", "VocoderRun"),
+        ("speaker_encoder", "SpeakerEncoderRun"),
+        ("recogniser", "RecogniserRun"),
+        ("backbone", "BackboneRun"),
+        ("syncnet", "SyncNetRun"),
+    ],
+)
+def test_shipped_settings_fit_and_a_misspelt_key_is_named(name: str, section: str) -> None:
+    values = yaml.safe_load((CONFIG / "pretrain" / f"{name}.yaml").read_text(encoding="utf-8"))
+    checked = settings.settings_of(getattr(settings, section), values, name)
+    assert checked.steps == values["steps"]
+    with pytest.raises(UserError, match=rf"{name}\.yaml: unknown key stepz; did you mean 'steps'"):
+        settings.settings_of(getattr(settings, section), {**values, "stepz": 1}, name)
