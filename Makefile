@@ -20,6 +20,7 @@ PIP := .venv/bin/python -m pip --quiet --disable-pip-version-check install
 results: $(INSTALLED) unlock
 	snakemake $(CONFIG) $(SNAKEFLAGS)
 	@$(MAKE) --no-print-directory results/$(STUDY)/report.zip
+	@syncvoice summary --study results/$(STUDY)
 
 # Built again only when a table, a plot or the gallery is newer.
 results/%/report.zip: $(INSTALLED) $(wildcard results/$(STUDY)/tables/* results/$(STUDY)/plots/* results/$(STUDY)/gallery/*)

@@ -7,14 +7,18 @@ compared with the `.align` files; clips without one are compared with forced ali
 from training clips of s1), whose own bias, measured on the test clips of s1, is taken off. Printed and written: error
 of the word starts from the lips, of the words as they are then spoken, and of a cascade without lips (`tts_fitted`);
 correlation of the energy envelopes with the recording; word errors of Whisper base, homophones of letters and digits
-counted as right; naturalness by DistillMOS; each where its weights are there.
+counted as right, where its weights are there; and how long `syncvoice dub` takes from its start to the file.
 """
 
 import argparse
 import os
-from collections.abc import Callable, Iterable
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -22,16 +26,15 @@ import yaml
 
 from benchmarks.common import write_result
 from syncvoice import clocks
-from syncvoice.audio import resample
+from syncvoice.audio import resample, write_wav
 from syncvoice.datasets.base import Selection, SourceClip, read_dataset
 from syncvoice.errors import UserError
 from syncvoice.lip_timing.check import summary
 from syncvoice.lip_timing.network import LipReader
-from syncvoice.lip_timing.timing import SOUND_AFTER_S, Face, time_phones
+from syncvoice.lip_timing.timing import SOUND_AFTER_S, Face, later, time_phones
 from syncvoice.networks.kokoro import Kokoro, blend
 from syncvoice.text.grid_grammar import spoken_text
 from syncvoice.timed_speech.envelope import envelope_correlation
-from syncvoice.timed_speech.fitting import later
 from syncvoice.timed_speech.script import script_of
 from syncvoice.timed_speech.speaking import NaturalSpeaker, levelled, speech_level
 
@@ -128,10 +131,18 @@ def measure(clip: SourceClip, reader: LipReader, speaker: NaturalSpeaker, listen
         found.values.setdefault(f"envelope_correlation.{name}", []).append(envelope_correlation(loud, sound))
 
 
+def keep(folder: Path, measured: Mapping[str, Measured]) -> None:
+    """Write all speech as folder/GROUP/ROW/NUMBER.wav."""
+    for group, found in measured.items():
+        for row, sounds in found.sounds.items():
+            (folder / group / row).mkdir(parents=True, exist_ok=True)
+            for number, sound in enumerate(sounds):
+                write_wav(folder / group / row / f"{number:03d}.wav", sound, clocks.SAMPLE_RATE)
+
+
 def add_word_errors(groups: Iterable[Measured], asset: Path) -> None:
     """Add word error rates of Whisper base to every group and row."""
-    from syncvoice.metrics.words.wer import corpus_rate, count_errors
-
+    from syncvoice.metrics.words.counting import corpus_rate, count_errors
     from syncvoice.metrics.words.whisper_transcripts import WhisperTranscriber, load_model
     from syncvoice.text.normalise import normalise
 
@@ -146,6 +157,30 @@ def add_word_errors(groups: Iterable[Measured], asset: Path) -> None:
             texts = whisper.transcribe([resample(sound, clocks.SAMPLE_RATE, 16_000) for sound in sounds], "en")
             counts = [count_errors(heard(a), heard(b)) for a, b in zip(group.texts, texts, strict=True)]
             group.values[f"wer_whisper_base.{name}"] = [corpus_rate(counts)]
+
+
+def minidub_starts(manifest: Path, reader: LipReader) -> dict[str, Any]:
+    """Figures of clips whose voice, face and sentence no weight knows; their times are those of the sound."""
+    from syncvoice.lip_timing.check import HeldOut, figures_of
+    from syncvoice.pretraining.lip_timing import with_landmarks
+    from syncvoice.records.clips import clips_of as prepared_clips
+
+    clips = [clip for clip in prepared_clips(manifest) if clip.voice_seen == "no"]
+    held_out = [HeldOut(clip, landmarks, SOUND_AFTER_S) for clip, landmarks in with_landmarks(clips)]
+    return {"clips": len(clips), "word_starts.lips": figures_of(reader, {"minidub": held_out})["minidub"]}
+
+
+def cold_start(clip: SourceClip, voice: Path) -> dict[str, float]:
+    """Seconds from the start of `syncvoice dub` to the file, by the clock and of the processor, nearest voice found."""
+    out = voice.with_suffix(".mp4")
+    command = [sys.executable, "-m", "syncvoice.cli", "dub", str(clip.media), "--text", clip.text]
+    before, began = os.times(), time.perf_counter()
+    subprocess.run(
+        [*command, "--voice", str(voice), "--engine", "timed", "--out", str(out)], check=True, capture_output=True
+    )
+    after = os.times()
+    processor = after.children_user + after.children_system - before.children_user - before.children_system
+    return {"wall_s": round(time.perf_counter() - began, 1), "cpu_s": round(processor, 1)}
 
 
 def if_there(what: str, do: Callable[[], None]) -> None:
@@ -176,7 +211,9 @@ def main() -> None:
     parser.add_argument("--grid", type=Path, required=True, help="folder of GRID clips")
     parser.add_argument("--weights", type=Path, default=Path("weights/lip_timing.safetensors"))
     parser.add_argument("--recogniser", type=Path, default=Path("results/grid_s1/networks/recogniser.safetensors"))
+    parser.add_argument("--minidub", type=Path, help="manifest of MiniDub's test split: words of unseen voices")
     parser.add_argument("--clips", type=int, help="at most this many of s1")
+    parser.add_argument("--keep", type=Path, help="folder for the speech (WAV), to listen to")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
@@ -190,10 +227,19 @@ def main() -> None:
     for name, clips in groups.items():
         for clip in clips:
             measure(clip, reader, speaker, listener, measured[name])
+        print(name, measured[name].figures(), flush=True)
     from syncvoice.assets import local_asset
 
+    if args.keep is not None:
+        keep(args.keep, measured)
     if_there("WER", lambda: add_word_errors(measured.values(), local_asset("whisper_base").path))
     result = {name: {"clips": len(one.texts), **one.figures()} for name, one in measured.items()}
+    with TemporaryDirectory() as folder:
+        voice = Path(folder) / "voice.wav"
+        write_wav(voice, measured["s1_test"].sounds["recording"][0], clocks.SAMPLE_RATE)
+        result["cold_start"] = cold_start(groups["s1_test"][0], voice)
+    if args.minidub is not None:
+        result["minidub_unseen"] = minidub_starts(args.minidub, reader)
     for name, figures in result.items():
         print(name, *(f"{key}: {value}" for key, value in figures.items()), sep="\n  ", flush=True)
     bias = None if listener is None else round(1000 * listener.bias, 1)

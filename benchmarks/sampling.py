@@ -18,7 +18,8 @@ from torch import Tensor
 
 from benchmarks.common import CLOCKS, add_arguments, machine_facts, medians_of, write_result
 from benchmarks.plain import plain_operations
-from syncvoice.fast.precision import prepare_for_sampling, resolve_precision
+from syncvoice.device import resolve_precision
+from syncvoice.fast.precision import prepare_for_sampling
 from syncvoice.model.guidance import Scales
 from syncvoice.model.solver import Conditions, euler
 from syncvoice.model.zipvoice import ZipVoice, ZipVoiceConfig, expand_text, token_index_average

@@ -1,33 +1,36 @@
 """Where files of the project lie: one look-up for weights, models and configuration, from any working directory.
 
 A relative path is looked for in the working directory first, so that a project folder of one's own comes before what
-was installed, then in the checkout that holds this package. Weights made by others may also lie in the folder that the
+was installed, then in the checkout that holds this package, then where `pip install` put weights and configuration
+(share/syncvoice of the environment). Weights made by others may also lie in the folder that the
 variable SYNCVOICE_ASSETS names.
 """
 
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from syncvoice.errors import UserError
 
 CHECKOUT = Path(__file__).resolve().parents[1]
+INSTALLED = Path(sys.prefix) / "share" / "syncvoice"
 ASSETS = Path("resources/assets")  # weights made by others
 SHIPPED = Path("weights")  # start weights of the project
 
 
 def find_path(path: Path | str) -> Path:
-    """Return the path as it is if something is there, else in the checkout if something is there, else as it is."""
+    """Return the path as it is if something is there, else in the checkout or what was installed, else as it is."""
     path = Path(path)
-    return CHECKOUT / path if not path.exists() and (CHECKOUT / path).exists() else path
+    places = [path, *(root / path for root in (CHECKOUT, INSTALLED))]
+    return next((place for place in places if place.exists()), path)
 
 
 def weight_folders(folders: Sequence[Path] = (ASSETS, SHIPPED)) -> list[Path]:
-    """Folders that are searched for weights: those given, SYNCVOICE_ASSETS, those given in the checkout."""
+    """Folders that are searched for weights: those given, SYNCVOICE_ASSETS, then checkout and installation."""
     named = os.environ.get("SYNCVOICE_ASSETS")
-    return list(
-        dict.fromkeys([*folders, *([Path(named)] if named else []), *(CHECKOUT / folder for folder in folders)])
-    )
+    elsewhere = [root / folder for root in (CHECKOUT, INSTALLED) for folder in folders]
+    return list(dict.fromkeys([*folders, *([Path(named)] if named else []), *elsewhere]))
 
 
 def find_weights(name: str, folders: Sequence[Path] = (ASSETS, SHIPPED)) -> Path | None:

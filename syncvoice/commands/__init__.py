@@ -1,1 +1,1 @@
-
+"""The command line, one thin module per command: arguments in, one call, exit status out."""

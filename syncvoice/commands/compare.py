@@ -4,6 +4,10 @@ import argparse
 import logging
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 log = logging.getLogger(__name__)
 
@@ -19,6 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--group", default="all", choices=("all", "seen", "unseen"), help="voices, for tables")
     parser.add_argument("--resamples", type=int, default=10_000, help="of intervals and tests (default: 10000)")
     parser.add_argument("--seed", type=int, default=0, help="of the resamples (default: 0)")
+    parser.add_argument("--json", action="store_true", help="print the comparisons as JSON instead of a table")
     parser.add_argument("--out", type=Path, help="CSV file to write as well")
 
 
@@ -51,7 +56,13 @@ def run(args: argparse.Namespace) -> None:
             metrics=args.metric,
             bootstrap=Bootstrap(resamples=args.resamples, seed=args.seed),
         )
-    sys.stdout.write(comparison.text(frame, columns, None if finished else args.resamples))
+    text = comparison.text(frame, columns, None if finished else args.resamples)
+    sys.stdout.write(as_json(frame) if args.json else text)
     if args.out:
         write_csv(args.out, frame)
         log.info("wrote %s: %d comparisons", args.out, len(frame))
+
+
+def as_json(frame: "pd.DataFrame") -> str:
+    """Return comparisons as JSON: one object per metric and pair; rates are fractions, what is not known is null."""
+    return str(frame.to_json(orient="records", indent=1, force_ascii=False, double_precision=10)) + "\n"

@@ -3,7 +3,10 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from syncvoice.dubbing import Dubbed
 
 CONSENT = (
     "A voice and a face belong to a person: dub people only with their consent and say that the speech is synthetic. "
@@ -14,8 +17,14 @@ CONSENT = (
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.epilog = CONSENT
-    parser.add_argument("video", type=Path, help="video with one face, at most 30 s unless --subtitles are given")
-    said = parser.add_mutually_exclusive_group(required=True)
+    parser.add_argument(
+        "video", type=Path, nargs="?", help="video with one face, at most 30 s unless --subtitles are given"
+    )
+    parser.add_argument(
+        "--batch", type=Path, help="table of clips (CSV: video, text or subtitles, voice ...) instead of one; --out "
+        "is then a folder, and models are loaded once",
+    )  # fmt: skip
+    said = parser.add_mutually_exclusive_group()
     said.add_argument("--text", help="what is said over the whole clip")
     said.add_argument("--subtitles", type=Path, help="SubRip file (.srt): every cue is spoken in its own time")
     parser.add_argument("--voice", type=Path, help="recording of the voice to speak with, 1 to 10 s")
@@ -40,7 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "mouth, for a translation (default: lips for English, mouth for other languages)",
     )
     parser.add_argument("--voice-text", help="what the recording says; with it the voice may be copied more closely")
-    parser.add_argument("--out", type=Path, required=True, help="video to write (.mp4)")
+    parser.add_argument("--out", type=Path, required=True, help="video to write (.mp4); with --batch a folder")
     parser.add_argument("--language", choices=("en", "zh"), default="en", help="of the text (default: en)")
     parser.add_argument("--text-scale", type=float, help="how strictly the text is followed (default: 2)")
     parser.add_argument("--face-scale", type=float, help="how strictly the face is followed, 0 = not (default: 2)")
@@ -62,18 +71,62 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Dub, with a progress bar, and tell what was made."""
+    """Dub, with a progress bar, and tell what was made.
+
+    Raises:
+        UserError: a clip cannot be dubbed, or was written although nobody can follow its text; of a batch, after all
+            clips were tried.
+    """
     from syncvoice.dubbing import Sound, dub
+    from syncvoice.errors import UserError
     from syncvoice.timed_speech.voices import parse_blend
 
-    sound = Sound(args.steps, args.seed, scales_of(args))
+    if (args.video is None) == (args.batch is None):
+        raise UserError("name one video, or a table of clips with --batch")
+    blend = parse_blend(args.voice_blend) if args.voice_blend else None
+    engine = {"model": args.model, "sound": Sound(args.steps, args.seed, scales_of(args)), "follow": args.follow,
+              "voice_blend": blend}  # fmt: skip
+    clip = {"text": args.text, "voice": args.voice, "subtitles": args.subtitles, "language": args.language,
+            "voice_text": args.voice_text, "keep_background": args.keep_background,
+            "several_faces": args.several_faces}  # fmt: skip
+    if args.batch is not None:
+        _run_batch(args, engine, clip)
+        return
     with _Bar() as bar:
-        result = dub(
-            args.video, args.text, voice=args.voice, out=args.out, subtitles=args.subtitles, language=args.language,
-            voice_text=args.voice_text, sound=sound, keep_background=args.keep_background, model=args.model,
-            several_faces=args.several_faces, progress=bar.show, engine=args.engine, follow=args.follow,
-            voice_blend=parse_blend(args.voice_blend) if args.voice_blend else None,
-        )  # fmt: skip
+        result = dub(args.video, out=args.out, engine=args.engine, progress=bar.show, **clip, **engine)
+    _tell(result)
+    _check_pace(result, args.language)
+
+
+def _run_batch(args: argparse.Namespace, engine: dict[str, Any], clip: dict[str, Any]) -> None:
+    """Dub the clips of a table.
+
+    Raises:
+        UserError: one or more could not be dubbed.
+    """
+    from syncvoice.dubbing import Dubber
+    from syncvoice.dubbing.batch import dub_batch, read_batch
+    from syncvoice.errors import UserError
+
+    rows = read_batch(args.batch, args.out)
+    args.out.mkdir(parents=True, exist_ok=True)
+    failed = []
+    for row, result in dub_batch(Dubber(args.engine, **engine), rows, **clip):
+        try:
+            if isinstance(result, UserError):
+                raise result
+            _tell(result)
+            _check_pace(result, row.options.get("language", args.language))
+        except UserError as error:
+            failed.append(row.row)
+            sys.stderr.write(f"{args.batch} row {row.row}: {error}\n")
+    if failed:
+        rest = ", ".join(map(str, failed))
+        raise UserError(f"{len(failed)} of {len(rows)} clips cannot be used (rows {rest} of {args.batch}); see above")
+
+
+def _tell(result: "Dubbed") -> None:
+    """Write what was made."""
     for line in result.lines:
         guides = " + ".join(line.guided_by()) or "nothing: it is silent"
         sys.stdout.write(f"{line.cue.where()}: {line.syllables_per_s:.1f} syllables/s, guided by {guides}\n")
@@ -81,6 +134,24 @@ def run(args: argparse.Namespace) -> None:
         sys.stdout.write(f"{note}\n")
     times = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in result.timings.items())
     sys.stdout.write(f"{result.out}: {result.seconds:.2f} s of synthetic speech by model {result.model}\n({times})\n")
+
+
+def _check_pace(result: "Dubbed", language: str) -> None:
+    """Refuse to call a dub done whose text nobody can follow.
+
+    Raises:
+        UserError: a text needs more syllables per second than people understand; names the first.
+    """
+    from syncvoice.dubbing.script import is_hurried
+    from syncvoice.errors import UserError
+
+    hurried = [line for line in result.lines if is_hurried(line.syllables_per_s, language)]
+    if hurried:
+        raise UserError(
+            f"{result.out} was written, but nobody can follow {len(hurried)} of {len(result.lines)} texts: "
+            f"{hurried[0].cue.where()} needs {hurried[0].syllables_per_s:.1f} syllables per second; the warnings say"
+            " how much to shorten"
+        )
 
 
 def scales_of(args: argparse.Namespace) -> dict[str, float]:

@@ -3,6 +3,7 @@
 import argparse
 import logging
 from pathlib import Path
+from typing import Any
 
 log = logging.getLogger(__name__)
 
@@ -35,14 +36,19 @@ def run(args: argparse.Namespace) -> None:
 
 def make(args: argparse.Namespace) -> None:
     """Write the page and its plan."""
-    from syncvoice.files import atomic_path, write_json
     from syncvoice.records.clips import clips_of
     from syncvoice.reporting.listening_test import make_test
     from syncvoice.reporting.settings import ListeningTestJob
     from syncvoice.section import read_settings
 
     references = {clip.id: Path(clip.audio) for path in args.references for clip in clips_of(path)}
-    page, plan = make_test(read_settings(args.settings, ListeningTestJob), args.study_root, references)
+    write_test(args, *make_test(read_settings(args.settings, ListeningTestJob), args.study_root, references))
+
+
+def write_test(args: argparse.Namespace, page: str, plan: dict[str, Any]) -> None:
+    """Write a page and its plan."""
+    from syncvoice.files import atomic_path, write_json
+
     write_json(args.plan, plan)
     with atomic_path(args.out) as temporary:
         temporary.write_text(page, encoding="utf-8")

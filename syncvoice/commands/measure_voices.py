@@ -18,13 +18,13 @@ def run(args: argparse.Namespace) -> None:
     import torch
 
     from syncvoice.files import sha256_of
-    from syncvoice.metrics.voice.ge2e import SpeakerEncoder
+    from syncvoice.networks.ge2e import Ge2eNetwork
     from syncvoice.networks.kokoro import Kokoro, styles
     from syncvoice.provenance import code_digest
     from syncvoice.records import weights as checkpoints
     from syncvoice.timed_speech.voices import SENTENCES, measure_stock
 
-    encoder = SpeakerEncoder.installed()
+    encoder = Ge2eNetwork.installed()
     stock = measure_stock(Kokoro.from_assets(), encoder, styles())
     state = {"embeddings": torch.from_numpy(stock.embeddings), "log_pitch": torch.from_numpy(stock.log_pitch)}
     checkpoints.save_weights(args.out, state)

@@ -6,16 +6,19 @@ import io
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from syncvoice import clocks
-from syncvoice.audio import read_wav
 from syncvoice.errors import UserError
 from syncvoice.files import atomic_path
 from syncvoice.records.clips import clips_of
-from syncvoice.records.speech import read_speech
+from syncvoice.records.speech import read_speech, sound_of
 from syncvoice.records.tasks import read_task
 
 COLUMNS = ("utterance", "point", "video", "status", "message")
+if TYPE_CHECKING:
+    import numpy as np
+
 log = logging.getLogger(__name__)
 
 
@@ -42,7 +45,7 @@ def run(args: argparse.Namespace) -> None:
         if status == "ok":
             try:
                 video = videos.get(clip_of.get(row["utterance"], ""))
-                _mux_one(video, args.speech / row["wav"], args.out / relative)
+                _mux_one(video, sound_of(args.speech, row, clocks.SAMPLE_RATE), args.out / relative)
             except UserError as error:
                 log.warning("%s: %s", row["utterance"], error)
                 status, message = "failed", str(error)
@@ -50,7 +53,7 @@ def run(args: argparse.Namespace) -> None:
     _write_rows(args.out / "videos.csv", rows)
 
 
-def _mux_one(video: Path | None, wav: Path, out: Path) -> None:
+def _mux_one(video: Path | None, audio: "np.ndarray", out: Path) -> None:
     """Write one video.
 
     Raises:
@@ -60,7 +63,6 @@ def _mux_one(video: Path | None, wav: Path, out: Path) -> None:
 
     if video is None:
         raise UserError("its clip has no video in the manifest; check that task and manifest belong together")
-    audio, _ = read_wav(wav, clocks.SAMPLE_RATE)
     put_sound(video, audio, out)
 
 

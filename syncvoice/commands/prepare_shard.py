@@ -77,6 +77,8 @@ def prepare_shard(
         if first.id == second.id:
             raise UserError(f"clip '{first.id}' occurs twice in {corpus} ({first.media}, {second.media}); rename one")
     names = {clip.id for clip in sources}
+    for folder in ("audio", "videos"):  # declared outputs: they exist even if no clip can be used
+        (out / folder).mkdir(parents=True, exist_ok=True)
     detector = settings.make_detector() if any(clip.has_video for clip in sources) else None
     clips: list[Clip] = []
     excluded: list[Excluded] = []
@@ -105,12 +107,13 @@ def _parts(
     source: SourceClip, videos: Path, settings: PrepareSettings
 ) -> Iterator[tuple[SourceClip, ClipProblem | None]]:
     """Yield a clip, or the pieces of a long one; with the problem that excludes it."""
-    videos.mkdir(parents=True, exist_ok=True)
     longest = settings.cut_above_seconds
     try:
         if not _is_utf8(source.media):
             raise ClipProblem("broken_file", "the file's name is no UTF-8, which the manifest needs; rename the file")
-        if longest is None or not source.has_video or seconds_of(source.media, settings.limits) <= longest:
+        seconds = seconds_of(source.media, settings.limits) if source.has_video and (longest or source.cues) else 0.0
+        _check_cues(source, seconds)
+        if longest is None or seconds <= longest:
             yield source, None
             return
         said = source.cues or source.words
@@ -120,6 +123,21 @@ def _parts(
             yield part, piece.problem
     except ClipProblem as problem:
         yield source, problem
+
+
+def _check_cues(source: SourceClip, seconds: float) -> None:
+    """Refuse subtitles that go on after their video: their texts would become those of other seconds, or vanish.
+
+    Raises:
+        ClipProblem: length_mismatch.
+    """
+    later = [start for _, start, _ in source.cues if start >= seconds]
+    if later and seconds:
+        raise ClipProblem(
+            "length_mismatch",
+            f"{len(later)} of {len(source.cues)} subtitles start after the video's end ({seconds:.1f} s), the first at "
+            f"{min(later):.1f} s; give the subtitles of this video",
+        )
 
 
 def _shown(media: Path, corpus: Path) -> str:
@@ -135,6 +153,8 @@ def _prepare_one(
     Raises:
         ClipProblem: the clip cannot be used.
     """
+    if source.problem:
+        raise ClipProblem("no_text", source.problem)
     if not source.text.strip():
         raise ClipProblem("no_text", f"no text for {source.media.name}; add it to clips.csv or a .txt beside the video")
     track_path, track_sha256, chosen = None, "", ("", 1)

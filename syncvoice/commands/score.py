@@ -35,14 +35,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--dtype", choices=("float32", "bfloat16"), default="float32", help="SyncNet v2: type of its convolutions"
     )
     add_weight_options(parser)
-    parser.add_argument("--out", type=Path, required=True, help="CSV file of scores")
+    parser.add_argument("--out", type=Path, help="CSV file of scores; with --generated it may be left out")
+    folders.add_argument("--json", action="store_true", help="print the summary as JSON instead of a table")
 
 
 def run(args: argparse.Namespace) -> None:
     """Score any folder, or the speech of one experiment on one task.
 
     Raises:
-        UserError: an argument is missing or an input cannot be read.
+        UserError: an argument is missing, an input cannot be read, or nothing could be scored.
     """
     from syncvoice.commands.score_folders import score_folders
     from syncvoice.commands.score_task import score_task
@@ -51,9 +52,12 @@ def run(args: argparse.Namespace) -> None:
     if args.generated is not None:
         score_folders(args)
         return
-    missing = [f"--{name}" for name in ("metric", "task", "speech") if vars(args)[name] is None]
+    if args.json:
+        raise UserError("--json prints the summary of a folder (--generated); the rows of a task are in --out")
+    missing = [f"--{name}" for name in ("metric", "task", "speech", "out") if vars(args)[name] is None]
     if missing:
         raise UserError(f"syncvoice score needs {', '.join(missing)}, or a folder of speech with --generated")
     if args.metric not in METRIC_FILES:
         raise UserError(f"metric {args.metric} is unknown; choose one of {', '.join(sorted(METRIC_FILES))}")
-    score_task(METRIC_FILES[args.metric].scorer, args, {"jpeg": args.jpeg, "dtype": args.dtype})
+    if not score_task(METRIC_FILES[args.metric].scorer, args, {"jpeg": args.jpeg, "dtype": args.dtype}):
+        raise UserError(f"nothing of {args.speech} could be scored; the messages in {args.out} say why")

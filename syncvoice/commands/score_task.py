@@ -36,13 +36,16 @@ def run(args: argparse.Namespace) -> None:
     score_task(args.scorer, args, {})
 
 
-def score_task(scorer_name: str, args: argparse.Namespace, options: Mapping[str, Any]) -> None:
+def score_task(scorer_name: str, args: argparse.Namespace, options: Mapping[str, Any]) -> int:
     """Score a speech folder with one scorer.
 
     Args:
         scorer_name: `module:Class`.
         args: task, speech, manifest, references, weights, assets, network and out, as in `configure`.
         options: switches of single scorers, see `Sources`.
+
+    Returns:
+        how many scores there are.
 
     Raises:
         UserError: as `run`.
@@ -64,3 +67,4 @@ def score_task(scorer_name: str, args: argparse.Namespace, options: Mapping[str,
     write_scores(args.out, rows)
     failed = sum(row["status"] == "failed" for row in rows)
     log.info("%s: %d rows, %d failed", args.out, len(rows), failed)
+    return sum(row["status"] == "ok" for row in rows)

@@ -20,7 +20,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Write the table as CSV, Markdown and LaTeX, and the paper's directions beside ours as CSV."""
     from syncvoice.files import atomic_path, read_json
-    from syncvoice.reporting import render, tables
+    from syncvoice.reporting import latex, render, tables
     from syncvoice.reporting.settings import TableJob
     from syncvoice.section import read_settings
 
@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> None:
     check_path = args.metrics_root / "syncnet_check.json"
     check = read_json(check_path) if check_path.exists() else None
     parts = render.blocks(settings, table, directions, check)
-    texts = {".md": render.markdown(settings, parts), ".tex": render.latex(settings, parts)}
+    texts = {".md": render.markdown(settings, parts), ".tex": latex.latex(settings, parts)}
     tables.write_csv(args.out_dir / f"{settings.name}.csv", table)
     tables.write_csv(args.out_dir / f"{settings.name}.directions.csv", directions)
     for suffix, text in texts.items():

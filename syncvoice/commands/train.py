@@ -13,7 +13,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, required=True, help="folder for model.safetensors, metadata.json, curve.csv"
     )
     parser.add_argument(
-        "--devices", type=int, default=1, help="processes that share a step, each with its own GPU where there are GPUs"
+        "--devices", type=int, help="processes that share a step, each with its own card; default: what the recipe says"
     )
 
 
@@ -23,4 +23,5 @@ def run(args: argparse.Namespace) -> None:
     from syncvoice.training.recipe import NamedRecipe
     from syncvoice.training.run import train
 
-    train(read_settings(args.recipe, NamedRecipe), args.manifest, args.features_root, args.out, args.devices)
+    recipe = read_settings(args.recipe, NamedRecipe)
+    train(recipe, args.manifest, args.features_root, args.out, recipe.devices if args.devices is None else args.devices)

@@ -26,6 +26,7 @@ class SourceClip:
         translation_media: sound file of the same voice saying `translation_text` in the length of the clip, if any.
         phones, words: known times (symbol, start_s, end_s), empty if unknown.
         cues: texts of subtitles with their times, empty without.
+        problem: why its text cannot be read, "" if it can.
     """
 
     id: str
@@ -45,6 +46,7 @@ class SourceClip:
     has_video: bool = True
     reference: str = ""
     cues: tuple[Interval, ...] = ()
+    problem: str = ""
 
 
 class SplitContent(Section):

@@ -8,13 +8,16 @@ the folder that holds the video. `reference` is the clip whose voice a row wants
 (.wav, .flac) count when a row names them. A video without text is listed too and excluded later with a sentence.
 """
 
-import csv
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from syncvoice.datasets.base import Interval, SourceClip, safe_id
 from syncvoice.errors import UserError
+from syncvoice.files import files_below
 from syncvoice.text.subtitles import read_entries
+from syncvoice.text_files import NotText, Row, language_code, one_line, read_text, same_name
+from syncvoice.text_files import read_table as read_rows
 
 VIDEO_SUFFIXES = (".mp4", ".mpg", ".mpeg", ".mov", ".mkv", ".webm", ".avi", ".m4v")
 SOUND_SUFFIXES = (".wav", ".flac")
@@ -31,67 +34,83 @@ def read(folder: Path, dataset: str, split: str, within: tuple[str, ...] = ()) -
     table = read_table(folder)
     media = [path.relative_to(folder) for part in within or (".",) for path in videos_below(folder / part)]
     listed = [Path(name) for name in table if not within or any(Path(name).is_relative_to(part) for part in within)]
-    media = sorted({*media, *listed}, key=lambda path: path.as_posix())
+    on_disk = {same_name(path.as_posix()): path for path in media}
+    media = sorted({*media, *(on_disk.get(path.as_posix(), path) for path in listed)}, key=lambda path: path.as_posix())
     if not media:
         raise UserError(f"folder {folder} holds no video ({', '.join(VIDEO_SUFFIXES)}); put the clips there")
-    ids = {name.as_posix(): _id_of(name, table.get(name.as_posix(), {})) for name in media}
+    ids = {same_name(name.as_posix()): _id_of(name, table.get(same_name(name.as_posix()), {})) for name in media}
     for name in media:
-        row = table.get(name.as_posix(), {})
+        row = table.get(same_name(name.as_posix()), {})
         if row.get("split") and row["split"] != split:
             continue
-        words = read_align(folder / name.with_suffix(".align"))
-        cues = read_cues(folder / name.with_suffix(".srt"))
+        said = _said(folder / name)
         reference = row.get("reference") or ""
         yield SourceClip(
-            id=ids[name.as_posix()],
+            id=ids[same_name(name.as_posix())],
             split=split,
             dataset=dataset,
             media=folder / name,
-            text=row.get("text")
-            or _text(folder / name.with_suffix(".txt"))
-            or " ".join(said for said, _, _ in words or cues),
+            text=row.get("text") or said.text,
             speaker=row.get("speaker") or (name.parts[-2] if len(name.parts) > 1 else folder.name),
             language=row.get("language") or "en",
             sex=row.get("sex") or "",
             source=row.get("source") or dataset,
             translation_text=row.get("translation_text") or "",
-            words=words,
+            words=said.words,
             has_video=name.suffix.lower() not in SOUND_SUFFIXES,
             reference=ids.get(Path(reference).as_posix(), reference),
-            cues=cues,
+            cues=said.cues,
+            problem="" if row.get("text") else said.problem,
         )
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What the files beside a video say: its text, the times of words or subtitles; or why they cannot be read."""
+
+    text: str = ""
+    words: tuple[Interval, ...] = ()
+    cues: tuple[Interval, ...] = ()
+    problem: str = ""
+
+
+def _said(media: Path) -> _Said:
+    """Read the files beside a video; one in an encoding that cannot be read is a problem of this clip only.
+
+    Raises:
+        UserError: a file is malformed.
+    """
+    try:
+        words, cues = read_align(media.with_suffix(".align")), read_cues(media.with_suffix(".srt"))
+        text = _text(media.with_suffix(".txt")) or " ".join(said for said, _, _ in words or cues)
+        return _Said(text, words, cues)
+    except NotText as error:
+        return _Said(problem=str(error))
 
 
 def videos_below(folder: Path) -> list[Path]:
     """Return the video files anywhere below a folder, unsorted, without hidden ones ("._x.mpg" of other systems)."""
     return [
-        path for path in folder.rglob("*") if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
+        path for path in files_below(folder) if path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
     ]
 
 
 def read_table(folder: Path) -> dict[str, dict[str, str]]:
-    """Return the rows of clips.csv or clips.tsv by media path; empty without such a file.
+    """Return the rows of clips.csv or clips.tsv by media path (in NFC); empty without such a file.
 
     Raises:
         UserError: the columns media or text are missing, a row has no media, has too many fields, leads out of the
             folder, repeats another's media or clip, or names a reference that no row has.
     """
-    for name, delimiter in (("clips.csv", ","), ("clips.tsv", "\t")):
+    for name in ("clips.csv", "clips.tsv"):
         path = folder / name
         if not path.is_file():
             continue
-        try:
-            with open(path, encoding="utf-8-sig", newline="") as file:
-                reader = csv.DictReader(file, delimiter=delimiter)
-                if not {"media", "text"} <= set(reader.fieldnames or ()):
-                    raise UserError(f"{path} has columns {reader.fieldnames}; at least 'media' and 'text' are needed")
-                return _checked(path, list(reader))
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise UserError(f"{path} is no table in UTF-8 ({error}); save it as CSV in UTF-8") from error
+        return _checked(path, read_rows(path, (("media",), ("text",))))
     return {}
 
 
-def _checked(path: Path, rows: list[dict[str, str]]) -> dict[str, dict[str, str]]:
+def _checked(path: Path, rows: list[Row]) -> dict[str, dict[str, str]]:
     """Return rows by media path.
 
     Raises:
@@ -99,11 +118,9 @@ def _checked(path: Path, rows: list[dict[str, str]]) -> dict[str, dict[str, str]
     """
     table: dict[str, dict[str, str]] = {}
     names: dict[str, int] = {}
-    for number, row in enumerate(rows, start=2):
+    for number, row in ((row.number, row.values) for row in rows):
         where = f"{path} row {number}"
-        if None in row:  # type: ignore[comparison-overlap]
-            raise UserError(f"{where} has more fields than the header; put texts with a separator into quotes")
-        if not (row["media"] or "").strip():
+        if not row["media"]:
             raise UserError(f"{where}, column media is empty; expected a path relative to {path.parent}")
         media = Path(row["media"])
         if media.is_absolute() or ".." in media.parts:
@@ -111,9 +128,10 @@ def _checked(path: Path, rows: list[dict[str, str]]) -> dict[str, dict[str, str]
         clip = _id_of(media, row)
         if media.as_posix() in table or clip in names:
             raise UserError(f"{where} repeats {row['media']!r} (clip {clip!r}); every clip needs one row")
+        row["language"] = language_code(row.get("language", ""), f"{where}, column language")
         table[media.as_posix()] = row
         names[clip] = number
-    for number, row in enumerate(rows, start=2):
+    for number, row in ((row.number, row.values) for row in rows):
         reference = row.get("reference")
         if reference and reference not in names and Path(reference).as_posix() not in table:
             raise UserError(
@@ -128,8 +146,12 @@ def _id_of(media: Path, row: dict[str, str]) -> str:
 
 
 def _text(path: Path) -> str:
-    """Return the text of a file in one line, "" if it does not exist."""
-    return " ".join(path.read_text(encoding="utf-8").split()) if path.is_file() else ""
+    """Return the text of a file in one line, "" if it does not exist.
+
+    Raises:
+        NotText: another encoding than UTF-8 and UTF-16.
+    """
+    return one_line(read_text(path)) if path.is_file() else ""
 
 
 def read_cues(path: Path) -> tuple[Interval, ...]:
@@ -152,7 +174,7 @@ def read_align(path: Path) -> tuple[tuple[str, float, float], ...]:
     if not path.is_file():
         return ()
     words = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
         parts = line.split()
         if not parts:
             continue

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from syncvoice.errors import UserError
 from syncvoice.files import atomic_path
+from syncvoice.text_files import read_text
 
 
 def read_list(path: Path) -> list[str]:
@@ -16,7 +17,7 @@ def read_list(path: Path) -> list[str]:
     if not path.is_file():
         raise UserError(f"list {path} does not exist; write it with 'syncvoice prepare --check --write-lists FOLDER'")
     first: dict[str, int] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
+    for number, line in enumerate(read_text(path, "list").split("\n"), start=1):
         clip = line.strip()
         if not clip or clip.startswith("#"):
             continue

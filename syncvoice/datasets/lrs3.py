@@ -8,6 +8,7 @@ taken in small letters, because capitals would be spelled letter by letter; note
 from collections.abc import Iterator
 from pathlib import Path
 
+from syncvoice import text_files
 from syncvoice.datasets import folder as any_folder
 from syncvoice.datasets.base import Interval, SourceClip, safe_id
 from syncvoice.errors import UserError
@@ -49,7 +50,7 @@ def read_text(path: Path) -> tuple[str, tuple[Interval, ...]]:
     """
     if not path.is_file():
         return "", ()
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = text_files.read_text(path).split("\n")
     if not lines or not lines[0].startswith("Text:"):
         raise UserError(f"{path} line 1 is {lines[0] if lines else ''!r}; expected 'Text:  ...' as in LRS3")
     text = " ".join(word for word in lines[0].removeprefix("Text:").lower().split() if not word.startswith("{"))

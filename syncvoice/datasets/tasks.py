@@ -56,6 +56,11 @@ def make_task(clips: Sequence[Clip], references: Sequence[Clip], job: TaskJob) -
     fitting = [clip for clip in clips if spoken[clip.id] and (text == "translation" or clip.language == language)]
     if len(fitting) < len(clips):
         log.info("%d of %d clips have no %s text in '%s'", len(clips) - len(fitting), len(clips), text, language)
+    if not clips:
+        raise UserError(
+            "the split to dub holds no usable clip; its excluded.csv (results/STUDY/manifests/DATASET/SPLIT) says why, "
+            "clip by clip"
+        )
     if not fitting:
         raise UserError(
             f"none of {len(clips)} clips has an {text} text in language '{language}'; check the task's split, text and "

@@ -131,17 +131,17 @@ class TimedEngine:
             return TimedVoice(NaturalSpeaker(self.network, blend(self.blend)), told, reference)
         if reference is None:
             raise UserError("no voice is given; name a recording with --voice, or stock voices with --voice-blend")
-        chosen = self._nearest(reference)
+        chosen = self._nearest(reference, language)
         told = f"{chosen.told()} ({chosen.pitch_hz:.0f} Hz, the recording {chosen.wanted_hz:.0f} Hz)"
         return TimedVoice(NaturalSpeaker(self.network, blend(chosen.parts)), told, reference)
 
-    def _nearest(self, reference: np.ndarray) -> Any:
+    def _nearest(self, reference: np.ndarray, language: str) -> Any:
         """Return the blend of stock voices nearest to a recording at 24 kHz."""
-        from syncvoice.metrics.voice.ge2e import SpeakerEncoder
-        from syncvoice.timed_speech.voices import TABLE, StockVoices, measure, nearest_blend
+        from syncvoice.networks.ge2e import Ge2eNetwork
+        from syncvoice.timed_speech.voices import TABLE, StockVoices, Wanted, measure, nearest_blend
 
-        embedding, pitch = measure(reference, SpeakerEncoder.installed())
-        return nearest_blend(embedding, pitch, StockVoices.load(find_path(TABLE)))
+        wanted = Wanted(*measure(reference, Ge2eNetwork.installed()), language)
+        return nearest_blend(wanted, StockVoices.load(find_path(TABLE)))
 
     def line(self, cue: Cue, language: str, needed: int) -> TimedLine:
         """Return a cue of `needed` syllables as it will be spoken.

@@ -13,7 +13,8 @@ import numpy as np
 from syncvoice import clocks
 from syncvoice.audio import resample
 from syncvoice.errors import UserError
-from syncvoice.video.media import ClipProblem, opened, stream_of
+from syncvoice.video.media import ClipProblem, is_cover, opened, stream_of
+from syncvoice.video.shown import look_at
 
 RATE = 48_000  # Hz of the mix
 PEAK = 0.95  # of a mix that would clip; lossy coding overshoots
@@ -63,13 +64,31 @@ def read_background(path: Path) -> np.ndarray:
             stream = stream_of(container.streams.audio, path, "no_audio", "sound")
             layout = "mono" if stream.codec_context.layout.nb_channels == 1 else "stereo"
             resampler = av.AudioResampler(format="fltp", layout=layout, rate=RATE)
+            late = round(late_seconds(path) * RATE)  # the background starts with its picture, as players show it
+            pieces.append(np.zeros((1 if layout == "mono" else 2, max(late, 0)), np.float32))
             for frame in chain(container.decode(stream), [None]):  # None: what the resampler still holds
                 if frame is not None:
                     frame.pts = None  # sound without holes
                 pieces += [piece.to_ndarray() for piece in resampler.resample(frame)]
     except ClipProblem as problem:
         raise UserError(f"background {path}: {problem.message}") from problem
-    sound = np.concatenate(pieces, axis=1).T if pieces else np.zeros((0, 1), np.float32)
-    if not len(sound) or not np.isfinite(sound).all():
+    sound = np.concatenate(pieces, axis=1).T[max(-late, 0) :]
+    if len(pieces) == 1 or not len(sound) or not np.isfinite(sound).all():
         raise UserError(f"background {path} holds no sound or values that are not finite; export it again")
     return sound
+
+
+def late_seconds(path: Path) -> float:
+    """Return how long after the first picture a file's sound starts (negative: before), 0 for a file without picture.
+
+    Raises:
+        ClipProblem: the file cannot be used.
+    """
+    with opened(path) as container:
+        pictures = [stream for stream in container.streams.video if not is_cover(stream)]
+        if not pictures:
+            return 0.0
+        first = next(container.decode(container.streams.audio[0]), None)
+    if first is None or first.time is None:
+        return 0.0
+    return float(first.time - look_at(path).start)

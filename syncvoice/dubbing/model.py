@@ -70,11 +70,14 @@ def load_dubbing_model(path: Path | None = None) -> DubbingModel:
         UserError: files are missing or do not fit together.
     """
     from syncvoice.model.syncvoice import SyncVoice, SyncVoiceConfig
+    from syncvoice.model.text_path import TextPath, text_of_record
     from syncvoice.records.weights import load_strict
 
     path = default_model() if path is None else path
     path = path / "model.safetensors" if path.is_dir() else path
     state, metadata, source = _read(path)
+    if (text := text_of_record(metadata.get("text"))) != TextPath():
+        raise UserError(f"{path} reads texts as {text}; dub knows the 360 Emilia symbols only: generate with a study")
     model = SyncVoice(SyncVoiceConfig.of(metadata["config"]))
     if "base" in metadata:  # the base also holds what this model has no place for
         state = {k: v for k, v in _base_state(path, metadata).items() if k in model.state_dict()} | state

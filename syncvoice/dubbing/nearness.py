@@ -10,48 +10,21 @@ from syncvoice.places import find_path
 
 
 def nearness(reference: np.ndarray, speech: np.ndarray) -> str:
-    """Return a sentence about the likeness of two voices (samples,) at 24 kHz.
-
-    The d-vector network tells if its weights are there, else the project's small speaker encoder.
-    """
-    sounds = [
-        resample(np.asarray(sound, np.float32), clocks.SAMPLE_RATE, clocks.SCORER_SAMPLE_RATE)
-        for sound in (reference, speech)
-    ]
-    for name, embed in (("d-vector", _by_dvector), ("the project's small speaker encoder", _by_small_encoder)):
-        try:
-            first, second = (embed(sound) for sound in sounds)
-        except UserError:
-            continue
-        cosine = float(first @ second / np.linalg.norm(first) / np.linalg.norm(second))
-        return f"likeness to the recording {cosine:.2f} (cosine by {name}, which did not choose the voice)"
-    return "likeness to the recording is not known: no second speaker network is there"
-
-
-def _by_dvector(sound: np.ndarray) -> np.ndarray:
-    """Embedding of 16 kHz sound.
-
-    Raises:
-        UserError: the weights are missing, or there is no voice.
-    """
-    from syncvoice.assets import local_asset
-    from syncvoice.metrics.scorer import ScoreError
-    from syncvoice.metrics.voice.dvector import ASSET, DvectorEncoder
-    from syncvoice.records.weights import read_state_dict
-
-    found = local_asset(ASSET)
-    try:
-        return DvectorEncoder(read_state_dict(found.path), found.sha256).embed(sound)
-    except ScoreError as error:
-        raise UserError(str(error)) from error
-
-
-def _by_small_encoder(sound: np.ndarray) -> np.ndarray:
-    """Embedding of 16 kHz sound."""
+    """Return a sentence about the likeness of two voices (samples,) at 24 kHz, by the project's small CAM++."""
     import torch
 
     from syncvoice.networks.camplus import CAMPPlus, fbank
 
-    encoder = CAMPPlus.load(find_path(DEFAULT_WEIGHTS["speaker_encoder"])).eval()
+    try:
+        encoder = CAMPPlus.load(find_path(DEFAULT_WEIGHTS["speaker_encoder"])).eval()
+    except UserError:
+        return "likeness to the recording is not known: no second speaker network is there"
     with torch.inference_mode():
-        return encoder(torch.as_tensor(fbank(sound))[None])[0].numpy()
+        first, second = (
+            encoder(torch.as_tensor(fbank(resample(sound, clocks.SAMPLE_RATE, clocks.SCORER_SAMPLE_RATE)))[None])[0]
+            for sound in (np.asarray(reference, np.float32), np.asarray(speech, np.float32))
+        )
+    cosine = float(torch.nn.functional.cosine_similarity(first, second, dim=0))
+    return (
+        f"likeness to the recording {cosine:.2f} (cosine by the project's small CAM++, which did not choose the voice)"
+    )

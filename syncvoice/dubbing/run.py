@@ -13,6 +13,8 @@ from syncvoice.dubbing.engine import choose_engine
 from syncvoice.dubbing.script import check_length, rate_warnings, read_subtitles, syllables, whole_clip
 from syncvoice.dubbing.speech import Sound
 from syncvoice.errors import UserError
+from syncvoice.outputs import check_output
+from syncvoice.text.language import check_language
 
 if TYPE_CHECKING:
     from syncvoice.video.decode import FrameSource
@@ -145,14 +147,14 @@ def _check(inputs: Mapping[str, Path], out: Path, text: str | None, language: st
     for name, path in inputs.items():
         if not path.is_file():
             raise UserError(f"{name} {path} does not exist; check the path")
-        if out.exists() and out.samefile(path):
-            raise UserError(f"the output {out} is the {name} itself; choose another name")
+    check_output(out, inputs)
     if out.suffix.lower() != ".mp4":
         raise UserError(f"the output {out} must end with .mp4; only MP4 is written")
     if (text is None) == ("subtitles" not in inputs):
         raise UserError("give either a text for the whole clip, or subtitles for texts with their times")
     if language not in ("en", "zh"):
         raise UserError(f"language {language!r} is unknown; choose en or zh")
+    check_language(text or "", language)
 
 
 def _decoded(path: Path, one_text: bool) -> "tuple[FrameSource, int]":
@@ -184,6 +186,7 @@ def _add_lines(result: Dubbed, n_frames: int, text: str | None, subtitles: Path 
 
     cues, warnings = ([], []) if subtitles is None else read_subtitles(subtitles, n_frames)
     result.warn(warnings)
+    check_language(" ".join(cue.text for cue in cues), language)
     tokenizer = EmiliaTokenizer()
     for cue in cues or whole_clip(text or "", n_frames):
         needed = syllables(tokenizer.tokens(cue.text, language))
@@ -216,4 +219,5 @@ def _write(result: Dubbed, inputs: Mapping[str, Path], speech: np.ndarray, note:
             result.warn(["the background is the video itself: its original speech stays under the new one"])
         (audio, warnings), rate = mix(speech, inputs["background"]), RATE
         result.warn(warnings)
-    put_sound(inputs["video"], audio, result.out, rate=rate, note=note)
+    said = put_sound(inputs["video"], audio, result.out, rate=rate, note=note)
+    result.warn([said] if said else [])

@@ -13,6 +13,7 @@ MAX_SECONDS = 30  # of one piece of speech (our choice: the models learn from cl
 MIN_FRAMES = 10  # as the prepare step
 # Syllables per second of time on screen, pauses included (our choice: brisk conversation lies well inside).
 USUAL_RATE = {"en": (1.0, 7.0), "zh": (1.0, 7.0)}
+HURRIED = 1.5  # times the fastest usual rate: beyond it no speaker is understood (our choice)
 VOWELS = frozenset("aeiouyæɐɑɒɔøœɘəɚɛɜɝɞɪɨʉɯɤʊʌᵻ")
 SYLLABIC = "\u0329"  # combining mark under a consonant that is a syllable
 _FINAL = re.compile(r"[a-zêü]+[1-5]")
@@ -90,7 +91,7 @@ def read_subtitles(path: Path, n_frames: int) -> tuple[list[Cue], list[str]]:
     cues, warnings = [], []
     for number, entry in enumerate(read_entries(path), start=1):
         start, stop = (round(time * clocks.FPS) for time in (entry.start_s, entry.end_s))
-        cue = Cue(f"cue {entry.number or number}", entry.text, start, stop)
+        cue = Cue(_name(number, entry.number), entry.text, start, stop)
         if start >= n_frames:
             raise UserError(
                 f"{path}: {cue.where()} starts after the video's end ({n_frames / clocks.FPS:.2f} s); check that the "
@@ -108,6 +109,11 @@ def read_subtitles(path: Path, n_frames: int) -> tuple[list[Cue], list[str]]:
         if second.start < first.stop:
             raise UserError(f"{path}: {first.where()} and {second.where()} overlap; one voice speaks, move their times")
     return cues, warnings
+
+
+def _name(place: int, label: int | None) -> str:
+    """Return the name of a cue: its place in the file, which is unique; the printed number is a label for people."""
+    return f"cue {place}" if label in (None, place) else f"cue {place} (numbered {label})"
 
 
 def _check_cue(path: Path, cue: Cue) -> None:
@@ -130,6 +136,11 @@ def syllables(tokens: Iterable[str]) -> int:
         count += (is_vowel and not in_vowel) or token == SYLLABIC or bool(_FINAL.fullmatch(token))
         in_vowel = is_vowel
     return count
+
+
+def is_hurried(rate: float, language: str) -> bool:
+    """Whether a text needs so many syllables per second that nobody could say it."""
+    return rate > HURRIED * USUAL_RATE[language][1]
 
 
 def rate_warnings(cue: Cue, needed: int, language: str) -> list[str]:

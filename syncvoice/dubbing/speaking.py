@@ -13,7 +13,9 @@ import numpy as np
 
 from syncvoice.clocks import SAMPLE_RATE
 from syncvoice.errors import UserError
+from syncvoice.outputs import check_output
 from syncvoice.places import SHIPPED, find_path, find_weights
+from syncvoice.text.language import check_language
 
 if TYPE_CHECKING:
     from syncvoice.model.public_layout import Release
@@ -73,7 +75,7 @@ def speak(
         steps: of sampling; None takes 16, distilled weights 8.
         guidance: ZipVoice's scale g; None takes 1, distilled weights 3.
         seed: of the noise; another one is another reading.
-        precision: "fp32", "bf16" or "auto" (see `resolve_precision`).
+        precision: "fp32", "bf16" or "auto" (see `syncvoice.device`).
 
     Returns:
         what was made; the same arguments and machine make the same file.
@@ -87,6 +89,7 @@ def speak(
         >>> made.out.name, made.model.name, 0.5 < made.seconds < 5
         ('rest.wav', 'backbone.safetensors', True)
     """
+    from syncvoice.device import resolve_device
     from syncvoice.fast.precision import prepare_for_sampling
     from syncvoice.generation import zero_shot
     from syncvoice.model.vocoder import Vocoder
@@ -94,17 +97,20 @@ def speak(
     began = time.perf_counter()
     voice, out = Path(voice), Path(out)
     _check(text, voice, voice_text, out, speed, steps)
+    check_language(text, language)
+    check_language(voice_text, voice_language or language)
     recording = _recording(voice)
     release, weights = _release(model, tokenizer)
     vocoder = _vocoder(model) if vocoder is None else Path(vocoder)
-    prepare_for_sampling(release.model, precision)
+    device = resolve_device()
+    prepare_for_sampling(release.model.to(device), precision)
     prompt = zero_shot.make_prompt(release, recording, voice_text, voice_language or language)
     usual = zero_shot.Steps.default(release.model)
     sampling = replace(
         usual, num_steps=steps or usual.num_steps, seed=seed,
         guidance_scale=usual.guidance_scale if guidance is None else guidance,
     )  # fmt: skip
-    sound = zero_shot.speak(release, Vocoder.load(vocoder), prompt, text, language, speed, sampling)
+    sound = zero_shot.speak(release, Vocoder.load(vocoder).to(device), prompt, text, language, speed, sampling)
     _write(out, sound, weights)
     return Spoken(out, len(sound) / SAMPLE_RATE, weights, vocoder, time.perf_counter() - began)
 
@@ -118,12 +124,11 @@ def _check(text: str, voice: Path, voice_text: str, out: Path, speed: float, ste
         raise UserError(f"--speed is {speed:g}; choose a number from 0.25 to 4")
     if steps is not None and steps < 1:
         raise UserError(f"--steps is {steps}; at least one is needed")
-    if out.suffix.lower() != ".wav" or out.is_dir():
+    check_output(out, {"recording of the voice": voice})
+    if out.suffix.lower() != ".wav":
         raise UserError(f"--out is {out}; give the name of a .wav file")
     if not voice.is_file():
         raise UserError(f"voice {voice} does not exist; give a recording of one person speaking")
-    if out.exists() and out.samefile(voice):
-        raise UserError(f"--out {out} is the recording of the voice itself; give another name")
 
 
 def _recording(path: Path) -> np.ndarray:

@@ -34,7 +34,7 @@ class Sound:
             trained to see, but 0 for the lips of Mandarin, which is taken for a translation (the paper's translation
             rows leave the lips out).
         seed: of the noise; same seed, machine and number of threads: same sound.
-        precision: "auto", "fp32" or "bf16", see `resolve_precision`.
+        precision: "auto", "fp32" or "bf16", see `syncvoice.device`.
     """
 
     steps: int = 8
@@ -128,12 +128,14 @@ def speak(lines: Sequence[Line], n_frames: int, speaker: DubbingModel, voice: "V
     Raises:
         UserError: the model gave sound that is not finite.
     """
+    from syncvoice.device import resolve_device
     from syncvoice.fast.precision import prepare_for_sampling
     from syncvoice.generation.speech import Request, Sampling, batches_by_length, synthesise
     from syncvoice.model.vocoder import Vocoder
 
-    prepare_for_sampling(speaker.model.backbone, sound.precision)
-    vocoder = Vocoder.load(speaker.weights["vocoder"]).eval()
+    device = resolve_device()
+    prepare_for_sampling(speaker.model.to(device).backbone, sound.precision)
+    vocoder = Vocoder.load(speaker.weights["vocoder"]).to(device).eval()
     kind = "context" if voice.tokens else "speaker"
     groups: dict[Scales, list[Request]] = {}
     for line in lines:

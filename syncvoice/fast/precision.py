@@ -1,26 +1,13 @@
-"""Choice of arithmetic: bfloat16 where the hardware multiplies it faster, float32 elsewhere."""
+"""The packed estimator in the arithmetic that suits the device (`syncvoice.device` decides)."""
 
 import torch
 
+from syncvoice.device import resolve_precision
 from syncvoice.fast.packed import PackedEstimator
 from syncvoice.model.zipformer import TTSZipformer
 from syncvoice.model.zipvoice import ZipVoice
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
-
-
-def resolve_precision(precision: str) -> str:
-    """Return "fp32" or "bf16"; "auto" is bf16 on a GPU or CPU with bfloat16 instructions, fp32 elsewhere.
-
-    Results of the two differ slightly (about 1 % of a feature's spread), so "auto" is reproducible on one kind of
-    machine.
-    """
-    if precision != "auto":
-        return precision
-    if torch.cuda.is_available():
-        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
-    fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return "bf16" if fast else "fp32"
 
 
 def prepare_for_sampling(model: ZipVoice, precision: str = "auto") -> ZipVoice:
@@ -31,8 +18,9 @@ def prepare_for_sampling(model: ZipVoice, precision: str = "auto") -> ZipVoice:
 
     Args:
         model: the backbone.
-        precision: "fp32", "bf16" or "auto" (see `resolve_precision`).
+        precision: "fp32", "bf16" or "auto" (see `syncvoice.device`).
     """
     if isinstance(model.fm_decoder, TTSZipformer):
-        model.fm_decoder = PackedEstimator(model.fm_decoder, DTYPES[resolve_precision(precision)])
+        dtype = DTYPES[resolve_precision(precision, model.embed.weight.device.type)]
+        model.fm_decoder = PackedEstimator(model.fm_decoder, dtype)
     return model.eval()

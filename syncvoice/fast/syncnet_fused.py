@@ -66,7 +66,8 @@ class FusedSyncNet:
             raise ValueError(f"unknown dtype {dtype!r}; expected float32 or bfloat16")
         self.config = network.config
         self.dtype = getattr(torch, dtype)
-        self._bytes = byte_convolution.available()
+        self.device = network.device
+        self._bytes = self.device.type == "cpu" and byte_convolution.available()
         lips, sounds = _folded(network.netcnnlip), _folded(network.netcnnaud)
         self._lips = _layers(lips, LIP_LAYERS, self.dtype)
         self._sounds = _layers(sounds, AUDIO_LAYERS, self.dtype)

@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from syncvoice.errors import UserError
+from syncvoice.errors import ChangedFile, UserError, raise_if_passing
 from syncvoice.features.base import FeatureExtractor, Key, key_of
 from syncvoice.files import atomic_path
 from syncvoice.records.clips import Clip
+
+AGAIN = "delete it and run 'syncvoice features' again"
 
 
 def write_shard(
@@ -33,7 +35,9 @@ def write_shard(
     with atomic_path(path) as temporary, h5py.File(temporary, "w", libver="v110") as file:
         sources = []
         for clip, values, *source in items:
-            dataset = file.create_dataset(clip, data=values)
+            values = np.asarray(values)
+            guarded = {"fletcher32": True, "chunks": values.shape} if values.size and values.ndim else {}
+            dataset = file.create_dataset(clip, data=values, **guarded)
             if source:
                 dataset.attrs["source"] = source[0]
                 sources.append(source[0])
@@ -75,7 +79,10 @@ class FeatureStore(Mapping[str, np.ndarray]):
         self.keys_by_path: dict[Path, Key] = {}
         for path in map(Path, paths):
             file = _open(path)
-            key = json.loads(file.attrs["key"])
+            try:
+                key = json.loads(file.attrs["key"])
+            except (ValueError, OSError) as error:
+                raise ChangedFile(f"{path}: its header changed on the disk ({error}); {AGAIN}") from error
             _check_key(path, key, expected or {})
             self._files.append(file)
             self.keys_by_path[path] = key
@@ -92,8 +99,14 @@ class FeatureStore(Mapping[str, np.ndarray]):
 
         Raises:
             KeyError: the clip is in no shard.
+            ChangedFile: the values are not those that were written.
         """
-        return self._where[clip][clip][()]
+        file = self._where[clip]
+        try:
+            return file[clip][()]
+        except OSError as error:  # its checksum does not fit
+            raise_if_passing(error, file.filename)
+            raise ChangedFile(f"{file.filename}: values of '{clip}' changed on the disk ({error}); {AGAIN}") from error
 
     def __iter__(self) -> Iterator[str]:
         """Yield clip ids."""
@@ -164,6 +177,7 @@ def _open(path: Path) -> Any:
     try:
         file = h5py.File(path, "r")
     except OSError as error:
+        raise_if_passing(error, path)
         raise UserError(f"{path} is no readable HDF5 file ({error}); delete it and run 'syncvoice features'") from error
     if "key" not in file.attrs:
         raise UserError(f"{path} has no cache key in its header; delete it and run 'syncvoice features'")

@@ -4,27 +4,23 @@ The crops are the project's own (`video/crop.py`): the mouth of a face turned up
 pixels wide around the lips like the reference's, but placed by a mesh instead of 68 points.
 """
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from syncvoice import clocks
-from syncvoice.errors import UserError
+from syncvoice.device import resolve_device
 from syncvoice.features.base import ExtractorSettings
 from syncvoice.features.crops import Crops
 from syncvoice.records.clips import Clip
 
 
 class NetworkSettings(ExtractorSettings):
-    """Where the published file lies and where the network runs.
-
-    Attributes:
-        weights: the published file; None = where the registry puts it.
-        device: part of the cache key, as the last bits differ.
+    """Where the published file lies; None = where the registry puts it. The device (`syncvoice.device`) is no setting:
+    a model that learned with features made on a card dubs on a CPU too, where their last bits differ.
     """
 
     weights: str | None = None
-    device: Literal["cpu", "cuda"] = "cpu"
 
 
 class NetworkLip:
@@ -39,7 +35,7 @@ class NetworkLip:
 
     def __init__(self, network: Any, weights_sha256: str, settings: NetworkSettings) -> None:
         """Keep a loaded network and the digest of its file; the key names weights by digest, not by place."""
-        self.network = network.to(settings.device)
+        self.network = network.to(resolve_device())
         self.settings = settings.model_dump(exclude={"weights"})
         self.weights_sha256: str | None = weights_sha256
         self._crops = Crops()
@@ -57,15 +53,3 @@ class NetworkLip:
     def from_mouth(self, pictures: np.ndarray) -> np.ndarray:
         """Return the feature of grey mouth crops (n_frames, 96, 96) uint8, for clips outside any manifest."""
         return self.network.features(pictures).cpu().numpy()
-
-
-def check_device(device: str) -> None:
-    """Refuse a device that this machine does not have.
-
-    Raises:
-        UserError: a CUDA device that is not there.
-    """
-    import torch
-
-    if device == "cuda" and not torch.cuda.is_available():
-        raise UserError(f"device of a visual feature is {device!r}, which is not to be had here; choose cpu")

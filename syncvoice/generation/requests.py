@@ -14,11 +14,12 @@ from syncvoice.generation.speech import Request, Voice
 from syncvoice.generation.work import Row, Work, failed
 from syncvoice.records.tasks import Utterance
 from syncvoice.seeding import rng
+from syncvoice.text.base import Tokenizer
 
 Stores = Mapping[str, Mapping[str, FeatureStore]]  # by split, then by feature or condition
 
 
-def requests_of(settings: SampledSettings, work: Work, seen: Mapping[str, Seen],
+def requests_of(settings: SampledSettings, work: Work, seen: Mapping[str, Seen], tokenizer: Tokenizer,
                 swap: Literal["none", "video", "text"] = "none") -> tuple[list[Request], list[Row]]:  # fmt: skip
     """Return requests of all rows that can be spoken, and failed rows with the reason for the others.
 
@@ -26,6 +27,7 @@ def requests_of(settings: SampledSettings, work: Work, seen: Mapping[str, Seen],
         settings: of the row.
         work: utterances and where their features lie.
         seen: conditions that guide, with the features that the model learned with.
+        tokenizer: of the model.
         swap: control, see `generation.settings`.
 
     Raises:
@@ -34,7 +36,11 @@ def requests_of(settings: SampledSettings, work: Work, seen: Mapping[str, Seen],
     encoder = Path(settings.speaker_encoder) if settings.voice == "speaker" else None
     rows = work.utterances
     builder = RequestBuilder(
-        references_of(work.features_root, rows), visual_of(work.features_root, rows, seen), settings.seed, encoder
+        references_of(work.features_root, rows),
+        visual_of(work.features_root, rows, seen),
+        settings.seed,
+        encoder,
+        tokenizer,
     )
     partners = swapped(rows, settings.seed, swap) if swap != "none" else rows
     requests, lost = [], []
@@ -76,6 +82,7 @@ class RequestBuilder:
         visual: features of the dubbed clips, {split: {condition: {clip: values}}}.
         seed: of the noise.
         speaker_encoder: weights of CAM++, needed for the speaker embedding.
+        tokenizer: of the model; None takes the 360 Emilia symbols.
 
     >>> import numpy as np
     >>> from syncvoice.records.tasks import Utterance
@@ -90,12 +97,13 @@ class RequestBuilder:
     ('u1', (25, 30), (30, 100))
     """
 
-    def __init__(self, references: Stores, visual: Stores, seed: int, speaker_encoder: Path | None = None) -> None:
+    def __init__(self, references: Stores, visual: Stores, seed: int, speaker_encoder: Path | None = None,
+                 tokenizer: Tokenizer | None = None) -> None:  # fmt: skip
         """Keep open stores."""
         from syncvoice.text.tokenizer import EmiliaTokenizer
 
         self.references, self.visual, self.seed = references, visual, seed
-        self.tokenizer = EmiliaTokenizer()
+        self.tokenizer = tokenizer or EmiliaTokenizer()
         self._voices: dict[str, Voice] = {}
         self._encoder: Any = None
         if speaker_encoder is not None:

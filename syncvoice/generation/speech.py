@@ -39,14 +39,25 @@ class Voice:
 
 @dataclass(frozen=True)
 class Request:
-    """One utterance to generate."""
+    """One utterance to generate.
+
+    Attributes:
+        name: it is drawn by.
+        tokens: of the text.
+        voice: the reference.
+        visual: per condition (n_frames, dim).
+        n_frames: length of the video at 25 fps.
+        seed: of the noise.
+        parts: (tokens, mel frames) over which the text is spread, in order; () spreads it over the whole.
+    """
 
     name: str
     tokens: list[int]
     voice: Voice
-    visual: Mapping[str, Tensor]  # per condition (n_frames, dim)
+    visual: Mapping[str, Tensor]
     n_frames: int
     seed: int
+    parts: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,12 +84,13 @@ def sample_mels(model: SyncVoice, requests: Sequence[Request], sampling: Samplin
     """Sample mel features of a batch.
 
     Returns:
-        one (mel_frames(n_frames), 100) tensor per request.
+        one (mel_frames(n_frames), 100) tensor per request, on the model's device.
 
     Raises:
         UserError: a scale asks for a condition that the model or the request does not have.
     """
-    script = script_of(model, requests, sampling)
+    device = model.backbone.embed.weight.device
+    script = script_of(model, requests, sampling).to(device)
     context = script.context_lengths()
     width = model.config.backbone.feat_dim
     x_0, speech = [], []
@@ -87,12 +99,11 @@ def sample_mels(model: SyncVoice, requests: Sequence[Request], sampling: Samplin
         voice = request.voice.mel if start else torch.zeros(0, width)
         speech.append(torch.cat([voice, torch.zeros(frames - start, width)]))
     conditions = Conditions(
-        model.condition_subsets(script, sampling.scales, sampling.expansion), pad_stack(speech),
+        model.condition_subsets(script, sampling.scales, sampling.expansion), pad_stack(speech).to(device),
         model.embed_speaker(script) if sampling.voice == "speaker" else None, model.padding(script),
     )  # fmt: skip
-    x_1 = euler(
-        model.backbone, pad_stack(x_0), conditions, sampling.scales, sampling.num_steps, sampling.t_shift, on_step
-    )
+    noise = pad_stack(x_0).to(device)  # drawn on the CPU: the same numbers on every device
+    x_1 = euler(model.backbone, noise, conditions, sampling.scales, sampling.num_steps, sampling.t_shift, on_step)
     return [x[start:frames] for x, start, frames in zip(x_1, context, script.lengths(), strict=True)]
 
 
@@ -122,6 +133,8 @@ def script_of(model: SyncVoice, requests: Sequence[Request], sampling: Sampling)
     ]
     visual = {m: pad_visual([r.visual[m] for r in requests]) for m in wanted}
     script = Script(tokens, segments, visual)
+    if any(r.parts for r in requests):
+        script.parts = [r.parts or (target,) for r, (_, target) in zip(requests, segments, strict=True)]
     if not context:
         script.reference = pad_stack([r.voice.mel for r in requests])
         script.reference_lengths = torch.tensor([len(r.voice.mel) for r in requests])
@@ -189,10 +202,12 @@ def speak_points(model: SyncVoice, settings: SampledSettings, requests: Sequence
     """
     from tqdm import tqdm
 
+    from syncvoice.device import resolve_device
     from syncvoice.fast.precision import prepare_for_sampling
 
-    prepare_for_sampling(model.backbone, settings.precision)
-    vocoder, rows = Vocoder.load(Path(settings.vocoder)).eval(), list(failed)
+    device = resolve_device()
+    prepare_for_sampling(model.to(device).backbone, settings.precision)
+    vocoder, rows = Vocoder.load(Path(settings.vocoder)).to(device).eval(), list(failed)
     with tqdm(total=len(points) * len(requests), desc=settings.experiment, unit="clip", mininterval=5.0) as bar:
         for point, sampling in points:
             for request, sound, _ in synthesise(model, vocoder, requests, sampling):

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from syncvoice import clocks
-from syncvoice.audio import read_wav
 from syncvoice.errors import UserError
 from syncvoice.generation.work import Row, Work, failed, save
 from syncvoice.records.clips import Clip, clips_of
+from syncvoice.records.sound import sound_of
 from syncvoice.records.tasks import Utterance
 from syncvoice.section import Name, Section
 
@@ -57,7 +57,7 @@ def speak_all(settings: TtsSettings, work: Work, say: Say) -> list[Row]:
     rows: list[Row] = []
     for row in work.utterances:
         clip = clips[row.clip]
-        recorded, _ = read_wav(clip.audio, clocks.SAMPLE_RATE)
+        recorded = sound_of(clip, clocks.SAMPLE_RATE)
         try:
             script = script_of(spoken_text(row.text, row.source), row.language)
             spoken = say(script, speakers[_sex(row, recorded)], clip, row)

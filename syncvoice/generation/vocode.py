@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 
 def decode(vocoder: "Vocoder", mel: "Tensor", n_frames: int) -> "np.ndarray":
-    """Vocode features (T, 100) to exactly 960 * n_frames samples, float32."""
+    """Vocode features (T, 100), on the vocoder's device, to exactly 960 * n_frames samples, float32."""
     import torch
 
     with torch.inference_mode():
-        return vocoder.decode(mel[None], clocks.samples(n_frames))[0].numpy()
+        return vocoder.decode(mel[None], clocks.samples(n_frames))[0].cpu().numpy()

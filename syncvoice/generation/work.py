@@ -10,6 +10,7 @@ import numpy as np
 from syncvoice import clocks
 from syncvoice.audio import write_wav
 from syncvoice.errors import UserError
+from syncvoice.files import sha256_of
 from syncvoice.records.tasks import Utterance
 from syncvoice.section import nearest
 
@@ -66,7 +67,8 @@ def save(folder: Path, name: str, point: str, sound: np.ndarray) -> Row:
         return failed(name, point, "the generated sound is not finite; look at the model's training curve")
     wav = Path(point) / f"{name}.wav"
     write_wav(folder / wav, sound, clocks.SAMPLE_RATE)
-    return {"utterance": name, "point": point, "wav": wav.as_posix(), "status": "ok", "message": ""}
+    return {"utterance": name, "point": point, "wav": wav.as_posix(), "status": "ok", "message": "",
+            "sha256": sha256_of(folder / wav)}  # fmt: skip
 
 
 def failed(name: str, point: str, message: str) -> Row:

@@ -223,7 +223,7 @@ def speak(release: Release, vocoder: Vocoder, prompt: Prompt, text: str, languag
     sounds = []
     for piece in pieces:
         mel = sample(release.model, prompt, release.tokenizer.encode(piece, language), None, speed, steps)
-        sound = vocoder.decode(mel, (len(mel) - 1) * clocks.HOP).numpy()
+        sound = vocoder.decode(mel.to(vocoder.device), (len(mel) - 1) * clocks.HOP).cpu().numpy()
         sounds.append(restore_level(sound, prompt.rms))
     return sounds[0] if raw else trim(join(sounds))
 

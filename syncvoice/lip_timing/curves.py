@@ -6,8 +6,8 @@ the lips stay absolute, because 0 is shut for everybody. First and second differ
 
 import numpy as np
 
-from syncvoice.features.extractors.mesh_lip import ALIGN_FRAMES, VALUES, raw_lip_values
 from syncvoice.features.mesh import align
+from syncvoice.features.mouth import ALIGN_FRAMES, NAMES, raw_lip_values
 from syncvoice.video.track import STABLE_POINTS
 
 RELATIVE = ("inner_centre", "outer_width", "inner_width", "lower_protrusion", "jaw", "lower_thickness")
@@ -17,8 +17,7 @@ LEAST_SPREAD = 0.004  # of the outer eye distance; less is the tracker's noise
 LEAST_OPENING = 0.02  # spread of the gap between the lips below which the mouth was not seen to speak
 N_VALUES = len(RELATIVE) + len(ABSOLUTE)
 N_INPUTS = 3 * N_VALUES
-_NAMES = [row[0] for row in VALUES]
-_COLUMNS = [_NAMES.index(name) for name in (*RELATIVE, *ABSOLUTE)]
+_COLUMNS = [NAMES.index(name) for name in (*RELATIVE, *ABSOLUTE)]
 LIMIT = 4.0  # of a normalised value: a tracking slip must not dominate
 
 

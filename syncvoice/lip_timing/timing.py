@@ -120,3 +120,8 @@ def words_of(phones: Sequence[Span], word_starts: Sequence[int]) -> tuple[Span, 
     """Start and end of every word from those of its phones."""
     ends = [*list(word_starts)[1:], len(phones)]
     return tuple((phones[first][0], phones[end - 1][1]) for first, end in zip(word_starts, ends, strict=True))
+
+
+def later(spans: Sequence[Span]) -> list[Span]:
+    """Times of the sound from times of the mouth."""
+    return [(start + SOUND_AFTER_S, end + SOUND_AFTER_S) for start, end in spans]

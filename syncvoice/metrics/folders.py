@@ -28,7 +28,6 @@ a dnsmos_sig.p835 ok True
 a dnsmos_bak.p835 ok True
 """
 
-import csv
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -36,8 +35,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from syncvoice.clocks import SAMPLE_RATE, SCORER_SAMPLE_RATE
 from syncvoice.errors import UserError
+from syncvoice.files import files_below
+from syncvoice.metrics.folder_sounds import SOUNDS, VIDEOS, match_video, read_utterance
+from syncvoice.metrics.folder_texts import read_texts
 from syncvoice.metrics.metric import MetricFile
 from syncvoice.metrics.registry import ALIASES, METRIC_FILES
 from syncvoice.metrics.scorer import (
@@ -46,19 +47,14 @@ from syncvoice.metrics.scorer import (
     Scorer,
     Sources,
     Utterance,
-    check_audio,
-    is_silent,
     load_scorer,
 )
 from syncvoice.metrics.scoring import Work
 from syncvoice.text.grid_grammar import is_sentence
+from syncvoice.text_files import same_name
 
-SOUNDS = frozenset((".wav", ".flac", ".ogg", ".mp3"))
-VIDEOS = frozenset((".mp4", ".m4v", ".mov", ".mkv", ".avi", ".mpg", ".mpeg", ".webm"))
 REMEMBER = 2  # clips whose lips a scorer keeps: every clip is asked for once
 OFFERED = frozenset(("video", "references"))  # what a folder can give to a scorer beside the speech
-TEXT_NAMES = ("text", "transcript", "sentence")
-NAME_NAMES = ("utterance", "id", "clip", "name", "file")
 MANDARIN = re.compile(r"[\u4e00-\u9fff]")
 
 
@@ -112,7 +108,7 @@ class Folder:
         if not expected:
             raise UserError(f"{generated} holds no sound or video, and there are no texts; nothing can be scored")
         single = references if references is not None and references.is_file() else None
-        recorded = listed(references, SOUNDS) if references is not None and single is None else {}
+        recorded = listed(references, SOUNDS | VIDEOS) if references is not None and single is None else {}
         unused = len(set(seen or ()) - set(spoken))
         return cls(sorted(expected), spoken, seen, written, recorded, single, unused)
 
@@ -168,7 +164,10 @@ class Folder:
             one_file(self.references.get(row["reference"], []), "reference recording", row["reference"])
         if is_word_metric(entry) and not row["text"].strip():
             raise ScoreError(f"no text for {name}")
-        return read_utterance(sound, row)
+        utterance = read_utterance(sound, row)
+        if "video" in entry.needs:
+            match_video(utterance, self.videos[name][0] if self.videos else None, sound)
+        return utterance
 
 
 def listed(folder: Path, suffixes: frozenset[str]) -> dict[str, list[Path]]:
@@ -180,49 +179,10 @@ def listed(folder: Path, suffixes: frozenset[str]) -> dict[str, list[Path]]:
     if not folder.is_dir():
         raise UserError(f"{folder} is no folder; give the folder that holds the files")
     found: dict[str, list[Path]] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in suffixes and path.is_file() and not path.name.startswith("."):
-            found.setdefault(path.relative_to(folder).with_suffix("").as_posix(), []).append(path)
+    for path in files_below(folder):
+        if path.suffix.lower() in suffixes and not path.name.startswith("."):
+            found.setdefault(same_name(path.relative_to(folder).with_suffix("").as_posix()), []).append(path)
     return found
-
-
-def read_texts(path: Path) -> dict[str, dict[str, str]]:
-    """Read the texts: CSV or TSV with a header (utterance, text), or lines `name|text` without one.
-
-    Optional columns: language, speaker, sex, reference (name of the recording). A name with a suffix of a sound or
-    video file loses it.
-
-    Raises:
-        UserError: the file is missing, has no such columns, or names an utterance twice.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except FileNotFoundError as error:
-        raise UserError(f"{path} does not exist; expected a table with the columns utterance and text") from error
-    header = lines[0] if lines else ""
-    delimiter = next((mark for mark in ("\t", ",", "|") if mark in header), ",")
-    names = [column.strip().lower() for column in header.split(delimiter)]
-    if delimiter == "|" and not set(TEXT_NAMES) & set(names):
-        names, rows = ["utterance", "text"], lines
-    else:
-        rows = lines[1:]
-    wanted = [next((name for name in choice if name in names), None) for choice in (NAME_NAMES, TEXT_NAMES)]
-    if None in wanted:
-        raise UserError(f"{path} has the columns {', '.join(names)}; expected utterance and text (or lines name|text)")
-    texts: dict[str, dict[str, str]] = {}
-    for record in csv.DictReader(rows, names, delimiter=delimiter, restval=""):
-        name = _without_suffix(record[str(wanted[0])].strip())
-        if name in texts:
-            raise UserError(f"{path} names {name} twice; keep one line for each utterance")
-        fields = {key: record[key].strip() for key in ("language", "speaker", "sex", "reference") if record.get(key)}
-        texts[name] = {**fields, "text": record[str(wanted[1])].strip()}
-    return texts
-
-
-def _without_suffix(name: str) -> str:
-    """Take the suffix of a media file off a name."""
-    path = Path(name)
-    return path.with_suffix("").as_posix() if path.suffix.lower() in SOUNDS | VIDEOS else name
 
 
 def _only(files: list[Path]) -> Path | None:
@@ -242,65 +202,6 @@ def one_file(files: list[Path], kind: str, name: str) -> Path:
         names = ", ".join(path.name for path in files)
         raise ScoreError(f"{len(files)} {kind}s named {name}: {names}; keep one")
     return files[0]
-
-
-def read_utterance(path: Path, row: Mapping[str, str]) -> Utterance:
-    """Read a sound, or the sound of a video from its first picture on.
-
-    Raises:
-        ScoreError: it cannot be read, or is too short, not finite or silent.
-    """
-    from syncvoice.audio import resample
-
-    audio, rate, note = _sound_of_video(path) if path.suffix.lower() in VIDEOS else _sound(path)
-    utterance = Utterance(row, "", resample(audio, rate, SAMPLE_RATE), None, note)
-    check_audio(utterance.audio)
-    if is_silent(utterance.audio):
-        raise ScoreError("sound is silent")
-    if rate != SAMPLE_RATE:  # straight from the file: resampling twice would cost accuracy
-        utterance.audio_16k = resample(audio, rate, SCORER_SAMPLE_RATE)
-    return utterance
-
-
-def _sound(path: Path) -> tuple[Any, int, str]:
-    """Samples, rate and note of a sound file."""
-    import numpy as np
-    import soundfile
-
-    try:
-        audio, rate = soundfile.read(str(path), dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise ScoreError(f"{path.name} cannot be read as sound ({error})") from error
-    if not np.isfinite(audio).all():
-        raise ScoreError(f"sound holds {int((~np.isfinite(audio)).sum())} samples that are not finite")
-    return (
-        audio.mean(axis=1, dtype=np.float32) if audio.shape[1] > 1 else audio[:, 0],
-        rate,
-        _note(rate, audio.shape[1]),
-    )
-
-
-def _sound_of_video(path: Path) -> tuple[Any, int, str]:
-    """Samples, rate and note of a video's sound, starting with its first picture."""
-    from syncvoice.video.decode import ClipProblem, FrameSource, opened, read_sound
-
-    try:
-        with opened(path) as container:
-            known = [stream.codec_context for stream in container.streams.audio if stream.codec_context is not None]
-            found = [(codec.sample_rate, codec.channels) for codec in known]
-        frames = FrameSource(path, cache_bytes=0)
-        frames.count()
-        audio = read_sound(path, frames.start_s)
-    except ClipProblem as problem:
-        raise ScoreError(problem.message) from problem
-    return audio, SAMPLE_RATE, _note(*found[0], how="mean" if found[0][1] == 2 else "mix")
-
-
-def _note(rate: int, channels: int, how: str = "mean") -> str:
-    """What had to be done to a sound, as a message."""
-    notes = [f"{how} of {channels} channels"] if channels > 1 else []
-    notes += [f"resampled from {rate} Hz to {SCORER_SAMPLE_RATE} Hz"] if rate != SCORER_SAMPLE_RATE else []
-    return "; ".join(notes)
 
 
 def is_word_metric(entry: MetricFile) -> bool:

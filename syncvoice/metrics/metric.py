@@ -53,6 +53,7 @@ class MetricFile:
         weights: names of the shipped weights that the job reads (`weights/{name}.safetensors`).
         assets: names of the weights made by others that the job reads (`config/assets.yaml`).
         only_source: sentences that the scorer is made for ("grid"), empty = any.
+        uses_card: whether the job computes on a graphics card where it is given one.
         needs: inputs beside the generated speech: any of `video`, `ground_truth`, `references`, `phones`.
     """
 
@@ -62,3 +63,4 @@ class MetricFile:
     needs: tuple[str, ...] = ()
     assets: tuple[str, ...] = ()
     only_source: str = ""
+    uses_card: bool = False

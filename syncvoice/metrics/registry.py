@@ -4,6 +4,8 @@ No scoring job imports it: a job is given its scorer by name (`scorer.load_score
 caption reruns no score.
 """
 
+from collections.abc import Iterable
+
 from syncvoice.metrics.lip_sync import columns as lip_sync
 from syncvoice.metrics.melody import columns as melody
 from syncvoice.metrics.metric import Metric, MetricFile
@@ -14,27 +16,49 @@ from syncvoice.metrics.words import columns as words
 
 _FILES = (
     MetricFile("lse.syncnet_mini", "lip_sync.syncnet_mini:SyncNetMiniScorer", ("syncnet",), ("video",)),
-    MetricFile("lse.syncnet_v2.lrs", "lip_sync.syncnet_v2:WholeFrameScorer", (), ("video",), ("syncnet_v2",)),
-    MetricFile("lse.syncnet_v2.tracked", "lip_sync.syncnet_v2:TrackedScorer", (), ("video",), ("syncnet_v2", "s3fd")),
+    MetricFile(
+        "lse.syncnet_v2.lrs", "lip_sync.syncnet_v2:WholeFrameScorer", (), ("video",), ("syncnet_v2",), uses_card=True
+    ),
+    MetricFile(
+        "lse.syncnet_v2.tracked",
+        "lip_sync.syncnet_v2:TrackedScorer",
+        (),
+        ("video",),
+        ("syncnet_v2", "s3fd"),
+        uses_card=True,
+    ),
     MetricFile(
         "lse.syncnet_v2.tracked_mediapipe",
         "lip_sync.syncnet_v2:TrackedMediaPipeScorer",
         (),
         ("video",),
         ("syncnet_v2",),
+        uses_card=True,
     ),
     MetricFile("wer.pocketsphinx_grid", "words.pocketsphinx_grid:PocketSphinxScorer", only_source="grid"),
     MetricFile("wer.ctc_mini", "words.ctc_mini:CtcScorer", ("recogniser",)),
-    MetricFile("wer.whisper_base", "words.whisper_wer:WhisperBaseScorer", assets=("whisper_base",)),
-    MetricFile("wer.whisper_large_v3", "words.whisper_wer:WhisperLargeScorer", assets=("whisper_large_v3",)),
-    MetricFile("wer.whisper_large_v3.seed_tts", "words.whisper_wer:WhisperSeedTtsScorer", assets=("whisper_large_v3",)),
+    MetricFile("wer.whisper_base", "words.whisper_wer:WhisperBaseScorer", assets=("whisper_base",), uses_card=True),
+    MetricFile(
+        "wer.whisper_large_v3", "words.whisper_wer:WhisperLargeScorer", assets=("whisper_large_v3",), uses_card=True
+    ),
+    MetricFile(
+        "wer.whisper_large_v3.seed_tts",
+        "words.whisper_wer:WhisperSeedTtsScorer",
+        assets=("whisper_large_v3",),
+        uses_card=True,
+    ),
     MetricFile("sim_o.ge2e_resemblyzer", "voice.ge2e:Ge2eScorer", (), ("references",)),
     MetricFile("dnsmos.p835", "naturalness.dnsmos:DnsmosScorer"),
     MetricFile("mos.distillmos", "naturalness.distillmos:DistillMosScorer", assets=("distillmos",)),
     MetricFile("mcd_dtw.melcep13", "melody.spectral:McdScorer", (), ("ground_truth",)),
     MetricFile("phone_time_error.ctc_aligned", "timing.phone_times:PhoneTimeScorer", ("recogniser",), ("phones",)),
     MetricFile(
-        "sim_o.wavlm_ecapa", "voice.wavlm:WavlmSimilarityScorer", (), ("references",), ("wavlm_large_finetune",)
+        "sim_o.wavlm_ecapa",
+        "voice.wavlm:WavlmSimilarityScorer",
+        (),
+        ("references",),
+        ("wavlm_large_finetune",),
+        uses_card=True,
     ),
     MetricFile("sim_o.ge2e_dvector", "voice.dvector:DvectorSimilarityScorer", (), ("references",), ("dvector",)),
     MetricFile("sim_o.campplus_zh_en", "voice.campplus:CamplusZhEnScorer", (), ("references",), ("campplus_zh_en",)),
@@ -42,7 +66,7 @@ _FILES = (
         "sim_o.campplus_voxceleb", "voice.campplus:CamplusVoxcelebScorer", (), ("references",), ("campplus_voxceleb",)
     ),
     MetricFile("sim_o.campplus_mini", "voice.campplus:CamplusMiniScorer", ("speaker_encoder",), ("references",)),
-    MetricFile("mos.utmos_strong", "naturalness.utmos:UtmosScorer", assets=("utmos22_strong",)),
+    MetricFile("mos.utmos_strong", "naturalness.utmos:UtmosScorer", assets=("utmos22_strong",), uses_card=True),
     MetricFile("mcd_variants.melcep13", "melody.spectral:McdVariantsScorer", (), ("ground_truth",)),
     MetricFile("prosody.yin_dtw", "melody.prosody:ProsodyScorer", (), ("ground_truth",)),
     MetricFile("timing.ctc_forced", "timing.speech_times:TimingScorer", ("recogniser",), ("ground_truth",)),
@@ -51,6 +75,22 @@ _FILES = (
 _ROOMS = (lip_sync, words, voice, naturalness, melody, timing)
 METRICS: dict[str, Metric] = {metric.id: metric for room in _ROOMS for metric in room.COLUMNS}
 METRIC_FILES: dict[str, MetricFile] = {file.id: file for file in _FILES}
+
+# What the small scorers can tell; people who score their own folders must know it.
+VALIDITY: dict[str, str] = {
+    "lse.syncnet_mini": "the small SyncNet learned few faces. On people it never saw it is near chance: of 60 real "
+    "clips of one GRID speaker it takes 33 for in sync with their own sound. Its values are no evidence about new "
+    "people; put the public SyncNet's weights there (config/assets.yaml: syncnet_v2)",
+    "wer.ctc_mini": "the small recogniser learned synthetic voices and few words; on real speech its rate says little",
+    "wer.pocketsphinx_grid": "a closed grammar of GRID's sentences: it hears no other word, so wrong speech may pass",
+    "sim_o.campplus_mini": "the small speaker encoder learned few voices; its values are no SIM of papers",
+}
+
+
+def validity_of(files: Iterable[str]) -> list[str]:
+    """Return a sentence for every metric file of these whose scorer is small or narrow."""
+    return [f"Validity of {file}: {VALIDITY[file]}." for file in dict.fromkeys(files) if file in VALIDITY]
+
 
 # What `syncvoice score --metric lse,wer,sim,mos` stands for: the first scorer whose weights are there.
 ALIASES: dict[str, tuple[str, ...]] = {

@@ -18,6 +18,7 @@ A single sound, scored from Python; whole folders: `folders`.
 """
 
 import importlib
+import logging
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -33,6 +34,8 @@ from syncvoice.clocks import SAMPLE_RATE, SCORER_SAMPLE_RATE
 from syncvoice.errors import UserError
 from syncvoice.places import find_path, find_weights, weights_file
 
+log = logging.getLogger(__name__)
+PLAIN_SOUNDS = frozenset((".wav", ".flac", ".ogg", ".mp3"))  # libsndfile reads them; FFmpeg the rest
 MIN_SECONDS = 0.2  # shorter sounds are rows with status failed: no metric means anything there (our choice)
 
 
@@ -45,6 +48,12 @@ class ScoreError(Exception):
 
 
 Problem = NotApplicable | ScoreError | UserError
+
+
+def unforeseen(error: Exception) -> ScoreError:
+    """Return an error that no scorer foresees as a row's message, and keep its trace in the log."""
+    log.warning("an utterance cannot be scored", exc_info=error)
+    return ScoreError(f"cannot be scored ({type(error).__name__}: {' '.join(str(error).split())[:200]})")
 
 
 @dataclass(frozen=True)
@@ -196,6 +205,8 @@ class Scorer(ABC):
             return self.score(utterance)
         except (NotApplicable, ScoreError, UserError) as problem:
             return problem
+        except Exception as error:
+            return unforeseen(error)
 
 
 def load_scorer(name: str, sources: Sources) -> Scorer:
@@ -256,8 +267,19 @@ def is_silent(audio: np.ndarray, threshold_db: float = -70.0) -> bool:
 
 
 def read_16k(path: Path | str) -> np.ndarray:
-    """Read a sound file at 16 kHz, (samples,) float32."""
-    return read_wav(path, SCORER_SAMPLE_RATE)[0]
+    """Read a sound file, or the sound of a video, at 16 kHz, (samples,) float32.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    if Path(path).suffix.lower() in PLAIN_SOUNDS:
+        return read_wav(path, SCORER_SAMPLE_RATE)[0]
+    from syncvoice.video.decode import ClipProblem, read_sound
+
+    try:
+        return resample(read_sound(path, None), SAMPLE_RATE, SCORER_SAMPLE_RATE)
+    except ClipProblem as problem:
+        raise UserError(f"{path}: {problem.message}") from problem
 
 
 def cached_by_id(compute: Callable[[str], Any], limit: int | None = None) -> Callable[[str], Any]:

@@ -7,8 +7,8 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from syncvoice.errors import UserError
-from syncvoice.metrics.scorer import NotApplicable, Problem, Score, ScoreError, Scorer, Utterance
+from syncvoice.errors import ChangedFile, UserError, raise_if_passing
+from syncvoice.metrics.scorer import NotApplicable, Problem, Score, ScoreError, Scorer, Utterance, unforeseen
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def _scored_part(scorer: Scorer, work: Sequence[Work]) -> Iterator[dict[str, str
     """Rows of a few utterances, in their order."""
     loaded = [_loaded(scorer, item) for item in work]
     utterances = [item for item in loaded if isinstance(item, Utterance)]
-    results = iter(scorer.score_many(utterances) if utterances else [])
+    results = iter(_scored_all(scorer, utterances))
     for item, found in zip(work, loaded, strict=True):
         if isinstance(found, Utterance):
             yield from _rows(scorer, item, next(results), found.note)
@@ -57,6 +57,26 @@ def _loaded(scorer: Scorer, work: Work) -> Utterance | Problem:
         return work.load()
     except (NotApplicable, ScoreError, UserError) as problem:
         return problem
+    except ChangedFile:  # the whole job is not to be trusted
+        raise
+    except Exception as error:  # whatever it is, it concerns this utterance only
+        raise_if_passing(error)
+        return unforeseen(error)
+
+
+def _scored_all(scorer: Scorer, utterances: Sequence[Utterance]) -> Sequence[list[Score] | Problem]:
+    """Score utterances together; where that fails as a whole, one by one, so that one costs no other its score."""
+    if not utterances:
+        return []
+    try:
+        return scorer.score_many(utterances)
+    except ChangedFile:  # the whole job is not to be trusted
+        raise
+    except Exception as error:
+        raise_if_passing(error)
+        if len(utterances) == 1:
+            return [unforeseen(error)]
+        return [result for utterance in utterances for result in _scored_all(scorer, [utterance])]
 
 
 def _rows(scorer: Scorer, work: Work, result: list[Score] | Problem, note: str) -> Iterator[dict[str, str]]:
@@ -84,6 +104,12 @@ def _failed_counts(scorer: Scorer, row: Mapping[str, str]) -> dict[str, str]:
     try:
         return {name: str(count) for name, count in scorer.counts_if_failed(row).items()}
     except ScoreError:  # an empty script has no words to miss
+        return {}
+    except ChangedFile:  # the whole job is not to be trusted
+        raise
+    except Exception as error:
+        raise_if_passing(error)
+        unforeseen(error)
         return {}
 
 

@@ -6,10 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from syncvoice.audio import read_wav
 from syncvoice.clocks import SAMPLE_RATE
 from syncvoice.metrics.scorer import ScoreError, Scorer, Utterance, check_audio
 from syncvoice.metrics.scoring import Work, scored
+from syncvoice.records.speech import sound_of
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +60,7 @@ def _load(
     Raises:
         ScoreError: it was not generated, or the sound is unusable.
         UserError: the file cannot be read.
+        ChangedFile: it is not the one that was generated.
     """
     if generated is None:
         raise ScoreError("utterances.csv of the speech folder has no row for it")
@@ -68,6 +69,6 @@ def _load(
     path = folder / generated["wav"]
     if not generated["wav"] or not path.is_file():
         raise ScoreError(f"sound file {generated['wav'] or '(no name)'} does not exist")
-    audio, _ = read_wav(path, SAMPLE_RATE)
+    audio = sound_of(folder, generated, SAMPLE_RATE)
     check_audio(audio)
     return Utterance(row, point, audio, clips.get(row["clip"]))

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from syncvoice.errors import UserError
 from syncvoice.files import sha256_of, write_json
-from syncvoice.model.public_layout import DISTILLED_KEY, read_sizes
+from syncvoice.model.public_layout import DISTILLED_KEY, TOKENS_FILE, read_sizes
 from syncvoice.model.syncvoice import SyncVoice, SyncVoiceConfig
 from syncvoice.records.weights import (
     load_strict,
@@ -19,6 +19,7 @@ from syncvoice.records.weights import (
     read_state_dict,
     save_weights,
 )
+from syncvoice.text.vocabulary import PAD, read_vocabulary
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +44,11 @@ def start_config(weights: Path) -> SyncVoiceConfig:
     """
     if is_public(weights):
         sizes = read_sizes(metadata_path(weights))
-        vocabulary = len(read_state_dict(weights)["embed.weight"])
-        return SyncVoiceConfig.of({"backbone": {**sizes, "vocab_size": vocabulary}})
+        size = len(read_state_dict(weights)["embed.weight"])
+        vocabulary = read_vocabulary(weights.with_name(TOKENS_FILE))
+        if len(vocabulary) != size:
+            raise UserError(f"{weights} knows {size} symbols, its {TOKENS_FILE} lists {len(vocabulary)}; they differ")
+        return SyncVoiceConfig.of({"backbone": {**sizes, "vocab_size": size, "pad_id": vocabulary[PAD]}})
     values = dict(read_metadata(weights)["config"])
     return SyncVoiceConfig.of({**values, "visual_dims": {}})
 

@@ -70,6 +70,7 @@ class Script:
         reference_lengths: (B,).
         reference_embedding: CAM++ embedding of the reference voice (B, pretrained_speaker_dim).
         keep_branches: see `DualSpeakerEncoder.forward`.
+        parts: per clip, (tokens, frames) of the parts of the target over which its tokens are spread; None: one part.
     """
 
     tokens: list[list[int]]
@@ -79,6 +80,21 @@ class Script:
     reference_lengths: Tensor | None = None
     reference_embedding: Tensor | None = None
     keep_branches: Mapping[str, Tensor] | None = None
+    parts: list[tuple[tuple[int, int], ...]] | None = None
+
+    def to(self, device: torch.device) -> "Script":
+        """Return the script with its tensors on a device."""
+
+        def moved(part: Tensor | None) -> Tensor | None:
+            """Move what is there."""
+            return None if part is None else part.to(device)
+
+        branches = self.keep_branches
+        return Script(
+            self.tokens, self.segments, {name: part.to(device) for name, part in self.visual.items()},
+            moved(self.reference), moved(self.reference_lengths), moved(self.reference_embedding),
+            None if branches is None else {name: part.to(device) for name, part in branches.items()},
+        )  # fmt: skip
 
     def lengths(self) -> list[int]:
         """Mel frames per clip, context included."""
@@ -108,8 +124,11 @@ class SyncVoice(nn.Module):
         """z_t (B, T, feat_dim); `expansion` is "segments" (own frames) or "average" (ZipVoice's rule)."""
         if expansion == "average":
             index = token_index_average([len(t) for t in script.tokens], script.lengths())
-        else:
+        elif script.parts is None:
             index = token_index_segments(script.segments)
+        else:
+            cut = zip(script.segments, script.parts, strict=True)
+            index = token_index_segments([(context, *parts) for (context, _), parts in cut])
         return expand_text(self.backbone.encode_text(script.tokens), index)
 
     def adapt_visual(self, script: Script) -> dict[str, Tensor]:

@@ -137,6 +137,11 @@ class Vocoder(nn.Module):
         self.backbone = Backbone(self.config["dim"], self.config["intermediate"], self.config["layers"])
         self.head = Head(self.config["dim"])
 
+    @property
+    def device(self) -> torch.device:
+        """Where the vocoder lies and wants its features."""
+        return self.head.out.weight.device
+
     def forward(self, mel: Tensor) -> Tensor:
         """Map mel features (B, T, 100), 0.1 times the natural log, to sound (B, (T - 1) * 256) at 24 kHz."""
         return self.head(self.backbone(mel.transpose(1, 2) / FEATURE_SCALE))

@@ -93,7 +93,7 @@ class ZipVoice(nn.Module):
         """
         device = self.embed.weight.device
         lengths = torch.tensor([len(ids) for ids in tokens], device=device)
-        width = int(lengths.max()) + 1
+        width = max(map(len, tokens)) + 1
         pad = self.config.pad_id
         padded = torch.tensor([list(ids) + [pad] * (width - len(ids)) for ids in tokens], device=device)
         return self.text_encoder(self.embed(padded), padding=padding_mask(lengths, width)).float()
@@ -135,10 +135,10 @@ def token_index_segments(segments: Sequence[Sequence[tuple[int, int]]]) -> Tenso
     """Spread the tokens of every segment evenly over that segment's own frames (our choice for fine-tuned models).
 
     Args:
-        segments: per clip, (number of tokens, number of frames) of context and target in order.
+        segments: per clip, (number of tokens, number of frames) of context and target, or of more parts, in order.
 
     Returns:
-        (B, max frames) int64; frames after the last segment use the appended pad's row.
+        (B, max frames) int64; frames after the last segment, or of one without tokens, use the appended pad's row.
     """
     width = max(sum(frames for _, frames in clip) for clip in segments)
     rows = torch.empty(len(segments), width, dtype=torch.int64)
@@ -146,7 +146,8 @@ def token_index_segments(segments: Sequence[Sequence[tuple[int, int]]]) -> Tenso
         row.fill_(sum(n for n, _ in clip))
         token = frame = 0
         for n, frames in clip:
-            row[frame : frame + frames] = token + torch.arange(frames) * n // max(frames, 1)
+            if n:
+                row[frame : frame + frames] = token + torch.arange(frames) * n // max(frames, 1)
             token, frame = token + n, frame + frames
     return rows
 

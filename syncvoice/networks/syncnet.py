@@ -146,6 +146,11 @@ class SyncNet(nn.Module):
         self.netcnnlip = _lips_v2() if public else _lips_mini(config.width)
         self.netfclip = _head(features, features, config.embedding)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the network lies and wants its inputs."""
+        return self.netfclip[0].weight.device
+
     def embed_audio(self, mfcc: Tensor) -> Tensor:
         """Embed windows of sound, (windows, 1, 13, 20) -> (windows, embedding)."""
         return self._scaled(self.netfcaud(self.netcnnaud(mfcc).flatten(1)))

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from syncvoice.device import resolve_precision
 from syncvoice.errors import UserError
-from syncvoice.fast.precision import resolve_precision
 from syncvoice.files import atomic_path, sha256_of
 from syncvoice.provenance import code_digest
 from syncvoice.records import weights
@@ -196,7 +196,7 @@ def fast_arithmetic() -> "torch.autocast":
     """Return a context in which matrix products use bfloat16 on processors that are fast at it."""
     import torch
 
-    return torch.autocast("cpu", torch.bfloat16, enabled=resolve_precision("auto") == "bf16")
+    return torch.autocast("cpu", torch.bfloat16, enabled=resolve_precision("auto", "cpu") == "bf16")
 
 
 def _without_folders(settings: Mapping[str, Any]) -> dict[str, Any]:

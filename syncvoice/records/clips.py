@@ -13,11 +13,14 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from syncvoice import clocks
-from syncvoice.errors import UserError
+from syncvoice.errors import UserError, raise_if_passing
 from syncvoice.files import atomic_path
+
+if TYPE_CHECKING:
+    pass
 
 Interval = tuple[str, float, float]  # symbol, start in seconds, end in seconds
 EXCLUDED_COLUMNS = ("clip", "media", "reason", "message")
@@ -109,6 +112,7 @@ def clips_of(path: Path | str) -> list[Clip]:
     except FileNotFoundError as error:
         raise UserError(f"manifest {path} does not exist; run the prepare step first") from error
     except (OSError, EOFError, ValueError, KeyError, IndexError) as error:
+        raise_if_passing(error, path)
         raise UserError(
             f"{path} is no SyncVoice manifest ({type(error).__name__}: {error}); expected a Lhotse CutSet written by "
             "'syncvoice prepare', delete it and run that step again"

@@ -2,11 +2,13 @@
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from syncvoice.errors import UserError
+from syncvoice.errors import UserError, raise_if_passing
 from syncvoice.files import atomic_path
+from syncvoice.text_files import NotText, header_delimiter, read_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,10 +54,21 @@ def _read(path: Path) -> "pd.DataFrame":
     import pandas as pd
 
     try:
-        frame = pd.read_csv(path, dtype={"utterance": str, "point": str, "scorer_version": str}, na_values=[""])
-    except (OSError, pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        text = read_text(path, "score file")
+        delimiter = header_delimiter(text, [(name,) for name in NEEDED]) or ","
+        decimal = "," if delimiter == ";" else "."  # as spreadsheets write where the comma is the decimal sign
+        kinds = {"utterance": str, "point": str, "scorer_version": str}
+        frame = pd.read_csv(StringIO(text), dtype=kinds, na_values=[""], sep=delimiter, decimal=decimal)
+    except (OSError, pd.errors.ParserError, pd.errors.EmptyDataError, NotText) as error:
+        raise_if_passing(error, path)
         raise UserError(f"{path} is no readable score file ({error}); make it with `syncvoice score`") from error
     missing = [name for name in NEEDED if name not in frame.columns]
     if missing:
         raise UserError(f"{path} is no score file: no column {', '.join(missing)}; make it with `syncvoice score`")
+    if not pd.api.types.is_numeric_dtype(frame["value"]):
+        wrong = frame["value"][pd.to_numeric(frame["value"], errors="coerce").isna() & frame["value"].notna()]
+        if len(wrong):
+            raise UserError(
+                f"{path} row {wrong.index[0] + 2}: value {wrong.iloc[0]!r} is no number; write 1.5, not 1,5"
+            )
     return frame.assign(point=frame["point"].fillna("") if "point" in frame.columns else "")

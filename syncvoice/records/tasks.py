@@ -72,7 +72,7 @@ def read_rows(path: Path | str, needed: Sequence[str]) -> list[dict[str, str]]:
         needed: columns that it must have.
 
     Raises:
-        UserError: the file is missing, lacks a column or lists an utterance twice.
+        UserError: the file is missing or empty, lacks a column or lists an utterance twice.
     """
     try:
         with open(path, encoding="utf-8", newline="") as file:
@@ -82,6 +82,10 @@ def read_rows(path: Path | str, needed: Sequence[str]) -> list[dict[str, str]]:
         raise UserError(f"task {path} does not exist; run 'syncvoice tasks' (rule tasks) first") from error
     if missing := [name for name in needed if name not in found]:
         raise UserError(f"{path} is no task: it lacks the columns {', '.join(missing)}; run 'syncvoice tasks' again")
+    if not rows:
+        raise UserError(
+            f"{path} lists no utterance; a task has at least one: delete it and run 'syncvoice tasks' again"
+        )
     names = [row["utterance"] for row in rows]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from syncvoice.audio import read_wav
 from syncvoice.clocks import SCORER_SAMPLE_RATE
 from syncvoice.errors import UserError
 from syncvoice.records.clips import Clip
+from syncvoice.records.sound import sound_of
 from syncvoice.text.alignment import SILENCE, align_clip, phones_of_text, word_times
 from syncvoice.text.grid_grammar import spoken_text
 
@@ -35,7 +35,7 @@ def word_errors(recogniser: Any, clip: Clip) -> np.ndarray:
     _, starts = phones_of_text(spoken_text(clip.text, clip.source), clip.language)
     if len(starts) != len(known):
         raise ValueError(f"{len(known)} known words, espeak-ng speaks {len(starts)}")
-    sound, _ = read_wav(clip.audio, SCORER_SAMPLE_RATE)
+    sound = sound_of(clip, SCORER_SAMPLE_RATE)
     return np.array(word_times(align_clip(recogniser, sound, clip, use_words=False), starts)) - known
 
 

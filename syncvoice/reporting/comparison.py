@@ -169,7 +169,7 @@ def _compare_pair(base: Scored, row: Scored, column: Column, bootstrap: Bootstra
     shared = sorted(ids[0] & ids[1])
     if not shared:
         return None
-    one, other = (_scores(side, column, shared) for side in (base, row))
+    one, other = _scores(base, column, shared, row), _scores(row, column, shared, base)
     everybody = np.ones(len(shared), dtype=bool)
     keys = (metric, row.name, base.name)
     difference = tables.paired_difference(other, one, everybody, bootstrap, keys)
@@ -193,12 +193,16 @@ def _compare_pair(base: Scored, row: Scored, column: Column, bootstrap: Bootstra
     }
 
 
-def _scores(row: Scored, column: Column, shared: Sequence[str]) -> Scores:
-    """Scores of a row on the shared clips; a failed clip without counts has one word."""
+def _scores(row: Scored, column: Column, shared: Sequence[str], other: Scored) -> Scores:
+    """Scores of a row on the shared clips; a failed clip without counts has the words of the other row's clip."""
     import pandas as pd
 
     task = pd.DataFrame({"utterance": list(shared), "text": "", "language": "en"})
     frame = row.frame[row.frame["utterance"].isin(set(shared))]
+    if column.errors_over_words and "words" in frame and "words" in other.frame:
+        theirs = other.frame[other.frame["metric"] == column.id].drop_duplicates("utterance").set_index("utterance")
+        unknown = frame["words"].isna() & (frame["metric"] == column.id)
+        frame = frame.assign(words=frame["words"].where(~unknown, frame["utterance"].map(theirs["words"])))
     return select(frame, task, Row(experiment=row.name), column)
 
 

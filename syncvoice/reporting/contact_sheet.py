@@ -161,8 +161,8 @@ def load_panel(clip: Clip) -> Panel:
     Raises:
         UserError: a file is missing, or the source video was changed.
     """
-    from syncvoice.audio import read_wav
     from syncvoice.features.mel import log_mel
+    from syncvoice.records.sound import sound_of
     from syncvoice.video.decode import ClipProblem, FrameSource
     from syncvoice.video.store import TrackReader
 
@@ -181,7 +181,7 @@ def load_panel(clip: Clip) -> Panel:
 
     pictures = [(0, "first frame", whole(*face(0), limit=(WHOLE, CLOSE_UP)))]
     pictures += [(number, label, close_up(*face(number), size=CLOSE_UP)) for number, label in shown.items()]
-    audio, _ = read_wav(clip.audio, clocks.SAMPLE_RATE)
+    audio = sound_of(clip, clocks.SAMPLE_RATE)
     return Panel(clip, track, pictures, mouths, np.asarray(log_mel(audio, clip.n_frames)).T)
 
 

@@ -7,6 +7,7 @@ import base64
 import hashlib
 import logging
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from html import escape
 from io import BytesIO
@@ -14,8 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import soundfile
 
 from syncvoice import clocks
+from syncvoice.audio import read_wav
 from syncvoice.errors import UserError
 from syncvoice.reporting.columns import Columns
 from syncvoice.reporting.scores import read_scores, read_task, select
@@ -35,7 +38,7 @@ RESPONSIBLE_USE = (
     " imitate a real voice only with that person's consent."
 )
 ORIGINAL = "original"
-SYNTHETIC_DATASETS = ("minidub",)
+MOST_REFERENCE_S = 8  # of a reference recording that is played
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,15 @@ class Section:
     lines: list[dict[str, str]]
     values: dict[tuple[str, str, str], str]  # (row key, metric, utterance) -> text
     left_out: int = 0
+
+
+@dataclass(frozen=True)
+class Material:
+    """Where sounds and videos come from: results/{study}, data sets that are synthetic, reference recordings."""
+
+    study_root: Path
+    synthetic: frozenset[str]
+    references: Mapping[str, Path]
 
 
 def choose_clips(task: "pd.DataFrame", number: int, name: str) -> list[str]:
@@ -129,15 +141,21 @@ def _values(
     return values
 
 
-def build_page(settings: GalleryJob, study_root: Path | str) -> str:
+def build_page(settings: GalleryJob, study_root: Path | str, references: Mapping[str, Path] | None = None) -> str:
     """Return the page as HTML; clips are left out from the end (and the page says so) if it would grow too large.
+
+    Args:
+        settings: the page.
+        study_root: results/{study}.
+        references: reference recording -> sound file; those that are not there cannot be heard.
 
     Raises:
         UserError: a task has no video, or one clip alone exceeds the limit.
     """
     study_root = Path(study_root)
     sections = [_section(task, settings.column, study_root) for task in settings.tasks]
-    page = _page(settings, sections, study_root)
+    material = Material(study_root, frozenset(settings.synthetic_datasets), references or {})
+    page = _page(settings, sections, material)
     while len(page.encode()) > settings.max_megabytes * 1e6:
         longest = max(range(len(sections)), key=lambda index: len(sections[index].lines))
         section = sections[longest]
@@ -148,7 +166,7 @@ def build_page(settings: GalleryJob, study_root: Path | str) -> str:
             )
         logger.warning("gallery: left out clip %s to stay below the limit", section.lines[-1]["utterance"])
         sections[longest] = replace(section, lines=section.lines[:-1], left_out=section.left_out + 1)
-        page = _page(settings, sections, study_root)
+        page = _page(settings, sections, material)
     return page
 
 
@@ -167,10 +185,10 @@ def page_head(title: str, style: str) -> str:
 """
 
 
-def _page(settings: GalleryJob, sections: list[Section], study_root: Path) -> str:
+def _page(settings: GalleryJob, sections: list[Section], material: Material) -> str:
     style = (ASSETS / "gallery.css").read_text(encoding="utf-8")
     script = (ASSETS / "gallery.js").read_text(encoding="utf-8")
-    body = "\n".join(_section_html(section, study_root) for section in sections)
+    body = "\n".join(_section_html(section, material) for section in sections)
     links = " ".join(f'<a href="#{escape(s.settings.task)}">{escape(s.settings.heading)}</a>' for s in sections)
     font = embedded_font("".join(line["text"] for section in sections for line in section.lines))
     study = f"Study {escape(settings.study)}. " if settings.study else ""
@@ -182,8 +200,8 @@ def _page(settings: GalleryJob, sections: list[Section], study_root: Path) -> st
 <p class="soft">{study}The same clips for every row. Clips were chosen by name, not by score: voices seen and unseen in
 training in turn.</p>
 <p class="notice"><strong>Synthetic speech.</strong> {RESPONSIBLE_USE}</p>
-<p class="soft"><kbd>space</kbd> play or pause, <kbd>←</kbd> <kbd>→</kbd> another row, <kbd>↑</kbd> <kbd>↓</kbd> another
-clip, <kbd>A</kbd> all rows of the clip in turn, <kbd>Esc</kbd> stop.</p>
+<p class="soft keys"><kbd>space</kbd> play or pause, <kbd>←</kbd> <kbd>→</kbd> another row, <kbd>↑</kbd> <kbd>↓</kbd>
+another clip, <kbd>A</kbd> all rows of the clip in turn, <kbd>Esc</kbd> stop.</p>
 <nav aria-label="Tasks">{links}</nav>
 </header>
 <main>
@@ -198,7 +216,7 @@ clip, <kbd>A</kbd> all rows of the clip in turn, <kbd>Esc</kbd> stop.</p>
 """
 
 
-def _section_html(section: Section, study_root: Path) -> str:
+def _section_html(section: Section, material: Material) -> str:
     task = section.settings
     notes = [
         f"{escape(info.title)}{f' {info.arrow}' if info.arrow else ''}"
@@ -207,7 +225,7 @@ def _section_html(section: Section, study_root: Path) -> str:
     text = f"Values: {'; '.join(notes)}. " if notes else ""
     if section.left_out:
         text += f"{section.left_out} more clips were left out to keep this page small."
-    clips = "\n".join(_clip_html(section, number, line, study_root) for number, line in enumerate(section.lines, 1))
+    clips = "\n".join(_clip_html(section, number, line, material) for number, line in enumerate(section.lines, 1))
     return f"""<section id="{escape(task.task)}">
 <h2>{escape(task.heading)}</h2>
 <p class="soft">{text}</p>
@@ -215,26 +233,26 @@ def _section_html(section: Section, study_root: Path) -> str:
 </section>"""
 
 
-def _clip_html(section: Section, number: int, line: dict[str, str], study_root: Path) -> str:
+def _clip_html(section: Section, number: int, line: dict[str, str], material: Material) -> str:
     voice = {"yes": "seen in training", "no": "never seen in training"}.get(line["voice_seen"], "")
     seconds = int(line["n_frames"]) / clocks.FPS if line.get("n_frames") else 0
     facts = [f"clip {line['utterance']}", f"voice {line.get('speaker', '?')}, {voice}", f"{seconds:.1f} s"]
-    rows = "\n".join(_row_html(section, row, line, study_root) for row in section.settings.rows)
+    rows = "\n".join(_row_html(section, row, line, material) for row in section.settings.rows)
     language = escape(line["language"])
     return f"""<article class="clip" aria-label="Clip {number}">
 <header>
 <div><h3 lang="{language}">{escape(line["text"])}</h3><div class="facts">{escape(" · ".join(facts))}</div></div>
 <button type="button" aria-pressed="false">Play all rows in turn</button>
-</header>
+</header>{_reference_html(line, material)}
 <div class="rows">
 {rows}
 </div>
 </article>"""
 
 
-def _row_html(section: Section, row: Row, line: dict[str, str], study_root: Path) -> str:
+def _row_html(section: Section, row: Row, line: dict[str, str], material: Material) -> str:
     utterance = line["utterance"]
-    path = video_path(study_root, row, section.settings.task, utterance)
+    path = video_path(material.study_root, row, section.settings.task, utterance)
     name = escape(f"{row.key}, clip {utterance}", quote=True)
     if path.exists():
         data = base64.b64encode(path.read_bytes()).decode()
@@ -251,17 +269,31 @@ def _row_html(section: Section, row: Row, line: dict[str, str], study_root: Path
         )
     return f"""<figure>
 {video}
-<figcaption><strong>{escape(row.key)}</strong> {_label(row, line)}
+<figcaption><strong>{escape(row.key)}</strong> {_label(row, line, material)}
 <span class="what">{escape(row.what)}</span>
 <dl>{"".join(values)}</dl></figcaption>
 </figure>"""
 
 
-def _label(row: Row, line: dict[str, str]) -> str:
+def _reference_html(line: dict[str, str], material: Material) -> str:
+    """Return a player of the voice that a clip's rows should have, if its recording is there."""
+    path = material.references.get(line.get("reference", ""))
+    if path is None:
+        return ""
+    audio, rate = read_wav(path)
+    buffer = BytesIO()
+    soundfile.write(buffer, np.clip(audio[: MOST_REFERENCE_S * rate], -1, 1), rate, format="FLAC", subtype="PCM_16")
+    source = f"data:audio/flac;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    name = escape(f"reference voice of clip {line['utterance']}", quote=True)
+    return f"""
+<div class="reference"><span>Reference voice</span><audio controls aria-label="{name}" src="{source}"></audio></div>"""
+
+
+def _label(row: Row, line: dict[str, str], material: Material) -> str:
     """Return the label that says whether a row's sound was made by a machine."""
-    if row.experiment != "ground_truth":
+    if not row.original:
         return '<span class="label">synthetic speech</span>'
-    own = ", itself synthetic" if line.get("dataset") in SYNTHETIC_DATASETS else ""
+    own = ", itself synthetic" if line.get("dataset") in material.synthetic else ""
     return f'<span class="label original">{ORIGINAL}{own}</span>'
 
 

@@ -1,7 +1,7 @@
-"""Markdown and LaTeX of a table. Both are made from the CSV's contents alone, never from the scores."""
+"""Parts of a table for people, and their Markdown: made from the CSV's contents alone, never from the scores."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,22 +18,19 @@ UNCHECKED = (
     " offset below must not be read as lip sync. The phone time error needs no lip-sync network."
 )
 
-_LATEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "↑": r"$\uparrow$", "↓": r"$\downarrow$",
-    "→": r"$\rightarrow$", "−": "$-$", "–": "--", "≤": r"$\leq$", "≥": r"$\geq$", "±": r"$\pm$", "<": r"$<$",
-    ">": r"$>$", "|": r"$|$", "†": r"\dag{}", "×": r"$\times$",
-}  # fmt: skip
-
 
 @dataclass(frozen=True)
 class Block:
-    """One part of a rendered table: a heading, and either a grid with column heads or notes."""
+    """One part of a rendered table: a heading, and either a grid with column heads or notes.
+
+    `prose` names columns of the grid that hold sentences, which no printed page has room for.
+    """
 
     title: str
     head: Sequence[str] = ()
     lines: Sequence[Sequence[str]] = ()
     notes: Sequence[str] = ()
+    prose: Sequence[str] = ()
 
 
 def escape_markdown(text: str) -> str:
@@ -41,11 +38,6 @@ def escape_markdown(text: str) -> str:
     for character in "\\`*_{}[]<>|#":
         text = text.replace(character, "\\" + character)
     return text.replace("\n", " ")
-
-
-def escape_latex(text: str) -> str:
-    """Return text that shows as it is in LaTeX; arrows, minus signs and comparisons become mathematics."""
-    return "".join(_LATEX.get(character, character) for character in text.replace("\n", " "))
 
 
 def blocks(
@@ -66,11 +58,11 @@ def blocks(
     if check and not check.get("passed") and any("syncnet_mini" in info.id for info in infos):
         result.append(Block("Warning", notes=(UNCHECKED,)))
     for group in groups:
-        head = ["Row", "What it is", *(info.heading for info in infos)]
+        head = ["Row", "What it is", *(_head(info, table, group) for info in infos)]
         lines = []
         for experiment, caption in _rows(table):
             lines.append([experiment, caption, *(_value(info, cells[experiment, group, info.id]) for info in infos)])
-        result.append(Block(f"{GROUP_TITLES[group]} ({_clips(table, group)})", head, lines))
+        result.append(Block(f"{GROUP_TITLES[group]} ({_clips(table, group)})", head, lines, prose=head[1:2]))
     if settings.baseline:
         result += [_differences(settings, table, infos, cells, group) for group in groups]
     if len(directions):
@@ -84,6 +76,19 @@ def _clips(table: "pd.DataFrame", group: str) -> str:
     everything = int((chosen["n_expected"] + chosen["n_not_applicable"]).max())
     number = int(chosen["n_expected"].max())
     return f"{number} clip{'s' * (number != 1)}" + (f" of {everything}" if number != everything else "")
+
+
+def _head(info: Column, table: "pd.DataFrame", group: str) -> str:
+    """Return the heading of a column, with its number of clips where a metric does not exist for all of them."""
+    return f"{info.heading}{clips_of_metric(table, group, info.id)}"
+
+
+def clips_of_metric(table: "pd.DataFrame", group: str, metric: str) -> str:
+    """Return ", 48 of 64 clips" if a metric exists for a part of a group's clips, else nothing."""
+    chosen = table[table["group"] == group]
+    own = int(chosen.loc[chosen["metric"] == metric, "n_expected"].max())
+    everybody = int((chosen["n_expected"] + chosen["n_not_applicable"]).max())
+    return f", {own} of {everybody} clips" if 0 < own < everybody else ""
 
 
 def _value(info: Column, line: Any) -> str:
@@ -136,9 +141,10 @@ def _direction_block(settings: TableJob, directions: "pd.DataFrame") -> Block:
         lines.append([statement, measure, line.ours, line.agrees, line.every_step_clear, source])
     notes = (
         "Directions only: data, scorer or metric differ from the paper's, so its numbers do not stand beside ours."
-        ' "Every step beyond chance" means that each paired difference along the order has an interval above 0.',
+        f' "Every step beyond chance" means that each paired difference along the order is above 0 at {SIGNIFICANCE:g}'
+        " after Holm's correction over all steps of this table, the standard of the mark † above.",
     )
-    return Block("The paper's direction and ours", head, lines, notes)
+    return Block("The paper's direction and ours", head, lines, notes, prose=head)
 
 
 def _notes(
@@ -158,6 +164,9 @@ def _notes(
             " group (paired randomisation test). A difference without the mark is not evidence of no effect: "
             + _detectable(table, infos)
         )
+        for group in settings.groups:
+            coarse = coarse_tests(settings, table[table["group"] == group])
+            notes += [f"Attention, {GROUP_TITLES[group].lower()}: {coarse}."] if coarse else []
     for info in infos:
         notes.append(
             f"{info.title}{f' {info.arrow}' if info.arrow else ''}: {info.caption} {_scorer(table, info.id)}".strip()
@@ -168,6 +177,18 @@ def _notes(
     if sources:
         notes.append(f'Values marked "paper" have the same metric, scorer and data set; source: {"; ".join(sources)}.')
     return notes + list(settings.notes)
+
+
+def coarse_tests(settings: TableJob, lines: "pd.DataFrame") -> str:
+    """Return a sentence if no p-value of these resamples can survive the correction over a group, else nothing."""
+    resamples, comparisons = settings.bootstrap.resamples, int(lines["p_value"].notna().sum())
+    floor = comparisons / (resamples + 1)
+    if floor < SIGNIFICANCE:
+        return ""
+    return (
+        f"with {resamples} resamples no p-value of {comparisons} comparisons falls below {floor:.3f} after correction,"
+        f" so no † can appear; raise bootstrap.resamples above {round(comparisons / SIGNIFICANCE)} or split the table"
+    )
 
 
 def _detectable(table: "pd.DataFrame", infos: Sequence[Column]) -> str:
@@ -230,35 +251,3 @@ def markdown(settings: TableJob, parts: list[Block]) -> str:
 
 def _markdown_line(cells: Sequence[str]) -> str:
     return "| " + " | ".join(escape_markdown(cell) for cell in cells) + " |"
-
-
-def latex(settings: TableJob, parts: list[Block]) -> str:
-    """Return the table as LaTeX: one `table` environment per block, for `\\input`; needs the package booktabs."""
-    lines = [f"% {settings.name}: made by `syncvoice tabulate`; needs \\usepackage{{booktabs}}"]
-    for number, block in enumerate(parts):
-        if block.head:
-            lines += _latex_grid(settings, block, number)
-        if block.notes:
-            lines += [r"\begin{itemize}\footnotesize", *(rf"  \item {escape_latex(note)}" for note in block.notes)]
-            lines.append(r"\end{itemize}")
-    return "\n".join(lines) + "\n"
-
-
-def _latex_grid(settings: TableJob, block: Block, number: int) -> list[str]:
-    def join(cells: Sequence[str], escape: Callable[[str], str] = escape_latex) -> str:
-        return "    " + " & ".join(escape(cell) for cell in cells) + r" \\"
-
-    return [
-        r"\begin{table}",
-        r"  \centering\small",
-        rf"  \caption{{{escape_latex(settings.heading)}: {escape_latex(block.title)}}}",
-        rf"  \label{{tab:{settings.name}-{number}}}",
-        rf"  \begin{{tabular}}{{l{'r' * (len(block.head) - 1)}}}",
-        r"    \toprule",
-        join(block.head),
-        r"    \midrule",
-        *(join(cells) for cells in block.lines),
-        r"    \bottomrule",
-        r"  \end{tabular}",
-        r"\end{table}",
-    ]

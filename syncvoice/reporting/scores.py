@@ -3,7 +3,8 @@
 Policy
 ------
 - `ok`: the value counts.
-- `failed` (or no row at all): for an error rate the clip counts as all wrong (errors = words, WER 1); a metric whose
+- `failed` (or no row at all): for an error rate the clip counts as all wrong (errors = words, WER 1), and one whose
+  words nobody knows (no text) is left out; a metric whose
   registry entry names a `failed_value` (share of clips in sync: 0) counts that value; for every other metric the clip
   has no value, so it is left out of means and of paired sets, and the counts show it.
 - `not_applicable`: the metric does not exist for this clip; it is left out and not expected.
@@ -131,14 +132,18 @@ def _not_applicable(task: "pd.DataFrame", column: Column) -> Scores:
 def _counts(
     aligned: "pd.DataFrame", status: np.ndarray, task: "pd.DataFrame", where: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return errors and words, both (utterances,); a failed clip is all wrong, one that does not apply has no words."""
+    """Return errors and words, both (utterances,); a failed clip is all wrong, one that does not apply has no words.
+
+    A clip without a text of its own has no number of words: NaN.
+    """
     if not {"errors", "words"} <= set(aligned.columns):
         raise UserError(f"{where}: no columns errors and words, so no corpus rate can be made; score again")
     errors = aligned["errors"].to_numpy(dtype=np.float64, copy=True)
     words = aligned["words"].to_numpy(dtype=np.float64, copy=True)
     unknown = np.flatnonzero((status != "not_applicable") & ~(words > 0))
     for index in unknown:  # a clip without a score row has no count of its own
-        words[index] = word_count(task["text"].iloc[index], task["language"].iloc[index])
+        text = task["text"].iloc[index]
+        words[index] = word_count(text, task["language"].iloc[index]) if text.strip() else np.nan
     failed = status == "failed"
     errors[failed] = words[failed]
     return errors, words
@@ -155,13 +160,20 @@ def expand_points(scores: "pd.DataFrame", row: Row) -> list[Row]:
 
 def point_caption(point: str) -> str:
     """Return the scales of a point for people: `face1.0_head_pose2.0` becomes `face 1, head pose 2`."""
-    parts = []
+    scales = scales_of_point(point)
+    named = [f"{name.replace('_', ' ')} {scale:g}".strip() for name, scale in scales.items()]
+    return ", ".join(named) if named else point.replace("_", " ")
+
+
+def scales_of_point(point: str) -> dict[str, float]:
+    """Return the scales of a point by condition: `face1.0_head_pose2.0` gives face 1, head_pose 2."""
+    scales = {}
     for part in PARTS.split(point):
         number = NUMBER.search(part)
-        name = part[: number.start()].rstrip("-=") if number else part
-        name = {"f": "face", "l": "lip", "t": "text"}.get(name, name).replace("_", " ")
-        parts.append(f"{name} {float(number.group()):g}".strip() if number else name)
-    return ", ".join(parts)
+        if number:
+            name = part[: number.start()].rstrip("-=")
+            scales[{"f": "face", "l": "lip", "t": "text"}.get(name, name)] = float(number.group())
+    return scales
 
 
 def _scales_of(point: str) -> list[float]:

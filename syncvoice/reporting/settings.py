@@ -13,13 +13,14 @@ from syncvoice.reporting.columns import Column, Columns
 from syncvoice.section import Name, Section
 
 Group = Literal["all", "seen", "unseen"]
+Colour = Literal["", "ink", "blue", "vermilion", "green", "pink", "orange", "sky", "purple"]  # see style.COLOURS
 GROUPS: tuple[Group, ...] = ("all", "seen", "unseen")
 
 
 class Bootstrap(Section):
     """How intervals are made: number of resamples, confidence, seed."""
 
-    resamples: int = Field(default=2000, ge=1)
+    resamples: int = Field(default=10_000, ge=1)
     confidence: float = Field(default=0.95, gt=0.5, lt=1.0)
     seed: int = Field(default=0, ge=0)
 
@@ -94,12 +95,17 @@ def _named(value: Any) -> Any:
 
 
 class Row(Section):
-    """One row of a table: an experiment, or one point of a sweep; `group` decides its colour in plots."""
+    """One row of a table: an experiment, or one point of a sweep.
+
+    `group` (reference, control) or else `colour` decides its colour in plots; `original` rows play a recording.
+    """
 
     experiment: str
     caption: str = ""
     point: str = ""
     group: str = ""
+    colour: Colour = ""
+    original: bool = False
 
     @property
     def key(self) -> str:
@@ -215,11 +221,15 @@ class GallerySection(Section):
 
 
 class GalleryJob(Page):
-    """The gallery to make; `max_megabytes` limits the whole file (10^6 bytes)."""
+    """The gallery to make; `max_megabytes` limits the whole file (10^6 bytes).
+
+    The recordings of `synthetic_datasets` were made by a machine themselves.
+    """
 
     name: str = "gallery"
     tasks: tuple[GallerySection, ...] = Field(min_length=1)
     max_megabytes: float = Field(default=25.0, gt=0)
+    synthetic_datasets: tuple[str, ...] = ()
 
 
 class ListeningTestJob(Page):

@@ -2,6 +2,7 @@
 
 import base64
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from syncvoice.section import read_settings
 if TYPE_CHECKING:
     import pandas as pd
 
+INTERVAL = re.compile(r"\S+ \([^()| ]+ to [^()| ]+\)")
 VARIABLE = "SYNCVOICE_STUDY"
 
 
@@ -82,8 +84,12 @@ class Study:
     @property
     def columns(self) -> Columns:
         """What the study's tables say about their metrics."""
-        jobs = (read_settings(path, TableJob) for path in sorted((self.root / "settings" / "tables").glob("*.json")))
-        return Columns({column.id: column for job in jobs for column in job.columns})
+        return Columns({column.id: column for job in self._jobs() for column in job.columns})
+
+    def _jobs(self) -> list[TableJob]:
+        """Return the settings of the tables, the longest first: its order of rows holds."""
+        paths = sorted((self.root / "settings" / "tables").glob("*.json"))
+        return sorted((read_settings(path, TableJob) for path in paths), key=lambda job: -len(job.rows))
 
     @property
     def plots(self) -> list[Path]:
@@ -91,8 +97,10 @@ class Study:
         return sorted((self.root / "plots").glob("*.png"))
 
     def experiments(self, task: str) -> list[str]:
-        """Names of the rows that were scored on a task."""
-        return sorted(path.parent.name for path in (self.root / "metrics").glob(f"*/{task}"))
+        """Names of the rows that were scored on a task, in the order of its tables; those in none come last."""
+        scored = sorted(path.parent.name for path in (self.root / "metrics").glob(f"*/{task}"))
+        shown = [row.experiment for job in self._jobs() if job.task == task for row in job.rows]
+        return [name for name in dict.fromkeys([*shown, *scored]) if name in scored]
 
     def task(self, name: str) -> "pd.DataFrame":
         """Return the utterances of a task."""
@@ -103,11 +111,12 @@ class Study:
         return read_csv(self.root / "tables" / f"{name}.csv")
 
     def markdown(self, name: str) -> str:
-        """Return the Markdown of a table."""
+        """Return the Markdown of a table; intervals do not break across lines."""
         path = self.root / "tables" / f"{name}.md"
         if not path.exists():
             raise UserError(f"{path} does not exist; the tables are {', '.join(self.tables) or 'none'}")
-        return path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8")
+        return INTERVAL.sub(lambda found: found.group().replace(" ", "\N{NO-BREAK SPACE}"), text)
 
     def scores(self, task: str) -> "pd.DataFrame":
         """Return all scores of a task: one line per row, clip and metric, with text, speaker and voice_seen."""

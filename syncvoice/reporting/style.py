@@ -1,10 +1,11 @@
 """House style of all plots: one font, one palette, deterministic files.
 
 Colours are those of Okabe and Ito (distinguishable with the common kinds of colour blindness); a colour means the same
-row in every plot: grey for recorded speech and controls, black for the model without visual features. Where colour
+row in every plot: grey for recorded speech and controls, else what the study says (`colour` of a row). Where colour
 carries a meaning, so does the shape of the mark.
 """
 
+import itertools
 import textwrap
 import zlib
 from collections.abc import Iterable
@@ -23,17 +24,25 @@ FONT = Path(__file__).with_name("fonts") / "SyncVoiceSans-Regular.otf"
 INK, SOFT, FAINT, PAPER = "#1f2328", "#6b727b", "#dfe2e6", "#ffffff"
 REFERENCE, CONTROL = "#8a9199", "#b9bec4"
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5195")
-ROW_COLOURS = {
-    "zero_shot_tts": PALETTE[6],
-    "M1": INK,
-    "M2": PALETTE[5],
-    "M3": PALETTE[1],
-    "M4": PALETTE[3],
-    "M5": PALETTE[2],
-    "lip_only": PALETTE[4],
-    "face_only": PALETTE[0],
+COLOURS = {
+    "ink": INK,
+    "blue": PALETTE[0],
+    "vermilion": PALETTE[1],
+    "green": PALETTE[2],
+    "pink": PALETTE[3],
+    "orange": PALETTE[4],
+    "sky": PALETTE[5],
+    "purple": PALETTE[6],
 }
+# For rows that name no colour: every colour of the palette, and a darker shade of each.
+HASHED = (*PALETTE, "#004f7c", "#954200", "#006f51", "#8f5375", "#a16e00", "#3c7ea3", "#563966")
 BETTER, WORSE, UNDECIDED = "#0072b2", "#d55e00", "#8a9199"
+
+METADATA = {
+    ".svg": {"Date": None, "Creator": "SyncVoice"},
+    ".pdf": {"CreationDate": None, "Creator": "SyncVoice", "Producer": None},
+    ".png": {"Software": "SyncVoice"},
+}
 
 SETTINGS = {
     "font.family": ["SyncVoice Sans", "DejaVu Sans"],
@@ -80,12 +89,12 @@ def new_figure(width: float, height: float) -> "Figure":
 
 
 def save(figure: "Figure", folder: Path | str, name: str) -> list[Path]:
-    """Write {name}.svg and {name}.png (200 dpi) without dates or versions, atomically; returns both paths."""
+    """Write {name}.svg, .pdf and .png (200 dpi) without dates or versions, atomically; returns the paths."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     FigureCanvasAgg(figure)
     paths = []
-    for suffix, metadata in ((".svg", {"Date": None, "Creator": "SyncVoice"}), (".png", {"Software": "SyncVoice"})):
+    for suffix, metadata in METADATA.items():
         path = Path(folder) / f"{name}{suffix}"
         with atomic_path(path) as temporary:
             figure.savefig(temporary, dpi=200, metadata=metadata)
@@ -94,23 +103,17 @@ def save(figure: "Figure", folder: Path | str, name: str) -> list[Path]:
 
 
 def row_colours(rows: Iterable[Row]) -> dict[str, str]:
-    """Return a colour per row key, the same in every plot: greys for references and controls, ink for M1.
+    """Return a colour per row key, the same in every plot and whatever other rows there are.
 
-    Rows beyond the paper's own take the first free colour, starting at a place that their name gives.
+    Greys for the groups reference and control; else the colour that the row names; else one that its name decides.
     """
-    colours: dict[str, str] = {}
-    for row in rows:
-        if row.group == "reference" or row.experiment in ("ground_truth", "vocoder_copy"):
-            colours[row.key] = REFERENCE
-        elif row.group == "control" or row.experiment == "noise":
-            colours[row.key] = CONTROL
-        elif row.experiment in ROW_COLOURS:
-            colours[row.key] = ROW_COLOURS[row.experiment]
-        else:
-            start = zlib.crc32(row.key.encode())
-            order = [PALETTE[(start + step) % len(PALETTE)] for step in range(len(PALETTE))]
-            colours[row.key] = next((colour for colour in order if colour not in colours.values()), order[0])
-    return colours
+    return {row.key: _row_colour(row) for row in rows}
+
+
+def _row_colour(row: Row) -> str:
+    if row.group in ("reference", "control"):
+        return REFERENCE if row.group == "reference" else CONTROL
+    return COLOURS[row.colour] if row.colour else HASHED[zlib.crc32(row.experiment.encode()) % len(HASHED)]
 
 
 def wrapped(text: str, width: float, size: float) -> str:
@@ -141,7 +144,7 @@ def quiet(axes: "Axes", grid: Literal["x", "y"] = "x") -> None:
 
 
 def place_labels(axes: "Axes", labels: list[tuple[float, float, str, float, str]]) -> None:
-    """Write a label beside each mark, on the side where it covers the fewest marks and labels.
+    """Write a label beside each mark, where it covers the fewest marks and labels; a thin line leads to a far one.
 
     Call it after limits, scales and sizes are final. Greedy in the order given, so important labels go first.
 
@@ -149,6 +152,7 @@ def place_labels(axes: "Axes", labels: list[tuple[float, float, str, float, str]
         axes: axes of the marks.
         labels: (x, y, text, font size, colour) per mark, data coordinates.
     """
+    axes.get_xlim(), axes.get_ylim()  # limits are made when asked for; until then the transform is another
     pixels = axes.figure.dpi / 72
     places = axes.transData.transform([(x, y) for x, y, *_ in labels]) / pixels  # points
     bounds = [edge / pixels for edge in axes.get_window_extent().extents]
@@ -156,22 +160,30 @@ def place_labels(axes: "Axes", labels: list[tuple[float, float, str, float, str]
     for (x, y), (data_x, data_y, text, size, colour) in zip(places, labels, strict=True):
         width, height = 0.56 * size * len(text), 1.15 * size
         options = []
-        for rank, (side_x, side_y) in enumerate(LABEL_SIDES):
-            left = x + 5 if side_x > 0 else x - 5 - width if side_x < 0 else x - width / 2
-            bottom = y + side_y * (5 + height / 2) * (1 if side_x == 0 else 0.6) - height / 2
+        for rank, (gap, (side_x, side_y)) in enumerate(itertools.product(LABEL_GAPS, LABEL_SIDES)):
+            left = x + gap if side_x > 0 else x - gap - width if side_x < 0 else x - width / 2
+            bottom = y + side_y * (gap + height / 2) * (1 if side_x == 0 else 0.6) - height / 2
             box = (left, bottom, left + width, bottom + height)
-            outside = max(0.0, bounds[0] - box[0]) + max(0.0, box[2] - bounds[2] - 8)
-            cost = sum(_overlap(box, other) for other in boxes) + 100 * outside + 0.5 * rank
+            cost = sum(_overlap(box, other) for other in boxes) + 100 * _outside(box, bounds) + 0.5 * rank
             options.append((cost, rank, box))
-        box = min(options)[2]
+        _, rank, box = min(options)
         boxes.append(box)
+        far = rank >= len(LABEL_SIDES)
         axes.annotate(
             text, (data_x, data_y), (box[0] - x, (box[1] + box[3]) / 2 - y), textcoords="offset points",
             va="center", fontsize=size, color=colour, zorder=5, path_effects=halo(),
+            arrowprops={"arrowstyle": "-", "color": SOFT, "lw": 0.4, "shrinkA": 0, "shrinkB": 2} if far else None,
         )  # fmt: skip
 
 
+LABEL_GAPS = (5, 13, 22, 32)  # points between mark and label, tried in this order
 LABEL_SIDES = ((1, 1), (1, -1), (-1, 1), (-1, -1), (1, 0), (0, 1), (0, -1), (-1, 0))
+
+
+def _outside(box: tuple[float, ...], bounds: list[float]) -> float:
+    """Return by how many points a box leaves the axes; at the right a little is allowed."""
+    across = max(0.0, bounds[0] - box[0]) + max(0.0, box[2] - bounds[2] - 8)
+    return across + max(0.0, bounds[1] - box[1]) + max(0.0, box[3] - bounds[3] - 4)
 
 
 def _overlap(box: tuple[float, ...], other: tuple[float, ...]) -> float:

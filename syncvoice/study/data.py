@@ -6,14 +6,15 @@ from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
 
-from syncvoice.assets import read_asset
+from syncvoice.assets import REGISTRY, read_asset, read_registry
 from syncvoice.datasets.base import SourceClip, read_dataset
 from syncvoice.datasets.card import Card, CardFile
 from syncvoice.datasets.lists import write_list
 from syncvoice.datasets.settings import Dataset
 from syncvoice.errors import UserError
-from syncvoice.metrics.registry import METRIC_FILES
+from syncvoice.places import find_path
 from syncvoice.study.study import Study
+from syncvoice.study.weights import missing_weights
 
 Splits = dict[str, list[SourceClip]]
 
@@ -47,7 +48,7 @@ def check_study(study: Study, cards: Mapping[str, Card]) -> tuple[Report, dict[s
         problems += [*report.problems, *_overlaps(name, splits, _pairs_of(study, name))]
         counts += report.counts
         found[name] = splits
-    return Report(problems + list(_missing_weights(study)), counts), found
+    return Report(problems + missing_weights(study, read_registry(find_path(REGISTRY))), counts), found
 
 
 def check_dataset(name: str, dataset: Dataset, root: Path, card: Card | None) -> tuple[Report, Splits]:
@@ -159,26 +160,3 @@ def _is_asset(network: str) -> bool:
         return bool(network) and bool(read_asset(network))
     except UserError:
         return False
-
-
-def _missing_weights(study: Study) -> list[str]:
-    """Return a sentence for every weight file that is not there; what the study makes itself need not be."""
-    made = {study.network_file(network) for network in study.adapt}
-    wanted = {study.shipped_file(network): f"start of adapt.{network}" for network in study.adapt}
-    for name in study.models_used():
-        recipe = study.recipes[name]
-        for path in (recipe.start, recipe.vocoder, *([recipe.speaker_encoder] if recipe.speaker_branches else [])):
-            if path not in made:
-                wanted.setdefault(path, f"recipe {name} of the study")
-    for name, feature in study.features.items():
-        if asset := feature.settings.asset:
-            wanted.setdefault(f"resources/assets/{asset}", f"feature {name}")
-    for task in study.tasks.values():
-        for metric in task.metrics:
-            for asset in METRIC_FILES[metric].assets:
-                wanted.setdefault(f"resources/assets/{asset}", f"metric {metric}")
-    return [
-        f"weights {path} are not there ({use}); config/assets.yaml and config/recipes say where they come from"
-        for path, use in wanted.items()
-        if not Path(path).exists()
-    ]

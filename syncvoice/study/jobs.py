@@ -10,6 +10,7 @@ from typing import Any
 from syncvoice.datasets.settings import PrepareJob
 from syncvoice.datasets.tasks import TaskJob, TaskSettings
 from syncvoice.features.base import FeatureJob
+from syncvoice.generation.work import kind_module
 from syncvoice.metrics.registry import METRIC_FILES, METRICS
 from syncvoice.minidub.settings import CorpusJob, SplitSettings
 from syncvoice.reporting.columns import Column
@@ -172,7 +173,7 @@ def _plot_job(study: Study, name: str) -> PlotJob:
     return PlotJob(
         **_page(study, name, plot.caption, metrics),
         plot=plot.model_dump(exclude={"caption"}),
-        rows=_rows(study, shown.rows),
+        rows=_rows(study, shown.rows or (study.tables[shown.table].rows if shown.table else ())),
         bootstrap=study.bootstrap,
     )
 
@@ -191,7 +192,9 @@ def _gallery_job(study: Study, gallery: Gallery) -> GalleryJob:
     ]
     metrics = dict.fromkeys(metric for shown in gallery.tasks.values() for metric in shown.metrics)
     page = _page(study, "gallery", gallery.caption, metrics)
-    return GalleryJob(**page, max_megabytes=gallery.max_megabytes, tasks=tuple(sections))
+    synthetic = tuple(name for name, dataset in study.datasets.items() if dataset.is_embedded)
+    limit = gallery.max_megabytes
+    return GalleryJob(**page, max_megabytes=limit, tasks=tuple(sections), synthetic_datasets=synthetic)
 
 
 def _listening_test_job(study: Study, test: ListeningTest) -> ListeningTestJob:
@@ -209,6 +212,12 @@ def _page(study: Study, name: str, title: str, metrics: Iterable[str]) -> dict[s
 def _rows(study: Study, names: Iterable[str]) -> tuple[Row, ...]:
     """Return what a reader is told about rows."""
     return tuple(
-        Row(experiment=name, caption=study.experiments[name].caption, group=study.experiments[name].group)
-        for name in names
+        Row(
+            experiment=name,
+            caption=row.caption,
+            group=row.group,
+            colour=row.colour,
+            original=getattr(kind_module(row.kind), "ORIGINAL", False),
+        )
+        for name, row in ((name, study.experiments[name]) for name in names)
     )

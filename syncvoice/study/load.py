@@ -1,6 +1,7 @@
 """Reading a study: overlay, validation, and messages that name the file, the key and the nearest valid name."""
 
 import copy
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from syncvoice.study.study import Study, adapted_file
 
 # Maps whose entries belong to one study: a later file replaces the whole map instead of merging into it.
 REPLACED = (
-    "datasets", "features", "adapt", "tasks", "recipes", "experiments", "tables", "plots", "gallery", "probe",
+    "datasets", "adapt", "tasks", "recipes", "experiments", "tables", "plots", "gallery", "probe",
     "alignment_report", "listening_test",
 )  # fmt: skip
 TEMPLATES = {"recipes": "recipe_defaults", "experiments": "experiment_defaults"}
@@ -33,8 +34,8 @@ def load_study(values: Mapping[str, Any], config_dir: Path | str, source: str) -
     """Resolve a study: `defaults.yaml` <- files named in `extends` <- `values`.
 
     Plain sections merge key by key; the maps in `REPLACED` replace, so that nothing leaks from one study into another.
-    Every recipe lies over `recipe_defaults`, every experiment over `experiment_defaults`. What stands under
-    `ablations.NAME` is then added to the study: entries to maps, items to lists.
+    Every recipe lies over `recipe_defaults`, every experiment over `experiment_defaults` and over the row of its name
+    in rows.yaml. What stands under `ablations.NAME` is then added to the study: entries to maps, items to lists.
 
     Args:
         values: content of the study file.
@@ -45,10 +46,32 @@ def load_study(values: Mapping[str, Any], config_dir: Path | str, source: str) -
         UserError: unknown key, wrong value, unknown name, or a network that both conditions and scores.
     """
     config_dir = Path(config_dir)
-    resolved = _read_yaml(config_dir / "defaults.yaml")
+    layers = {str(config_dir / "defaults.yaml"): _read_yaml(config_dir / "defaults.yaml")}
     for file, sections in (values.get("extends") or {}).items():
-        resolved = _overlay(resolved, _take(_read_yaml(config_dir / file), sections, f"{source}: extends.{file}"))
-    resolved = _overlay(resolved, {key: value for key, value in values.items() if key != "extends"})
+        taken = _take(_read_yaml(config_dir / file), sections, f"{source}: extends.{file}")
+        layers[str(config_dir / file)] = taken
+    layers[source] = {key: value for key, value in values.items() if key != "extends"}
+    shared = {"experiments": _read_yaml(config_dir / "rows.yaml")["rows"]}
+    try:
+        study = _resolved(layers, shared, source)
+        check_adaptations(study, config_dir, source)
+    except UserError as error:
+        files = {str(config_dir / "rows.yaml"): shared, **layers}
+        raise UserError(_naming_the_file(str(error), files, source)) from error
+    return study
+
+
+def _resolved(layers: Mapping[str, Mapping[str, Any]], shared: Mapping[str, Mapping[str, Any]], source: str) -> Study:
+    """Return the study of all layers, the later over the earlier; messages name `source` for each.
+
+    Args:
+        layers: contents by file.
+        shared: entries that lie under those of the same section and name.
+        source: the study file.
+    """
+    resolved: dict[str, Any] = {}
+    for layer in layers.values():
+        resolved = _overlay(resolved, layer)
     for name, additions in (resolved.pop("ablations", None) or {}).items():
         resolved = _added(resolved, additions, f"{source}: ablations.{name}")
     _set_roots(resolved)
@@ -56,12 +79,35 @@ def load_study(values: Mapping[str, Any], config_dir: Path | str, source: str) -
     for section, template in TEMPLATES.items():
         base = resolved.pop(template, {})
         entries = resolved.get(section) or {}
-        resolved[section] = {name: _overlay(base, entry or {}) for name, entry in entries.items()}
+        resolved[section] = {
+            name: _overlay(_overlay(base, shared.get(section, {}).get(name, {})), entry or {})
+            for name, entry in entries.items()
+        }
     study = validated(Study, with_typed_parts(resolved, source), source)
     check_names(study, source)
     check_networks(study, source)
-    check_adaptations(study, config_dir, source)
     return study
+
+
+def _naming_the_file(message: str, layers: Mapping[str, Mapping[str, Any]], source: str) -> str:
+    """Put the file that holds the key in place of the study's in a message `source: key.path ...`."""
+    found = re.match(rf"{re.escape(source)}: (?:unknown key )?([\w.-]+)", message)
+    path = found.group(1).rstrip(".").split(".") if found else []
+    depths = {file: _depth(layer, path) for file, layer in layers.items()}
+    deepest = max(depths.values(), default=0)
+    if not deepest or depths.get(source) == deepest:
+        return message
+    holder = [file for file, depth in depths.items() if depth == deepest][-1]
+    return f"{holder}{message.removeprefix(source)} (study {source})"
+
+
+def _depth(values: Any, path: list[str]) -> int:
+    """Return how many parts of a key path lead somewhere."""
+    for depth, part in enumerate(path):
+        if not isinstance(values, Mapping) or part not in values:
+            return depth
+        values = values[part]
+    return len(path)
 
 
 def check_adaptations(study: Study, config_dir: Path, source: str) -> None:

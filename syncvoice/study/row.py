@@ -5,6 +5,7 @@ from pydantic import Field, model_validator
 from syncvoice.errors import UserError
 from syncvoice.generation.settings import SpeechSettings
 from syncvoice.generation.work import kind_module
+from syncvoice.reporting.settings import Colour
 from syncvoice.section import Name
 
 
@@ -16,6 +17,7 @@ class Experiment(SpeechSettings):
     metrics: list[str] | None  # None = all metrics of the task
     group: str  # heading in a table
     caption: str
+    colour: Colour  # in plots; "": the name decides
     paper: str | None  # row of config/paper_values.yaml
 
     @model_validator(mode="after")

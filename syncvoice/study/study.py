@@ -7,7 +7,11 @@ from pydantic import Field, SerializeAsAny
 
 from syncvoice.datasets.settings import Dataset
 from syncvoice.datasets.tasks import TaskSettings
+from syncvoice.device import DeviceName
 from syncvoice.features.base import ExtractorSettings, extractor_module
+from syncvoice.features.lip_network import NetworkSettings
+from syncvoice.generation.work import kind_module
+from syncvoice.metrics.registry import METRIC_FILES
 from syncvoice.reporting.plots.job import Plot
 from syncvoice.reporting.settings import AlignmentReport, Bootstrap, Gallery, ListeningTest, Probe, Table
 from syncvoice.section import Name, Section
@@ -85,6 +89,7 @@ class Study(Section):
     name: Name
     seed: int = Field(ge=0)
     threads: Threads
+    device: DeviceName  # where networks compute, see syncvoice/device.py
     weights: Weights
     adapt: dict[AdaptedNetwork, Adaptation]
     pretrain_from: str | None
@@ -141,6 +146,26 @@ class Study(Section):
         if recipe is None:
             return {network: self.network_file(network) for network in self.weights.model_dump()}
         return {"backbone": recipe.start, "vocoder": recipe.vocoder, "speaker_encoder": recipe.speaker_encoder}
+
+    def cards_of_row(self, experiment: str) -> int:
+        """Return the graphics cards that a row's generate job asks for."""
+        return self._cards(kind_module(self.experiments[experiment].kind).USES_CARD)
+
+    def cards_of_feature(self, feature: str) -> int:
+        """Return the graphics cards that a feature job asks for: a network of others runs on one."""
+        return self._cards(isinstance(self.features[feature].settings, NetworkSettings))
+
+    def cards_of_scorer(self, metric: str) -> int:
+        """Return the graphics cards that a score job asks for."""
+        return self._cards(METRIC_FILES[metric].uses_card)
+
+    def cards_of_recipe(self, recipe: str) -> int:
+        """Return the graphics cards that a training asks for."""
+        return self._cards(True) * self.recipes[recipe].devices
+
+    def _cards(self, uses: bool) -> int:
+        """Return 1 for a job that can use a card, in a study that may; else 0."""
+        return int(uses and self.device != "cpu")
 
     def conditioning_networks(self) -> set[str]:
         """Return the networks that a model hears or sees through, by name or weight file."""

@@ -7,16 +7,16 @@ import re
 import unicodedata
 
 from syncvoice.errors import UserError
+from syncvoice.text import measures
 from syncvoice.text.numbers import spell_out_numbers
 
-VERSION = "1"
+VERSION = "2"
 ENGLISH_VERSION = f"english-{VERSION}"
 MANDARIN_VERSION = f"mandarin-{VERSION}"
 
 _APOSTROPHE = re.compile("['\u2019\u2018`]")
 _NO_LETTER = re.compile(r"[\W_]+")
-_GROUPED = re.compile(r"(?<=\d)[,，](?=\d{3}(?!\d))")
-_NUMERAL = re.compile(r"\d+(?:\.\d+)?")
+_ZEROS = str.maketrans("〇○", "零零")
 
 
 def english(text: str) -> str:
@@ -27,20 +27,9 @@ def english(text: str) -> str:
 
 
 def mandarin(text: str) -> str:
-    """Return characters without spaces or punctuation: numerals as hanzi, Latin letters lower case."""
-    text = unicodedata.normalize("NFKC", text).lower()
-    if any(letter.isdigit() for letter in text):
-        text = _NUMERAL.sub(_hanzi, _GROUPED.sub("", text).replace("%", "百分比"))
+    """Return characters without spaces or punctuation: numbers as they are spoken, Latin letters small."""
+    text = measures.mandarin(unicodedata.normalize("NFKC", text)).lower().translate(_ZEROS)
     return _NO_LETTER.sub("", text)
-
-
-def _hanzi(match: re.Match[str]) -> str:
-    """Write a numeral in hanzi; a leading zero (telephone numbers) is read digit by digit."""
-    import cn2an
-
-    numeral = match[0]
-    direct = numeral.startswith("0") and len(numeral) > 1 and "." not in numeral
-    return cn2an.an2cn(numeral, "direct" if direct else "low")
 
 
 def normalise(text: str, language: str) -> str:

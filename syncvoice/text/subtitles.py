@@ -6,8 +6,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from syncvoice.errors import UserError
+from syncvoice.text_files import one_line, read_text
 
-_MARKUP = re.compile(r"</?(?:b|i|u|s|font)(?:\s[^>]*)?>|\{\\[^}]*\}")  # not <zhong1>, which the tokenizer reads
+_BREAK = re.compile(r"<br\s*/?>|\\[Nnh]", re.IGNORECASE)  # line breaks and hard spaces of HTML and SubStation
+# Tags with their classes and attributes, times of karaoke, styles in braces; not <zhong1>, which the tokenizer reads,
+# and no sign of comparison.
+_MARKUP = re.compile(
+    r"<(?![a-zêü:]+[1-5]>)/?[a-z][^<>]*>|</>|<\d+(?::\d+)*(?:\.\d+)?>|\{\\[^}]*\}|\{/?[a-z](?::[^}]*)?\}", re.IGNORECASE
+)
 
 
 class Entry(NamedTuple):
@@ -23,16 +29,12 @@ def read_entries(path: Path) -> list[Entry]:
     """Return the cues of a SubRip file as they stand there.
 
     Raises:
-        UserError: no file, no UTF-8, or no SubRip.
+        UserError: no file, another encoding than UTF-8 and UTF-16, or no SubRip.
     """
     import srt
 
     try:
-        found = list(srt.parse(path.read_text(encoding="utf-8-sig")))
-    except OSError as error:
-        raise UserError(f"subtitles {path} cannot be read ({error.strerror}); check the path") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"subtitles {path} are not UTF-8 text; save them as UTF-8") from error
+        found = list(srt.parse(read_text(path, "subtitles")))
     except (srt.SRTParseError, srt.TimestampParseError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{path} is no SubRip file ({reason}); expected blocks of number, times and text") from error
@@ -41,4 +43,4 @@ def read_entries(path: Path) -> list[Entry]:
 
 def _plain(content: str) -> str:
     """Return a cue's text in one line, without markup."""
-    return " ".join(html.unescape(_MARKUP.sub("", content)).split())
+    return one_line(html.unescape(_MARKUP.sub("", _BREAK.sub(" ", content))))

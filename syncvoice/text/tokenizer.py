@@ -13,12 +13,13 @@ from collections.abc import Mapping
 from functools import lru_cache
 from types import ModuleType
 
+from syncvoice.text import measures
 from syncvoice.text.base import Tokenizer
 from syncvoice.text.espeak import phonemize
 from syncvoice.text.numbers import expand_abbreviations, spell_out_numbers
 from syncvoice.text.vocabulary import emilia_ids
 
-VERSION = "1"
+VERSION = "2"
 _PUNCTUATION = str.maketrans(
     {
         "，": ",",
@@ -41,7 +42,6 @@ _SPECIAL = re.compile(r"(<[a-zA-Zêü:]+[1-5]?>|\[[^\]]*\])")
 _CLAUSE_END = re.compile(r"([.,!?;:…]+)(?=\s|$)")
 _LANGUAGE_SWITCH = re.compile(r"\([a-z-]+\)")
 _PINYIN = re.compile(r"[a-zêü]+[1-5]")
-_ENDLESS = re.compile(r"\d{17,}")  # more digits than cn2an reads as a number
 
 
 def _is_hanzi(letter: str) -> bool:
@@ -115,14 +115,10 @@ def split_pinyin(syllable: str) -> list[str]:
 
 @lru_cache(maxsize=65_536)
 def _mandarin_tokens(text: str) -> tuple[str, ...]:
-    import cn2an
     from pypinyin import Style, lazy_pinyin
 
-    if any(letter.isdigit() for letter in text):
-        text = _ENDLESS.sub(lambda match: "".join(cn2an.an2cn(digit) for digit in match[0]), text)
-        text = cn2an.transform(text, "an2cn")
     tokens: list[str] = []
-    words = mandarin_cut(text)
+    words = mandarin_cut(measures.mandarin(text))
     for item in lazy_pinyin(words, style=Style.TONE3, tone_sandhi=True, neutral_tone_with_five=True):
         tokens += split_pinyin(item) if _PINYIN.fullmatch(item) else item
     return tuple(tokens)
@@ -139,7 +135,9 @@ class EmiliaTokenizer(Tokenizer):
 
     def symbols(self, text: str, language: str) -> list[str]:
         """Return the symbols of a text; a tag is one symbol with its brackets."""
-        text = text.translate(_PUNCTUATION).replace("...", "…").strip()
+        text = unicodedata.normalize("NFKC", text).translate(_PUNCTUATION).replace("...", "…").strip()
+        if language == "zh" and any(map(_is_hanzi, text)):
+            text = measures.mandarin_units(text)
         found: list[str] = []
         for kind, piece in split_segments(text, language):
             if kind == "en":

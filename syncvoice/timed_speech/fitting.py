@@ -8,7 +8,7 @@ import numpy as np
 
 from syncvoice import clocks
 from syncvoice.lip_timing.activity import phrases_of
-from syncvoice.lip_timing.timing import SOUND_AFTER_S, Face, Span, time_phones
+from syncvoice.lip_timing.timing import Face, Span, later, time_phones
 from syncvoice.timed_speech.boundaries import LEAST
 from syncvoice.timed_speech.phrases import spans_in_phrases
 from syncvoice.timed_speech.script import ScriptWord
@@ -81,11 +81,6 @@ def word_spans(reader: "LipReader", face: Face | None, n_frames: int, script: Se
             spans = spans_in_phrases(script, natural, later(phrases))
             return Placed(within(spans, n_frames), "mouth", float(natural.sum()))
     return Placed(natural_spans(natural, n_frames), "nothing", float(natural.sum()))
-
-
-def later(spans: Sequence[Span]) -> list[Span]:
-    """Times of the sound from times of the mouth."""
-    return [(start + SOUND_AFTER_S, end + SOUND_AFTER_S) for start, end in spans]
 
 
 def within(spans: Sequence[Span], n_frames: int) -> list[Span]:

@@ -58,9 +58,10 @@ def script_of(text: str, language: str) -> list[ScriptWord]:
 
 def _split(text: str, language: str) -> tuple[list[str], list[str]]:
     """Return words and the mark after each."""
+    from syncvoice.text import measures
     from syncvoice.text.numbers import expand_abbreviations, spell_out_numbers
 
-    text = spell_out_numbers(expand_abbreviations(text)) if language == "en" else _spelt_hanzi(text)
+    text = spell_out_numbers(expand_abbreviations(text)) if language == "en" else measures.mandarin(text)
     words: list[str] = []
     marks: list[str] = []
     last = 0
@@ -79,15 +80,6 @@ def _note_mark(between: str, marks: list[str]) -> None:
     found = [_MARKS[letter] for letter in between if letter in _MARKS]
     if found and marks:
         marks[-1] = next((mark for mark in found if mark in SENTENCE_MARKS), found[0])
-
-
-def _spelt_hanzi(text: str) -> str:
-    """Write numerals in hanzi."""
-    if not any(letter.isdigit() for letter in text):
-        return text
-    import cn2an
-
-    return str(cn2an.transform(text, "an2cn"))
 
 
 def _mandarin_words(text: str) -> list[str]:

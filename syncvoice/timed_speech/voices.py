@@ -28,6 +28,8 @@ STEP = 0.1  # of a weight
 LEAST_GAIN = 0.003  # of the likeness that a further part must bring
 PITCH_SPREAD = 0.35  # log Hz: a pitch so far away costs PITCH_COST
 PITCH_COST = 0.1
+HOME = {"en": "ab", "zh": "z"}  # first letters of the voices made for a language
+FOREIGN_COST = 0.05  # of a voice made for another language: it may have an accent
 SENTENCES = (
     "Please call her back before the evening and ask about the blue boat.",
     "We walked along the river, and nobody said a word for quite a while.",
@@ -106,66 +108,65 @@ def measure(audio: np.ndarray, encoder: Any) -> tuple[np.ndarray, float]:
 
     Args:
         audio: the speech.
-        encoder: `syncvoice.metrics.voice.ge2e.SpeakerEncoder`.
+        encoder: `syncvoice.networks.ge2e.Ge2eNetwork`.
 
     Raises:
         UserError: there is no voice in it.
     """
-    from syncvoice.metrics.scorer import ScoreError
+    from syncvoice.networks.ge2e import NoVoice
     from syncvoice.pitch import pitch_hz
 
     sound = resample(np.asarray(audio, np.float32), clocks.SAMPLE_RATE, clocks.SCORER_SAMPLE_RATE)
     try:
         embedding = encoder.embed(sound)
-    except ScoreError as error:
+    except NoVoice as error:
         raise UserError(f"the recording has no voice to compare ({error}); give one of a person speaking") from error
     hz = pitch_hz(sound, clocks.SCORER_SAMPLE_RATE, clocks.SCORER_SAMPLE_RATE // 100)
     voiced = hz[np.isfinite(hz)]
     return embedding, float(np.median(np.log(voiced))) if len(voiced) else float("nan")
 
 
-def nearest_blend(embedding: np.ndarray, log_pitch: float, stock: StockVoices) -> ChosenVoice:
-    """Find the blend nearest to a recording, part by part in steps of a tenth.
+@dataclass(frozen=True)
+class Wanted:
+    """Embedding (256,) and median log pitch (NaN leaves it out) of a recording, and the language to be spoken."""
 
-    Args:
-        embedding: (256,) of the recording.
-        log_pitch: of the recording; NaN leaves pitch out.
-        stock: the table.
-    """
+    embedding: np.ndarray
+    log_pitch: float
+    language: str = "en"
+
+    def likeness(self, weights: np.ndarray, stock: StockVoices) -> float:
+        """Cosine of a blend's embedding and the recording's."""
+        mixed = weights @ stock.embeddings
+        return float(mixed @ self.embedding / np.linalg.norm(mixed) / np.linalg.norm(self.embedding))
+
+    def value(self, weights: np.ndarray, stock: StockVoices) -> float:
+        """Likeness less what pitch and accent cost."""
+        foreign = np.array([name[0] not in HOME[self.language] for name in stock.names])
+        value = self.likeness(weights, stock) - FOREIGN_COST * float(weights @ foreign)
+        if np.isfinite(self.log_pitch):
+            value -= PITCH_COST * ((float(weights @ stock.log_pitch) - self.log_pitch) / PITCH_SPREAD) ** 2
+        return value
+
+
+def nearest_blend(wanted: Wanted, stock: StockVoices) -> ChosenVoice:
+    """Find the blend nearest to a recording, part by part in steps of a tenth."""
     allowed = [number for number, name in enumerate(stock.names) if name not in LEFT_OUT]
-    weights = np.zeros(len(stock.names))
-    best = max(allowed, key=lambda number: _likeness(_alone(number, stock), embedding, log_pitch, stock))
-    weights[best] = 1.0
-    value = _likeness(weights, embedding, log_pitch, stock)
+    alone = np.eye(len(stock.names))
+    weights = alone[max(allowed, key=lambda number: wanted.value(alone[number], stock))]
+    value = wanted.value(weights, stock)
     while True:
-        found, tried = _best_step(weights, allowed, embedding, log_pitch, stock)
+        found, tried = _best_step(weights, allowed, wanted, stock)
         more = np.count_nonzero(found) > np.count_nonzero(weights)
         if tried <= value + (LEAST_GAIN if more else 1e-9):
             break
         weights, value = found, tried
     order = np.argsort(-weights)
     parts = {stock.names[n]: round(float(weights[n]), 1) for n in order if weights[n] > STEP / 2}
-    mixed = weights @ stock.embeddings
-    likeness = float(mixed @ embedding / np.linalg.norm(mixed) / np.linalg.norm(embedding))
-    return ChosenVoice(parts, likeness, float(np.exp(weights @ stock.log_pitch)), float(np.exp(log_pitch)))
+    pitch, wanted_pitch = float(np.exp(weights @ stock.log_pitch)), float(np.exp(wanted.log_pitch))
+    return ChosenVoice(parts, wanted.likeness(weights, stock), pitch, wanted_pitch)
 
 
-def _alone(number: int, stock: StockVoices) -> np.ndarray:
-    weights = np.zeros(len(stock.names))
-    weights[number] = 1.0
-    return weights
-
-
-def _likeness(weights: np.ndarray, embedding: np.ndarray, log_pitch: float, stock: StockVoices) -> float:
-    """Cosine of a blend's embedding and the recording's, less what its pitch costs."""
-    mixed = weights @ stock.embeddings
-    cosine = float(mixed @ embedding / np.linalg.norm(mixed) / np.linalg.norm(embedding))
-    if not np.isfinite(log_pitch):
-        return cosine
-    return cosine - PITCH_COST * ((float(weights @ stock.log_pitch) - log_pitch) / PITCH_SPREAD) ** 2
-
-
-def _best_step(weights: np.ndarray, allowed: Sequence[int], embedding: np.ndarray, log_pitch: float,
+def _best_step(weights: np.ndarray, allowed: Sequence[int], wanted: Wanted,
                stock: StockVoices) -> tuple[np.ndarray, float]:  # fmt: skip
     """Move a tenth, or several, of the weight from one voice to another, as is best."""
     best, value = weights, -np.inf
@@ -177,7 +178,7 @@ def _best_step(weights: np.ndarray, allowed: Sequence[int], embedding: np.ndarra
                 tried[taker] += tenths * STEP
                 if np.count_nonzero(tried > STEP / 2) > MOST_PARTS:
                     continue
-                found = _likeness(tried, embedding, log_pitch, stock)
+                found = wanted.value(tried, stock)
                 if found > value:
                     best, value = np.where(tried > STEP / 2, tried, 0.0), found
     return best, value

@@ -1,1 +1,1 @@
-
+"""Fine-tuning of a recipe: objective, masking, batches, optimisers, checkpoints that resume bit-equal."""

@@ -69,7 +69,10 @@ class BatchPlan:
         share = recipe.share
         self.clips = [c for c in clips if seed_of(0, "share", c.id) % 10_000 < share * 10_000]
         if not self.clips:
-            raise UserError(f"recipe {recipe.recipe}: no training clip left of {len(clips)} with share {share}")
+            raise UserError(
+                f"recipe {recipe.recipe}: no training clip left of {len(clips)} with share {share}; the training "
+                "split's excluded.csv says why clips were left out"
+            )
         self.references: dict[str, list[Clip]] = {}
         for speaker in sorted({c.speaker for c in self.clips}):
             own = sorted((c for c in self.clips if c.speaker == speaker), key=lambda c: (c.n_frames, c.id))
@@ -200,8 +203,10 @@ def target_frames(examples: Sequence[Example]) -> int:
 
 def embed_speakers(fbanks: FeatureStore, clips: Sequence[Clip], weights: Path) -> dict[str, Tensor]:
     """CAM++ embeddings (E,) of clips, by id, from their cached filter banks."""
+    from syncvoice.device import resolve_device
     from syncvoice.networks.camplus import CAMPPlus
 
-    encoder = CAMPPlus.load(weights).eval()
+    device = resolve_device()
+    encoder = CAMPPlus.load(weights).eval().to(device)
     with torch.no_grad():
-        return {clip.id: encoder(torch.from_numpy(fbanks[clip.id])[None])[0] for clip in clips}
+        return {clip.id: encoder(torch.from_numpy(fbanks[clip.id])[None].to(device))[0].cpu() for clip in clips}

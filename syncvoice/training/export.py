@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from syncvoice.device import resolve_precision
 from syncvoice.errors import UserError
-from syncvoice.fast.precision import resolve_precision
 from syncvoice.features.conditions import seen_by
 from syncvoice.model.start import save_model
 from syncvoice.model.syncvoice import SyncVoice, SyncVoiceConfig

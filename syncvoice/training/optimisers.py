@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from syncvoice.fast.precision import resolve_precision
+from syncvoice.device import resolve_precision
 from syncvoice.training.recipe import Recipe
 from syncvoice.training.scaled_adam import ScaledAdam, eden
 

@@ -84,6 +84,7 @@ class Recipe(Section):
     steps: int = Field(ge=0)
     batch_seconds: float = Field(gt=0)  # seconds of audio per step, all devices together
     device_seconds: float | None = Field(gt=0)  # most seconds that a device takes at once; the rest is accumulated
+    devices: int = Field(ge=1)  # processes that share a step, each with its own graphics card
     optimiser: Optimiser
     schedule: Schedule
     learning_rate: float = Field(gt=0)  # the highest

@@ -47,11 +47,12 @@ class S3FDBoxes:
         """
         import torch
 
+        from syncvoice.device import resolve_device
         from syncvoice.networks.s3fd import S3FD
         from syncvoice.records.weights import open_weights
 
         weights = open_weights(path)
-        network = weights.into(S3FD()).to("cuda" if torch.cuda.is_available() else "cpu", getattr(torch, dtype))
+        network = weights.into(S3FD()).to(resolve_device(), getattr(torch, dtype))
         return cls(network.to(memory_format=torch.channels_last), weights.sha256)
 
     def boxes(self, frames: Iterable[np.ndarray]) -> list[np.ndarray]:

@@ -4,6 +4,7 @@ Frames of another rate (29.97, 30, 50 fps, variable) are resampled by nearest ti
 picture; sound that starts earlier is cut, sound that starts later is led by silence, holes are filled with silence.
 """
 
+import logging
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -11,11 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from av.video.reformatter import VideoReformatter
 
 from syncvoice import clocks
 from syncvoice.audio import resample
-from syncvoice.video.media import REASONS, ClipProblem, Limits, check_length, check_size, opened, stream_of, too_long
+from syncvoice.video.media import REASONS, ClipProblem, Limits, check_length, opened, stream_of, too_long
+from syncvoice.video.shown import (
+    MAX_HOLE_SECONDS,
+    SQUARE,
+    Upright,
+    duration_of,
+    hole,
+    picture_of,
+    step_of,
+    timed_frames,
+)
 
 __all__ = [
     "REASONS",
@@ -30,9 +40,9 @@ __all__ = [
     "read_sound",
 ]
 
+log = logging.getLogger(__name__)
 CACHE_BYTES = 300_000_000  # frames of a clip stay in memory up to this size; larger clips are decoded once per pass
 GAP_SECONDS = 0.06  # a jump of sound time stamps larger than this is a hole (or an overlap), smaller ones are jitter
-MAX_HOLE_SECONDS = 10  # a longer jump is a broken file, not a pause
 SOUND_RATES = (4_000, 192_000)  # samples per second that recordings have
 # A listener's mix of more than two channels, ITU-R BS.775: the centre, where speech is, counts on both sides.
 CHANNEL_WEIGHTS = {"FL": 1.0, "FR": 1.0, "FC": 2**0.5, "LFE": 0.0, "LFE2": 0.0}
@@ -45,12 +55,14 @@ class FrameSource:
     Attributes:
         path: the video file.
         start_s: time stamp of the first picture in seconds (known after `count`).
+        pixel_shape: width / height of a pixel (known after `count`).
     """
 
     def __init__(self, path: Path | str, cache_bytes: int = CACHE_BYTES, limits: Limits | None = None) -> None:
         """Open nothing yet; `cache_bytes` limits the frames kept in memory."""
         self.path = Path(path)
         self.start_s = 0.0
+        self.pixel_shape = SQUARE
         self._limits = limits or Limits()
         self._cache_bytes = cache_bytes
         self._frames: list[np.ndarray] | None = None
@@ -94,17 +106,14 @@ class FrameSource:
     def _decode(self) -> Iterator[np.ndarray]:
         """Decode the file and yield one frame per 1/25 s."""
         with opened(self.path) as container:
-            stream = stream_of(container.streams.video, self.path, "no_video", "video")
-            stream.codec_context.options = {"max_pixels": str(self._limits.max_pixels)}
-            check_size(stream.codec_context, self._limits)
-            check_length(container, self._limits)
-            step = 1 / Fraction(stream.average_rate or stream.guessed_rate or clocks.FPS)
-            timed = _timed_frames(container, stream, step, self._limits)
+            stream = picture_of(container, self.path, self._limits)
+            step, upright = step_of(stream), Upright(stream)
+            timed = timed_frames(container.decode(stream), step, self._limits)
             most = int(self._limits.max_seconds * clocks.FPS)
-            for number, (frame, start) in enumerate(_at_25_fps(timed, step)):
+            for number, (frame, start) in enumerate(_at_25_fps(timed, step, upright)):
                 if number >= most:
                     raise too_long("picture", self._limits)
-                self.start_s = float(start)
+                self.start_s, self.pixel_shape = float(start), upright.pixel_shape
                 yield frame
 
 
@@ -183,6 +192,7 @@ def read_sound(path: Path | str, start_s: float | None, limits: Limits | None = 
     with opened(path) as container:
         stream = stream_of(container.streams.audio, path, "no_audio", "sound")
         check_length(container, limits)
+        lossless = stream.codec_context.name.startswith("pcm_f")
         rate = 0
         pieces: list[np.ndarray] = []
         length = 0
@@ -195,7 +205,7 @@ def read_sound(path: Path | str, start_s: float | None, limits: Limits | None = 
                 time = float(frame.pts * frame.time_base)
                 start_s = time if start_s is None else start_s
                 if time - start_s - length / rate > MAX_HOLE_SECONDS:
-                    raise _hole("sound", time - start_s - length / rate)
+                    raise hole("sound", time - start_s - length / rate)
                 piece, silence = _place(piece, round((time - start_s) * rate) - length, first=length == 0, rate=rate)
                 pieces.append(np.zeros(silence, np.float32))
                 length += silence
@@ -203,7 +213,17 @@ def read_sound(path: Path | str, start_s: float | None, limits: Limits | None = 
             length += len(piece)
     if not length:
         raise ClipProblem("no_audio", f"{path.name} has a sound stream without a single sample; add sound to it")
-    return np.clip(resample(np.concatenate(pieces), rate, clocks.SAMPLE_RATE), -1.0, 1.0)  # resampling overshoots
+    sound = _within_full_scale(np.concatenate(pieces), path) if lossless else np.concatenate(pieces)
+    return np.clip(resample(sound, rate, clocks.SAMPLE_RATE), -1.0, 1.0)  # resampling and lossy coding overshoot
+
+
+def _within_full_scale(sound: np.ndarray, path: Path) -> np.ndarray:
+    """Turn sound of floating point that exceeds full scale down, and say so: clipping would distort it."""
+    peak = float(np.abs(sound[np.isfinite(sound)]).max(initial=0.0))
+    if peak <= 1:
+        return sound
+    log.warning("%s exceeds full scale by %.1f dB and is turned down", path.name, 20 * np.log10(peak))
+    return sound / peak
 
 
 def fit(audio: np.ndarray, n_samples: int) -> np.ndarray:
@@ -255,33 +275,15 @@ def _rate_changes(rate: int, frame: Any) -> ClipProblem:
     )
 
 
-def _timed_frames(container: Any, stream: Any, step: Fraction, limits: Limits) -> Iterator[tuple[Fraction, Any]]:
-    """Yield (time in seconds, frame), times rising; a frame without time stamp follows the one before after `step`.
-
-    Raises:
-        ClipProblem: too_large, or time stamps jump by more than `MAX_HOLE_SECONDS`.
-    """
-    last: Fraction | None = None
-    for frame in container.decode(stream):
-        check_size(frame, limits)
-        if frame.pts is not None:
-            time = frame.pts * Fraction(frame.time_base)
-        else:
-            time = Fraction(0) if last is None else last + step
-        if last is not None and time <= last:  # a repeated or backward time stamp: no time passes
-            continue
-        if last is not None and time - last > MAX_HOLE_SECONDS:
-            raise _hole("picture", float(time - last))
-        yield time, frame
-        last = time
-
-
-def _at_25_fps(timed: Iterator[tuple[Fraction, Any]], step: Fraction) -> Iterator[tuple[np.ndarray, Fraction]]:
+def _at_25_fps(
+    timed: Iterator[tuple[Fraction, Any]], step: Fraction, upright: Upright
+) -> Iterator[tuple[np.ndarray, Fraction]]:
     """Pick for every instant k / 25 s the frame with the nearest time stamp (the earlier one of two equally near).
 
     Args:
         timed: (time in seconds, frame), times rising.
-        step: how long the last frame is shown, seconds.
+        step: how long the last frame is shown if it does not say so, seconds.
+        upright: makes pictures of frames.
 
     Yields:
         (RGB frame, time of the video's first frame in seconds).
@@ -290,28 +292,15 @@ def _at_25_fps(timed: Iterator[tuple[Fraction, Any]], step: Fraction) -> Iterato
     if held is None:
         return
     start, emitted = held[0], 0
-    converter = VideoReformatter()  # kept: setting up a conversion takes longer than converting a frame
     for following in timed:
         middle = (held[0] + following[0]) / 2 - start
         wanted = int(middle * clocks.FPS) + 1  # instants 0 .. middle
         if wanted > emitted:
-            image = _rgb(held[1], converter)
+            image = upright.rgb(held[1])
             for _ in range(emitted, wanted):
                 yield image, start
             emitted = wanted
         held = following
-    image = _rgb(held[1], converter)
-    for _ in range(emitted, max(round((held[0] + step - start) * clocks.FPS), 1)):
+    image = upright.rgb(held[1])
+    for _ in range(emitted, max(round((held[0] + duration_of(held[1], step) - start) * clocks.FPS), 1)):
         yield image, start
-
-
-def _hole(kind: str, seconds: float) -> ClipProblem:
-    """Return the problem of a jump in time stamps."""
-    return ClipProblem("broken_file", f"time stamps of the {kind} jump by {seconds:.0f} s; cut the clip at the jump")
-
-
-def _rgb(frame: Any, converter: VideoReformatter) -> np.ndarray:
-    """Convert a video frame to RGB (height, width, 3) uint8 and turn it upright."""
-    image = converter.reformat(frame, format="rgb24").to_ndarray()
-    turns = round(frame.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image

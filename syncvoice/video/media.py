@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import av
+import av.stream
+
+from syncvoice.errors import raise_if_passing
 
 REASONS = (
     "broken_file",
@@ -60,7 +63,13 @@ class Limits:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
-    """Open a media file; every FFmpeg or system error inside the block becomes a `broken_file` problem."""
+    """Open a media file; every FFmpeg or system error inside the block becomes a `broken_file` problem.
+
+    Raises:
+        ClipProblem: the data cannot be decoded.
+        OSError: the system could not read them (a disk, a network file system, permissions, memory): no fault of the
+            clip, which must not be left out for it.
+    """
     try:
         if path.exists() and not path.is_file():
             raise ClipProblem("broken_file", f"{path.name} is a folder, pipe or device; put a file there")
@@ -69,6 +78,7 @@ def opened(path: Path) -> Iterator[Any]:
         with av.open(f"file:{path}", metadata_errors="replace", options=options) as container:
             yield container
     except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise_if_passing(error, path)
         raise ClipProblem("broken_file", f"{path.name} cannot be decoded ({_first_line(error)}); replace it") from error
 
 
@@ -78,11 +88,12 @@ def _first_line(error: BaseException) -> str:
 
 
 def stream_of(streams: Any, path: Path, reason: str, kind: str) -> Any:
-    """Return the first stream of a kind, to be decoded in one thread.
+    """Return the first stream of a kind, to be decoded in one thread; pictures of a cover are none.
 
     Raises:
         ClipProblem: there is none, or nothing here decodes it.
     """
+    streams = [stream for stream in streams if not is_cover(stream)]
     if not streams:
         raise ClipProblem(reason, f"{path.name} holds no {kind} stream; a clip needs both picture and sound")
     stream = streams[0]
@@ -90,6 +101,11 @@ def stream_of(streams: Any, path: Path, reason: str, kind: str) -> Any:
         raise ClipProblem("broken_file", f"{path.name} holds {kind} of an unknown kind; convert or replace it")
     stream.codec_context.thread_count = 1  # same bytes and predictable load, whatever the machine
     return stream
+
+
+def is_cover(stream: Any) -> bool:
+    """Tell whether a stream is a single picture attached to the file (cover art), which no player shows as video."""
+    return bool(stream.disposition & av.stream.Disposition.attached_pic)
 
 
 def check_size(picture: Any, limits: Limits) -> None:
@@ -102,7 +118,7 @@ def check_size(picture: Any, limits: Limits) -> None:
         raise ClipProblem(
             "too_large",
             f"the picture has {picture.width} x {picture.height} pixels, at most {limits.max_pixels} are taken; shrink "
-            "it or raise max_pixels",
+            "it, or let a study take larger ones (prepare: max_pixels)",
         )
 
 
@@ -120,5 +136,7 @@ def check_length(container: Any, limits: Limits) -> None:
 def too_long(what: str, limits: Limits, lasts: str = "lasts") -> ClipProblem:
     """Return the problem of a file that exceeds the limit."""
     return ClipProblem(
-        "too_long", f"the {what} {lasts} more than {limits.max_seconds:g} s; cut it into clips or raise max_seconds"
+        "too_long",
+        f"the {what} {lasts} more than {limits.max_seconds:g} s; cut it into clips, or let a study take longer ones "
+        "(prepare: max_seconds)",
     )

@@ -1,11 +1,12 @@
-"""Put generated speech on a video: picture packets copied unchanged where MP4 can hold them, sound as AAC.
+"""Put generated speech on a video: picture packets copied unchanged where they show what a player shows, sound as AAC.
 
-The file says in its metadata that the speech is synthetic. Time zero of picture and sound is the first picture, and an
-edit list hides the encoder's priming, so decoded sound starts where it should. Same input, same bytes.
+Other pictures are encoded again at their own times, size and pixel shape. The file says in its metadata that the
+speech is synthetic. Time zero of picture and sound is the first picture, and an edit list hides the encoder's priming,
+so decoded sound starts where it should. Same input, same bytes.
 """
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from itertools import chain
@@ -19,16 +20,18 @@ from syncvoice import clocks
 from syncvoice.audio import resample
 from syncvoice.errors import UserError
 from syncvoice.files import atomic_path
-from syncvoice.video.decode import ClipProblem, FrameSource, opened
+from syncvoice.video.media import ClipProblem, stream_of
+from syncvoice.video.shown import SQUARE, Shown, look_at, shown_pictures
 
-COPIED_CODECS = ("h264", "hevc", "av1", "vp9", "mpeg4")  # what players expect in MP4; others become H.264
 AUDIO_RATE = 48_000  # Hz in the file: every player takes it
 AUDIO_BIT_RATE = 160_000
+KNOWN_STEPS = tuple(Fraction(base, rate) for rate in (24_000, 25_000, 30_000, 50_000, 60_000) for base in (1000, 1001))
+FINE_CLOCK = Fraction(1, 90_000)  # for pictures at irregular times
 NOTICE = "This video holds synthetic speech, made by SyncVoice."
 
 
 def put_sound(video_in: Path | str, audio: np.ndarray, out: Path | str, synthetic: bool = True,
-              rate: int = clocks.SAMPLE_RATE, note: str = "") -> None:  # fmt: skip
+              rate: int = clocks.SAMPLE_RATE, note: str = "") -> str:  # fmt: skip
     """Write an MP4 with the picture of `video_in` and `audio` as its only sound.
 
     Args:
@@ -40,6 +43,9 @@ def put_sound(video_in: Path | str, audio: np.ndarray, out: Path | str, syntheti
         rate: of `audio`, Hz.
         note: sentence to add to the mark, e.g. which model spoke.
 
+    Returns:
+        a sentence that says why the picture was encoded again, "" if it was copied.
+
     Raises:
         UserError: the video cannot be read or the sound has another shape.
     """
@@ -48,25 +54,25 @@ def put_sound(video_in: Path | str, audio: np.ndarray, out: Path | str, syntheti
         raise UserError(f"sound for {out} has shape {audio.shape}; expected (samples,) or (samples, 1 or 2 channels)")
     notice = f"{NOTICE} {note}".strip() if synthetic else ""
     try:
-        with atomic_path(out.with_suffix(".mp4")) as temporary, _container(temporary, notice) as target:
-            if _can_copy(video_in):
-                packets = _copied_picture(video_in, target)
-            else:
-                packets = _encoded_picture(video_in, target)
-            _interleave(target, packets, _encoded_sound(audio, rate, target))
+        shown = look_at(video_in)
+        with atomic_path(out) as temporary, _container(temporary, notice) as target:
+            picture = _encoded_picture if shown.obstacle else _copied_picture
+            _interleave(target, picture(video_in, shown, target), _encoded_sound(audio, rate, target))
     except ClipProblem as problem:
         raise UserError(f"{video_in}: {problem.message}") from problem
     except av.error.FFmpegError as error:
         raise UserError(f"{video_in} cannot be dubbed ({error.strerror}); check that it plays") from error
+    return f"the picture of {video_in.name} is encoded again: {shown.obstacle}" if shown.obstacle else ""
 
 
-def write_clip(path: Path, frames: Iterable[np.ndarray], audio: np.ndarray) -> None:
+def write_clip(path: Path, frames: Iterable[np.ndarray], audio: np.ndarray, pixel_shape: Fraction = SQUARE) -> None:
     """Write a recording at 25 fps as H.264 and lossless FLAC in Matroska, atomically.
 
     Args:
         path: .mkv to write.
         frames: RGB (height, width, 3) uint8, all of one size.
         audio: (960 * frames,) mono at 24 kHz.
+        pixel_shape: width / height of a pixel.
 
     Raises:
         ClipProblem: the picture cannot be encoded.
@@ -76,7 +82,7 @@ def write_clip(path: Path, frames: Iterable[np.ndarray], audio: np.ndarray) -> N
             stream = target.add_stream("flac", rate=clocks.SAMPLE_RATE, layout="mono")
             samples = (np.clip(audio, -1, 1) * 32767).round().astype(np.int16)[None]
             sound = _sound_packets(samples, stream, "mono", "s16", clocks.SAMPLE_RATE)
-            _interleave(target, _encoded_frames(iter(frames), target), sound)
+            _interleave(target, _encoded_frames(iter(frames), target, None, pixel_shape), sound)
     except av.error.FFmpegError as error:
         raise ClipProblem("broken_file", f"the picture cannot be encoded ({error}); convert the video") from error
 
@@ -92,58 +98,35 @@ def _container(path: Path, notice: str, kind: str = "mp4") -> Iterator[Any]:
 
 
 def picture_seconds(path: Path) -> Fraction:
-    """Return how long the picture of `path` lasts in a file that `put_sound` writes, in seconds.
+    """Return how long the picture of `path` is shown, and lasts in a file that `put_sound` writes, in seconds.
 
     Raises:
         ClipProblem: broken file or no picture.
     """
-    if not _can_copy(path):
-        return Fraction(FrameSource(path).count(), clocks.FPS)
-    start, end = _picture_span(path)
-    return end - start
+    return look_at(path).seconds
 
 
-def _picture_span(path: Path) -> tuple[Fraction, Fraction]:
-    """Return the times in seconds at which the first picture appears and the last one goes."""
-    with av.open(f"file:{path}") as source:
-        stream = source.streams.video[0]
-        shown = [
-            (packet.pts, packet.pts + (packet.duration or 0))
-            for packet in source.demux(stream)
-            if packet.pts is not None
-        ]
-        unit = Fraction(stream.time_base)
-    return min(start for start, _ in shown) * unit, max(end for _, end in shown) * unit
-
-
-def _can_copy(path: Path) -> bool:
-    """Tell whether the picture's packets can go into MP4 as they are (known codec, no rotation).
-
-    Raises:
-        ClipProblem: broken file or no picture.
-    """
-    with opened(path) as source:
-        if not source.streams.video:
-            raise ClipProblem("no_video", "holds no picture; choose a video")
-        stream = source.streams.video[0]
-        first = next(source.decode(stream), None)
-        if first is None:
-            raise ClipProblem("broken_file", "holds no decodable picture; choose another video")
-        return stream.codec_context.name in COPIED_CODECS and not first.rotation
-
-
-def _copied_picture(path: Path, target: Any) -> Iterator[tuple[Fraction, Any]]:
+def _copied_picture(path: Path, shown: Shown, target: Any) -> Iterator[tuple[Fraction, Any]]:
     """Add the picture stream to `target`; yield (decoding time in seconds, packet) with the first picture at zero."""
-    start, _ = _picture_span(path)
     source = av.open(f"file:{path}")
-    stream = source.streams.video[0]
-    return _copied_packets(source, target.add_stream_from_template(stream), int(start / Fraction(stream.time_base)))
+    stream = stream_of(source.streams.video, path, "no_video", "video")
+    copy = target.add_stream_from_template(stream, opaque=not _encodes(stream.codec_context.name))
+    return _copied_packets(source, stream, copy, int(shown.start / Fraction(stream.time_base)))
 
 
-def _copied_packets(source: Any, copy: Any, start: int) -> Iterator[tuple[Fraction, Any]]:
+def _encodes(codec: str) -> bool:
+    """Tell whether a codec of this name can encode: PyAV makes a stream from a decoder only when it copies it whole."""
+    try:
+        av.Codec(codec, "w")
+    except av.codec.codec.UnknownCodecError:
+        return False
+    return True
+
+
+def _copied_packets(source: Any, stream: Any, copy: Any, start: int) -> Iterator[tuple[Fraction, Any]]:
     """Yield (decoding time, packet) of an open source's picture as packets of the stream `copy`."""
     with source:
-        for packet in source.demux(source.streams.video[0]):
+        for packet in source.demux(stream):
             if packet.dts is None and packet.pts is None:
                 continue
             packet.pts = None if packet.pts is None else packet.pts - start
@@ -152,34 +135,82 @@ def _copied_packets(source: Any, copy: Any, start: int) -> Iterator[tuple[Fracti
             yield _time(packet), packet
 
 
-def _encoded_picture(path: Path, target: Any) -> Iterator[tuple[Fraction, Any]]:
-    """Add an H.264 stream to `target`; yield (decoding time, packet) of the video at 25 fps."""
-    return _encoded_frames(iter(FrameSource(path)), target)
+def _encoded_picture(path: Path, shown: Shown, target: Any) -> Iterator[tuple[Fraction, Any]]:
+    """Add an H.264 stream to `target`; yield (decoding time, packet) of every shown picture at its own time."""
+    times = [time - shown.start for time in [*shown.times, shown.end]]
+    pictures = shown_pictures(path)
+    first, shape = next(pictures)
+    frames = chain([first], (image for image, _ in pictures))
+    return _encoded_frames(frames, target, times, shape)
 
 
-def _encoded_frames(frames: Iterator[np.ndarray], target: Any) -> Iterator[tuple[Fraction, Any]]:
-    """Add an H.264 stream to `target`; yield (decoding time, packet) of RGB frames at 25 fps."""
+def _encoded_frames(
+    frames: Iterator[np.ndarray],
+    target: Any,
+    times: Sequence[Fraction] | None = None,
+    pixel_shape: Fraction = SQUARE,
+) -> Iterator[tuple[Fraction, Any]]:
+    """Add an H.264 stream to `target`; yield (decoding time, packet) of RGB frames.
+
+    Args:
+        frames: (height, width, 3) uint8, all of one size.
+        target: open container.
+        times: of the frames in seconds from 0, and of the end; None means 25 fps.
+        pixel_shape: width / height of a pixel.
+    """
     first = next(frames)
     height, width = (side // 2 * 2 for side in first.shape[:2])  # 4:2:0 colour needs even sides
     if not height or not width:
         raise ClipProblem("broken_file", "the picture is a single pixel high or wide; choose another video")
-    stream = target.add_stream("libx264", rate=clocks.FPS)
+    step, stamps = _clock(times)
+    stream = target.add_stream("libx264", rate=_rate(times, step))
     stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+    stream.codec_context.time_base = step
+    if pixel_shape != SQUARE:
+        stream.codec_context.sample_aspect_ratio = pixel_shape.limit_denominator(255)
     # With x264's macroblock tree the bytes of a 360x288 picture differed from run to run (our measurement).
-    stream.options = {"crf": "18", "preset": "veryfast", "x264-params": "mbtree=0"}
+    # MP4 keeps durations in coding order, so irregular ones need coding in the order of showing.
+    ordered = ":bframes=0" if step == FINE_CLOCK else ""
+    stream.options = {"crf": "18", "preset": "veryfast", "x264-params": f"mbtree=0{ordered}"}
     stream.codec_context.thread_count = 1
-    return _picture_packets(chain([first], frames), stream, height, width)
+    cut = (image[:height, :width] for image in chain([first], frames))
+    return _picture_packets(cut, stream, step, stamps)
+
+
+def _clock(times: Sequence[Fraction] | None) -> tuple[Fraction, Sequence[int]]:
+    """Return the unit of the time stamps and every frame's stamp, the end's last: whole frames for an even rate."""
+    if times is None:
+        return Fraction(1, clocks.FPS), range(10**9)
+    step = (times[-1] / (len(times) - 1)).limit_denominator(1001 * 120)
+    step = next((known for known in KNOWN_STEPS if abs(known - step) * len(times) < step / 2), step)
+    if all(abs(time - number * step) < step / 4 for number, time in enumerate(times)):
+        return step, range(len(times))
+    return FINE_CLOCK, [round(time / FINE_CLOCK) for time in times]
+
+
+def _rate(times: Sequence[Fraction] | None, step: Fraction) -> Fraction:
+    """Return the (mean) frame rate."""
+    return 1 / step if step != FINE_CLOCK or not times else (len(times) - 1) / times[-1]
 
 
 def _picture_packets(
-    frames: Iterable[np.ndarray], stream: Any, height: int, width: int
+    frames: Iterable[np.ndarray], stream: Any, step: Fraction, stamps: Sequence[int]
 ) -> Iterator[tuple[Fraction, Any]]:
     """Encode frames; yield (decoding time, packet)."""
+    lasts: dict[int, int] = {}
+
+    def told(packets: Iterable[Any]) -> Iterator[tuple[Fraction, Any]]:
+        """Say how long each picture is shown: the encoder guesses it from the mean rate."""
+        for packet in packets:
+            packet.duration = round(lasts.pop(packet.pts) * step / Fraction(packet.time_base))
+            yield _time(packet), packet
+
     for number, image in enumerate(frames):
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image[:height, :width]), format="rgb24")
-        frame.pts, frame.time_base = number, Fraction(1, clocks.FPS)
-        yield from ((_time(packet), packet) for packet in stream.encode(frame))
-    yield from ((_time(packet), packet) for packet in stream.encode(None))
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+        frame.pts, frame.time_base = stamps[number], step
+        lasts[frame.pts] = stamps[number + 1] - stamps[number]
+        yield from told(stream.encode(frame))
+    yield from told(stream.encode(None))
 
 
 def _encoded_sound(audio: np.ndarray, rate: int, target: Any) -> Iterator[tuple[Fraction, Any]]:

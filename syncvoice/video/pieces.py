@@ -81,7 +81,7 @@ def cut_video(media: Path, said: Sequence[Said], folder: Path, name: str, longes
         path = folder / f"{clip}.mkv"
         if piece.problem is None:
             shown = islice(stream, piece.start - position, piece.stop - position)
-            write_clip(path, shown, sound[clocks.samples(piece.start) : clocks.samples(piece.stop)])
+            write_clip(path, shown, sound[slice(*map(clocks.samples, (piece.start, piece.stop)))], frames.pixel_shape)
             position = piece.stop
         yield clip, path, piece
 

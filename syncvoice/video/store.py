@@ -1,14 +1,21 @@
 """The track shard on disk: landmarks, boxes and JPEG crops of many clips in one HDF5 file, same input same bytes."""
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from syncvoice.errors import UserError
+from syncvoice.errors import ChangedFile, UserError, raise_if_passing
 from syncvoice.video.crop import decode_jpeg
 from syncvoice.video.track import Track
+
+
+def _digests(images: Iterable[np.ndarray]) -> np.ndarray:
+    """Return the SHA-256 of each image, (images, 32) uint8."""
+    digests = b"".join(hashlib.sha256(np.asarray(image, np.uint8).tobytes()).digest() for image in images)
+    return np.frombuffer(digests, np.uint8).reshape(-1, 32)
 
 
 class TrackWriter:
@@ -27,16 +34,23 @@ class TrackWriter:
         group = self._file.create_group(clip)
         group.attrs["n_faces"], group.attrs["rule"] = track.n_faces, track.rule
         group.create_dataset(
-            "landmarks", data=track.landmarks, chunks=track.landmarks.shape, shuffle=True, compression="lzf"
+            "landmarks",
+            data=track.landmarks,
+            chunks=track.landmarks.shape,
+            shuffle=True,
+            compression="lzf",
+            fletcher32=True,
         )
-        group.create_dataset("box", data=track.box)
-        group.create_dataset("found", data=track.found)
+        group.create_dataset("box", data=track.box, chunks=track.box.shape, fletcher32=True)
+        group.create_dataset("found", data=track.found, chunks=track.found.shape, fletcher32=True)
         for name, images in (("mouth", mouth), ("face", face)):
             kind = h5py.vlen_dtype(np.uint8)
             values = np.empty(len(images), kind)
             for i, image in enumerate(images):  # one by one: numpy would take images of equal length for a matrix
                 values[i] = image
             dataset = group.create_dataset(name, (len(images),), kind)
+            # Checksums of HDF5 do not cover values of unequal length.
+            group.create_dataset(f"{name}_sha256", data=_digests(images))
             dataset.id.write(h5py.h5s.ALL, h5py.h5s.ALL, values)  # at once; `dataset[:] =` would make that matrix
 
     def __enter__(self) -> "TrackWriter":
@@ -72,19 +86,20 @@ class TrackReader:
         """Return the track of a clip."""
         group = self._group(clip)
         chosen = int(group.attrs["n_faces"]), str(group.attrs["rule"])
-        return Track(group["landmarks"][()], group["found"][()], group["box"][()], *chosen)
+        landmarks, found, box = (self._values(clip, name) for name in ("landmarks", "found", "box"))
+        return Track(landmarks, found, box, *chosen)
 
     def landmarks(self, clip: str) -> np.ndarray:
         """Return landmarks (frames, 478, 3) float32 of a clip."""
-        return self._group(clip)["landmarks"][()]
+        return self._values(clip, "landmarks")
 
     def mouth(self, clip: str, start: int = 0, stop: int | None = None) -> np.ndarray:
         """Return grey mouth crops (frames, 96, 96) uint8 of frames start..stop."""
-        return np.stack([decode_jpeg(data, colour=False) for data in self._group(clip)["mouth"][start:stop]])
+        return np.stack([decode_jpeg(data, colour=False) for data in self._images(clip, "mouth", start, stop)])
 
     def face(self, clip: str, start: int = 0, stop: int | None = None) -> np.ndarray:
         """Return RGB face crops (frames, 112, 112, 3) uint8 of frames start..stop."""
-        return np.stack([decode_jpeg(data, colour=True) for data in self._group(clip)["face"][start:stop]])
+        return np.stack([decode_jpeg(data, colour=True) for data in self._images(clip, "face", start, stop)])
 
     def close(self) -> None:
         """Close the file."""
@@ -97,6 +112,36 @@ class TrackReader:
     def __exit__(self, *_: object) -> None:
         """Close the file."""
         self.close()
+
+    def _values(self, clip: str, name: str) -> np.ndarray:
+        """Return an array of a clip.
+
+        Raises:
+            ChangedFile: its checksum does not fit.
+        """
+        try:
+            return self._group(clip)[name][()]
+        except OSError as error:
+            raise_if_passing(error, self.path)
+            raise self._changed(clip, name) from error
+
+    def _images(self, clip: str, name: str, start: int, stop: int | None) -> np.ndarray:
+        """Return JPEG bytes of frames start..stop of a clip.
+
+        Raises:
+            ChangedFile: a digest does not fit.
+        """
+        group = self._group(clip)
+        images, recorded = group[name][start:stop], group[f"{name}_sha256"][start:stop]
+        if not np.array_equal(_digests(images), recorded):
+            raise self._changed(clip, name)
+        return images
+
+    def _changed(self, clip: str, name: str) -> ChangedFile:
+        """Return the error of an array that is not what was written."""
+        return ChangedFile(
+            f"{self.path}: {name} of clip '{clip}' was changed on the disk; delete it and run the prepare step again"
+        )
 
     def _group(self, clip: str) -> Any:
         """Return a clip's group."""

@@ -74,8 +74,8 @@ def fill_gaps(landmarks: np.ndarray, found: np.ndarray, max_gap: int) -> np.ndar
     if longest > max_gap:
         raise ClipProblem(
             "face_lost",
-            f"no face in {longest} frames in a row from frame {start}; at most {max_gap} are filled, cut the clip "
-            "there or raise max_gap_frames",
+            f"no face in {longest} frames in a row from frame {start}; at most {max_gap} are filled; cut the clip "
+            "there, or let a study fill more (prepare: max_gap_frames)",
         )
     if found.all():
         return landmarks.astype(np.float32)

@@ -53,8 +53,8 @@ def test_local_asset_is_found_by_place_by_folder_or_by_path(tmp_path: Path, monk
         local_asset("lrw_resnet18")
     with pytest.raises(UserError, match="put the published file at elsewhere"):
         local_asset("lrw_resnet18", "elsewhere")
-    with pytest.raises(UserError, match="run 'snakemake resources/assets/zipvoice_emilia' or put"):
-        local_asset("zipvoice_emilia")
+    with pytest.raises(UserError, match="run 'snakemake resources/assets/zipvoice_emilia/model.pt' or put"):
+        local_asset("zipvoice_emilia/model.pt")
     for place in ("elsewhere", "store/lrw_resnet18", "resources/assets/lrw_resnet18"):
         (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / place).write_text(place)

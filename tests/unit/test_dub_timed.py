@@ -97,6 +97,34 @@ def test_a_dubber_keeps_its_engine(place: Path) -> None:
     np.testing.assert_array_equal(first, second)
 
 
+def test_a_batch_dubs_what_it_can(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = place / "clips.csv"
+    table.write_text(f"video,text,out\nclip.mp4,{TEXT},first.mp4\nnone.mp4,{TEXT},\nblank.mp4,,\n", encoding="utf-8")
+    arguments = ["dub", "--batch", str(table), "--text", "lay red", "--voice-blend", "af_heart", "--engine", "timed"]
+    assert main([*arguments, "--out", str(tmp_path / "made")]) == 2
+    told = capsys.readouterr()
+    assert "row 3: video" in told.err and "does not exist" in told.err
+    assert "1 of 3 clips cannot be used (rows 3" in told.err
+    assert sorted(path.name for path in (tmp_path / "made").iterdir()) == ["blank.mp4", "first.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("text\nx\n", "video"),
+        ("video,txt\na.mp4,x\n", "column 'txt'; did you mean 'text'"),
+        ('video,text\n"",x\n', "row 2: column video is empty"),
+        ("video\na.mp4\nb/a.mp4\n", "several rows would be written to"),
+    ],
+)
+def test_wrong_tables_are_sentences(tmp_path: Path, rows: str, message: str) -> None:
+    from syncvoice.dubbing.batch import read_batch
+
+    (tmp_path / "clips.csv").write_text(rows, encoding="utf-8")
+    with pytest.raises(UserError, match=message):
+        read_batch(tmp_path / "clips.csv", tmp_path)
+
+
 def test_mandarin_follows_the_mouth_not_the_lips(place: Path) -> None:
     result = syncvoice.dub(
         place / "blank.mp4", "今天天气很好", out=place / "out.mp4", engine="timed", voice_blend=BLEND, language="zh"

@@ -1,19 +1,26 @@
+import base64
 import re
 from html.parser import HTMLParser
+from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 from fake_study import build_study, columns, task_rows
 
 from syncvoice import cli
+from syncvoice.audio import write_wav
 from syncvoice.errors import UserError
 from syncvoice.files import write_json
 from syncvoice.reporting import gallery
+from syncvoice.reporting.scores import read_task
 from syncvoice.reporting.settings import GalleryJob
 from syncvoice.section import read_settings
 
-ROWS = {"en_en": ["ground_truth", "M1", "M3"], "en_zh": ["M2", "M4"]}
+RECORDED = {"experiment": "ground_truth", "group": "reference", "original": True}
+ROWS = {"en_en": [RECORDED, "M1", "M3"], "en_zh": ["M2", "M4"]}
 METRICS = {"en_en": ["lse_d.syncnet_mini", "wer.ctc_mini"], "en_zh": ["cer.ctc_mini"]}
 COLUMNS = columns([*METRICS["en_en"], *METRICS["en_zh"]])
 VOID = {"meta", "link", "img", "br", "hr", "input"}
@@ -49,7 +56,14 @@ def settings_file(study: Path, **changes) -> Path:
     tasks = [{"task": task, "title": f"Task {task}", "rows": ROWS[task], "metrics": METRICS[task]} for task in ROWS]
     write_json(
         study / "gallery.json",
-        {"title": "Clips & rows", "study": "test", "tasks": tasks, "columns": COLUMNS, **changes},
+        {
+            "title": "Clips & rows",
+            "study": "test",
+            "tasks": tasks,
+            "columns": COLUMNS,
+            "synthetic_datasets": ["minidub"],
+            **changes,
+        },
     )
     return study / "gallery.json"
 
@@ -67,6 +81,36 @@ def test_one_video_per_row_and_clip(study: Path) -> None:
     labels = [video["aria-label"] for video in videos]
     assert len(set(labels)) == len(labels) and "M4, clip en_zh_001" in labels
     assert len(page.all("button")) == 4
+
+
+def test_the_reference_voice_can_be_heard(study: Path) -> None:
+    job = read_settings(settings_file(study), GalleryJob)
+    lines = read_task(study / "tasks" / "en_en.csv").to_dict("records")
+    write_wav(study / "voice.wav", np.random.default_rng(0).normal(0, 0.1, 12 * 24_000), 24_000)
+    text = gallery.build_page(job, study, {lines[0]["reference"]: study / "voice.wav"})
+    page = Page(text)
+    assert not page.open and page.all("audio")
+    for player in page.all("audio"):
+        assert player["aria-label"].startswith("reference voice of clip")
+        kind, _, data = player["src"].partition(";base64,")
+        sound, rate = soundfile.read(BytesIO(base64.b64decode(data)))
+        assert kind == "data:audio/flac" and len(sound) == gallery.MOST_REFERENCE_S * rate
+    assert text == gallery.build_page(job, study, {lines[0]["reference"]: study / "voice.wav"})
+    assert not Page(build(study)).all("audio")
+
+
+def test_recordings_of_a_real_data_set_are_not_called_synthetic(study: Path) -> None:
+    text = build(study, synthetic_datasets=[])
+    assert text.count('<span class="label original">original</span>') == 2
+    assert "itself synthetic" not in text
+
+
+def test_a_phone_shows_rows_side_by_side_and_no_keys(study: Path) -> None:
+    style = build(study).partition("<style>")[2].partition("</style>")[0]
+    phone = style.partition("@media (max-width: 640px)")[2]
+    assert ".keys { display: none; }" in phone and "overflow-x: auto" in phone
+    share = int(re.search(r"\.rows figure { flex: 0 0 (\d+)%", phone).group(1))
+    assert share < 50  # two rows and the edge of a third
 
 
 def test_nothing_is_loaded_from_elsewhere(study: Path) -> None:
@@ -147,9 +191,6 @@ def test_fixed_utterances_and_wrong_ones(study: Path) -> None:
 
 
 def test_font_holds_only_what_the_page_needs() -> None:
-    import base64
-    from io import BytesIO
-
     from fontTools.ttLib import TTFont
 
     font = TTFont(BytesIO(base64.b64decode(gallery.embedded_font("天气 abc"))))

@@ -23,6 +23,7 @@ from syncvoice.records.clips import clips_of, read_excluded
 from syncvoice.video import decode
 from syncvoice.video.decode import REASONS, ClipProblem, FrameSource, Limits, decode_clip, decode_sound
 from syncvoice.video.prepare import PrepareSettings
+from syncvoice.video.shown import Upright
 from tests.unit.clip_files import StillFace, clicks, portrait, real_data, write_video
 
 N = 12  # frames
@@ -222,7 +223,7 @@ def reason_of(path: Path, limits: Limits | None = None) -> str:
 def test_a_tiny_file_with_a_huge_picture_is_refused_unseen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bomb = write_video(tmp_path / "a.mp4", [np.zeros((4320, 8192, 3), np.uint8)], clicks(960), sound_codec="aac")
     assert bomb.stat().st_size < 200_000 < 4320 * 8192 * 3
-    monkeypatch.setattr(decode, "_rgb", lambda frame: pytest.fail("the picture was unfolded"))
+    monkeypatch.setattr(Upright, "rgb", lambda *_: pytest.fail("the picture was unfolded"))
     start = time.process_time()
     assert reason_of(bomb) == "too_large" and time.process_time() - start < 2
     with pytest.raises(ClipProblem, match="8192 x 4320 pixels, at most 1000 are taken"):

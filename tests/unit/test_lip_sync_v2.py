@@ -25,6 +25,7 @@ class PictureNetwork:
 
     config = V2
     takes_bytes = False
+    device = torch.device("cpu")
 
     def __init__(self) -> None:
         self.frames: list[torch.Tensor] = []

@@ -112,7 +112,7 @@ def test_real_clip_is_closest_to_itself() -> None:
 
 def test_scorer(tmp_path) -> None:
     write_wav(tmp_path / "clip.wav", speech("m1").audio, RATE)
-    clip = SimpleNamespace(audio=tmp_path / "clip.wav", text=script(), language="en")
+    clip = SimpleNamespace(audio=tmp_path / "clip.wav", text=script(), language="en", audio_sha256="")
     scorer = ProsodyScorer({"u1": clip})
     scores = {score.metric: score.value for score in scorer.score(utterance(speech("m1").audio, text=script()))}
     assert set(scores) == {"f0_corr.yin_dtw", "f0_rmse.yin_dtw", "energy_corr.yin_dtw"}

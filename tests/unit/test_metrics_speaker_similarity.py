@@ -12,15 +12,9 @@ import torch
 from syncvoice.audio import write_wav
 from syncvoice.mel_filters import mel_filters
 from syncvoice.metrics.scorer import NotApplicable, ScoreError
-from syncvoice.metrics.voice.ge2e import (
-    Ge2eScorer,
-    SpeakerEncoder,
-    cut_silence,
-    mel_spectrogram,
-    partial_starts,
-    prepare,
-)
+from syncvoice.metrics.voice.ge2e import Ge2eScorer, SpeakerEncoder
 from syncvoice.metrics.voice.similarity import SilentSound, SpeakerSimilarityScorer
+from syncvoice.networks.ge2e import cut_silence, mel_spectrogram, partial_starts, prepare
 from tests.unit.real_sounds import grid_clips, grid_sound
 from tests.unit.spoken import at_16k, noise, speech, utterance
 

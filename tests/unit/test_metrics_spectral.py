@@ -117,7 +117,7 @@ def test_distortion_of_a_real_clip_grows_with_noise_and_with_other_words() -> No
 
 def test_variants_have_their_own_file_of_scores(tmp_path) -> None:
     write_wav(tmp_path / "clip.wav", speech("f2").audio, 24_000)
-    clip = SimpleNamespace(audio=tmp_path / "clip.wav", text=script(), language="en")
+    clip = SimpleNamespace(audio=tmp_path / "clip.wav", text=script(), language="en", audio_sha256="")
     scores = McdVariantsScorer({"u1": clip}).score(utterance(speech("m1").audio, text=script()))
     assert [score.metric for score in scores] == ["mcd.melcep13", "mcd_dtw_sl.melcep13"]
     assert all(score.value > 1 for score in scores)
@@ -125,7 +125,7 @@ def test_variants_have_their_own_file_of_scores(tmp_path) -> None:
 
 def test_scorer_compares_with_the_clip_of_the_same_text(tmp_path) -> None:
     write_wav(tmp_path / "clip.wav", speech("f2").audio, 24_000)
-    clip = SimpleNamespace(audio=tmp_path / "clip.wav", text=script(), language="en")
+    clip = SimpleNamespace(audio=tmp_path / "clip.wav", text=script(), language="en", audio_sha256="")
     scorer = McdScorer({"u1": clip})
     (score,) = scorer.score(utterance(speech("f2").audio, text=script()))
     assert score.metric == "mcd_dtw.melcep13" and score.value < 0.1

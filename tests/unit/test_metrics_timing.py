@@ -91,7 +91,7 @@ def test_alignment_of_real_clips_finds_their_words(recogniser: object) -> None:
 def scorer(recogniser: object, tmp_path_factory: pytest.TempPathFactory) -> TimingScorer:
     path = tmp_path_factory.mktemp("timing") / "clip.wav"
     write_wav(path, speech("f3").audio, 24_000)
-    clip = SimpleNamespace(audio=path, text=script(), language="en", source="grid")
+    clip = SimpleNamespace(audio=path, text=script(), language="en", source="grid", audio_sha256="")
     return TimingScorer(recogniser, {"u1": clip}, "0" * 64)
 
 

@@ -156,3 +156,8 @@ def test_interpolation_keeps_a_straight_line_and_holds_the_ends() -> None:
 def test_time_grid_ends() -> None:
     grid = time_grid(7, 0.5)
     assert grid[0] == 0 and grid[-1] == 1 and bool((grid.diff() > 0).all())
+
+
+def test_parts_of_a_target_hold_their_own_tokens_and_silence_the_pad() -> None:
+    index = token_index_segments([[(2, 4), (0, 3), (1, 2), (2, 2), (0, 1)]])
+    assert index.tolist() == [[0, 0, 1, 1, 5, 5, 5, 2, 2, 3, 4, 5]]

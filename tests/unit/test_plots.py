@@ -13,7 +13,7 @@ from syncvoice.errors import UserError
 from syncvoice.files import write_json
 from syncvoice.reporting import style
 from syncvoice.reporting.mel_picture import lip_opening
-from syncvoice.reporting.plots import differences, guidance_pareto, job
+from syncvoice.reporting.plots import differences, guidance_pareto, job, training_curves
 from syncvoice.reporting.plots.job import PlotJob
 from syncvoice.reporting.settings import Row
 from syncvoice.section import read_settings
@@ -25,6 +25,7 @@ PLOTS = {
     "metrics": {"table": "en_en"},
     "differences": {"table": "en_en", "group": "unseen"},
     "guidance_pareto": {"task": "en_en", "rows": ["guidance_sweep", "M1"], "y": LSE_C, "x": [METRICS[3], METRICS[1]]},
+    "guidance_map": {"task": "en_en", "row": "guidance_sweep", "metrics": [LSE_C, METRICS[1]]},
     "temporal_ablation": {"task": "en_en", "rows": ["ground_truth", "M1", "M3"], "y": METRICS[3], "x": [METRICS[0]]},
     "spectrogram": {"task": "en_zh", "rows": ["ground_truth", "M1"]},
     "training_curves": {"recipes": ["no_visual", "full"]},
@@ -45,7 +46,9 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def settings_file(study: Path, kind: str, **changes) -> Path:
     plot = {"kind": kind, **PLOTS[kind], **changes}
     page = {"name": kind, "title": "A title", "columns": columns([*METRICS, LSE_C]), "bootstrap": {"resamples": 100}}
-    write_json(study / "plot.json", {**page, "plot": plot, "rows": plot.get("rows", [])})
+    write_json(
+        study / "plot.json", {**page, "plot": plot, "rows": plot.get("rows", [plot["row"]] if "row" in plot else [])}
+    )
     return study / "plot.json"
 
 
@@ -53,7 +56,7 @@ def draw(study: Path, kind: str, folder: str = "plots", **changes) -> dict[str, 
     settings_file(study, kind, **changes)
     arguments = ["plot", "--settings", study / "plot.json", "--study-root", study, "--out-dir", study / folder]
     assert cli.main([str(argument) for argument in arguments]) == 0
-    return {suffix: (study / folder / f"{kind}{suffix}").read_bytes() for suffix in (".svg", ".png")}
+    return {suffix: (study / folder / f"{kind}{suffix}").read_bytes() for suffix in (".svg", ".pdf", ".png")}
 
 
 @pytest.mark.parametrize("kind", PLOTS)
@@ -97,8 +100,9 @@ def test_differences_plot_leaves_the_baseline_out(study: Path) -> None:
 
 def test_verdicts() -> None:
     lse, similarity, offset = (column_of(metric) for metric in (METRICS[0], METRICS[2], METRICS[4]))
-    below, above = pd.Series({"diff_low": -2, "diff_high": -1}), pd.Series({"diff_low": 1, "diff_high": 2})
-    around = pd.Series({"diff_low": -1, "diff_high": 1})
+    below = pd.Series({"diff_vs_baseline": -1.5, "p_holm": 0.01})
+    above = pd.Series({"diff_vs_baseline": 1.5, "p_holm": 0.01})
+    around = pd.Series({"diff_vs_baseline": 0.5, "p_holm": 0.2})
     assert [differences.verdict(line, lse) for line in (below, above, around)] == ["better", "worse", "undecided"]
     assert differences.verdict(above, similarity) == "better" and differences.verdict(above, offset) == "undecided"
 
@@ -147,6 +151,69 @@ def test_training_curves_label_every_recipe(study: Path) -> None:
         figure(study, "training_curves", recipes=["other"])
 
 
+def test_single_spikes_do_not_flatten_the_curves(tmp_path: Path) -> None:
+    values = np.full(100, 0.04) + 0.01 * np.sin(np.arange(100))
+    values[[1, 60]] = (1.04, 0.33)
+    folder = tmp_path / "models" / "full"
+    folder.mkdir(parents=True)
+    pd.DataFrame({"step": np.arange(100), "loss": values}).to_csv(folder / "curve.csv", index=False)
+    plot = {"kind": "training_curves", "recipes": ["full"], "note": "Why they rise."}
+    drawn = job.draw(PlotJob(name="p", plot=plot), tmp_path)
+    axis = drawn.axes[0]
+    assert axis.get_ylim()[1] < 0.06
+    (spikes,) = [line for line in axis.lines if line.get_marker() == "^"]
+    assert list(spikes.get_xdata()) == [1.0, 60.0]
+    words = " ".join(text.get_text() for text in drawn.texts).replace("\n", " ")
+    assert "up to 1.04 at step 1. Why they rise." in words
+    assert training_curves.ceiling([pd.Series([1.0, 1.0, 1.0])]) == np.inf
+    assert training_curves.ceiling([pd.Series([1.0, 2.0, 3.0])]) == 3.0
+
+
+def test_several_sweeps_stand_in_one_plot(study: Path, tmp_path: Path) -> None:
+    import shutil
+
+    root = tmp_path / "study"
+    shutil.copytree(study, root, ignore=shutil.ignore_patterns("videos", "prepared"))
+    shutil.copytree(root / "metrics" / "guidance_sweep", root / "metrics" / "second_sweep")
+    plot = {**PLOTS["guidance_pareto"], "kind": "guidance_pareto", "rows": ["guidance_sweep", "M1", "second_sweep"]}
+    page = {"name": "p", "columns": columns([*METRICS, LSE_C]), "bootstrap": {"resamples": 50}, "plot": plot}
+    drawn = job.draw(PlotJob(**page, rows=plot["rows"]), root)
+    naturalness = drawn.axes[0]
+    assert len(naturalness.texts) == 2 * 16 + 1 and "M1" in texts(naturalness)
+    assert {text.get_text() for text in naturalness.get_legend().get_texts()} == {"guidance_sweep", "second_sweep"}
+    with pytest.raises(UserError, match="none of M1 is a sweep"):
+        job.draw(PlotJob(**{**page, "plot": {**plot, "rows": ["M1"]}}, rows=["M1"]), root)
+
+
+def test_map_frames_the_best_point_and_shows_every_mean(study: Path) -> None:
+    drawn = figure(study, "guidance_map")
+    sync, errors = drawn.axes
+    assert len(sync.texts) == len(errors.texts) == 16
+    assert sync.get_xlabel() == "face scale" and sync.get_ylabel() == "lip scale"
+    shown = np.array([float(text) for text in texts(errors)]).reshape(4, 4)
+    x, y = errors.lines[0].get_xdata()[0] + 0.5, errors.lines[0].get_ydata()[0] + 0.5
+    assert shown[int(y), int(x)] == shown.min()
+    with pytest.raises(UserError, match="M1 sweeps no scale"):
+        figure(study, "guidance_map", row="M1")
+
+
+def test_captions_are_shown_whole(study: Path) -> None:
+    caption = "recorded speech through mel and vocoder, the ceiling of any model that makes mel spectrograms first"
+    table = pd.read_csv(study / "tables" / "en_en.csv")
+    (study / "tables" / "long.csv").write_text(table.replace("caption of M3", caption).to_csv(index=False))
+    shown = [text.replace("\n", " ") for text in texts(figure(study, "metrics", table="long").axes[0])]
+    assert caption in shown and not any("…" in text for text in shown)
+
+
+def test_colours_do_not_change_when_rows_are_added() -> None:
+    names = ["mine", "yours", "theirs", "another", "one_more"]
+    rows = [Row(experiment=name) for name in names]
+    alone = {name: style.row_colours([row])[name] for name, row in zip(names, rows, strict=True)}
+    assert style.row_colours(rows) == style.row_colours(rows[::-1]) == alone
+    assert style.row_colours([Row(experiment="mine", colour="ink")])["mine"] == style.INK
+    assert style.row_colours([Row(experiment="mine", colour="ink", group="control")])["mine"] == style.CONTROL
+
+
 def test_house_font_has_the_mandarin_characters() -> None:
     from fontTools.ttLib import TTFont
 
@@ -170,7 +237,8 @@ def test_labels_do_not_cover_each_other() -> None:
 
 
 def test_colours_mean_the_same_in_every_plot() -> None:
-    rows = [Row(experiment="ground_truth"), Row(experiment="M3"), Row(experiment="mine")]
+    rows = [Row(experiment="ground_truth", group="reference"), Row(experiment="M3", colour="vermilion")]
+    rows += [Row(experiment="mine")]
     rows += [Row(experiment="shuffled", group="control")]
     colours = style.row_colours(rows)
     assert colours["ground_truth"] == style.REFERENCE and colours["shuffled"] == style.CONTROL

@@ -8,9 +8,10 @@ from torch import Tensor
 
 from benchmarks import plain
 from benchmarks.common import machine_facts, median_of, medians_of, write_result
+from syncvoice.device import resolve_precision
 from syncvoice.fast import packed
 from syncvoice.fast.packed import PackedEstimator
-from syncvoice.fast.precision import prepare_for_sampling, resolve_precision
+from syncvoice.fast.precision import prepare_for_sampling
 from syncvoice.files import read_json
 from syncvoice.model import kernels
 from syncvoice.model.zipformer import TTSZipformer, padding_mask

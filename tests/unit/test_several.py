@@ -177,12 +177,12 @@ def test_manifest_and_track_say_which_rule_chose_from_how_many(
     write_video(Path("wild/one.mkv"), left, sound)
     with open("wild/clips.csv", "w", newline="") as file:
         csv.writer(file).writerows([("media", "text"), ("two.mkv", "hello"), ("one.mkv", "hello")])
-    options = "prepare --corpus wild --dataset wild --layout folder --split test --out o --excluded e.csv".split()
+    options = "prepare-shard --corpus wild --dataset wild --layout folder --split test --out o --excluded e.csv".split()
     for rule, expected in (
         ("speaking", [("one", "speaking", 1), ("two", "speaking", 2)]),
         ("exclude", [("one", "", 1)]),
     ):
-        write_json(Path("s.json"), {"several_faces": rule})
+        write_json(Path("s.json"), {"limits": {"several_faces": rule}})
         assert main([*options, "--settings", "s.json", "--manifest", "m.cuts.jsonl.gz"]) == 0
         assert [(clip.id, clip.face_rule, clip.n_faces) for clip in clips_of("m.cuts.jsonl.gz")] == expected
         with TrackReader("o/tracks.h5") as reader:

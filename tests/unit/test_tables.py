@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from syncvoice import cli
 from syncvoice.commands.columns import column_of
 from syncvoice.errors import UserError
 from syncvoice.files import write_json
-from syncvoice.reporting import render, tables
+from syncvoice.reporting import latex, render, tables
 from syncvoice.reporting.scores import point_caption, word_count
 from syncvoice.reporting.settings import TableJob
 from syncvoice.section import read_settings
@@ -217,7 +218,7 @@ def test_problems_are_named(study: Path) -> None:
 def rendered(study: Path, check=None, **changes) -> tuple[str, str]:
     settings, table, directions = build(study, **changes)
     parts = render.blocks(settings, table, directions, check)
-    return render.markdown(settings, parts), render.latex(settings, parts)
+    return render.markdown(settings, parts), latex.latex(settings, parts)
 
 
 def test_markdown_shows_values_intervals_counts_arrows_and_scorers(study: Path) -> None:
@@ -257,28 +258,56 @@ def test_the_syncnet_check_stands_under_tables_that_the_mini_syncnet_scores_only
 
 def test_the_papers_direction_has_its_own_block_without_its_numbers(study: Path) -> None:
     comparison = {"metric": LSE, "ascending": ["M3", "M1"], "statement": "M3 is closer", "source": "Table 4"}
-    markdown, latex = rendered(study, comparisons=[comparison])
+    markdown, text = rendered(study, comparisons=[comparison])
     assert "## The paper's direction and ours" in markdown
     assert "| M3 is closer | LSE-D mini | M3 6.50, M1 8.50 | yes |" in markdown
-    assert "Table 4 (not verified)" in markdown and "M3 is closer" in latex
+    assert "Table 4 (not verified)" in markdown and "M3 is closer" in text
 
 
 def test_escapes() -> None:
     assert render.escape_markdown("a_b|c*") == r"a\_b\|c\*"
-    assert render.escape_latex(r"50 % & a_b #1 {x} ~ ^ \ < ↑ −1") == (
+    assert latex.escape_latex(r"50 % & a_b #1 {x} ~ ^ \ < ↑ −1") == (
         r"50 \% \& a\_b \#1 \{x\} \textasciitilde{} \textasciicircum{} \textbackslash{} $<$ $\uparrow$ $-$1"
     )
 
 
 def test_latex_is_balanced_and_escaped(study: Path) -> None:
-    _, latex = rendered(study)
-    assert latex.count(r"\begin{table}") == latex.count(r"\end{table}") == 6
-    assert r"lips \& face\_1" in latex and r"WER CTC (\%) $\downarrow$" in latex
-    body = "".join(text for text in latex.splitlines() if not text.startswith("%"))
+    _, text = rendered(study)
+    assert text.count(r"\begin{table}") == text.count(r"\end{table}") == 6
+    assert r"lips \& face\_1" in text and r"WER\\CTC (\%) $\downarrow$" in text
+    body = "".join(line for line in text.splitlines() if not line.startswith("%"))
     assert body.replace(r"\{", "").count("{") == body.replace(r"\}", "").count("}")
-    for text in latex.splitlines():
-        if text.endswith(r"\\"):
-            assert text.replace(r"\&", "").count("&") in (3, 4)
+    for line in text.splitlines():
+        if line.endswith(r"\\"):
+            assert line.replace(r"\&", "").count("&") == 3
+
+
+def test_latex_grids_fit_a_page(study: Path) -> None:
+    """The table `en_en` of the default study, the widest one, has ten metrics with intervals and long captions."""
+    long = "recorded speech through mel and vocoder, the ceiling of any mel model"
+    metrics = [LSE, WER, IN_SYNC]
+    settings, table, directions = build(study, rows=[{"experiment": "M1", "caption": long}, "M3"], metrics=metrics)
+    parts = render.blocks(settings, table, directions)
+    wide = [
+        replace(
+            block,
+            head=[*block.head[:2], *block.head[2:] * 4],
+            lines=[[*line[:2], *line[2:] * 4] for line in block.lines],
+        )
+        for block in parts
+        if block.prose
+    ]
+    assert wide
+    for block in wide:
+        kept = [place for place, head in enumerate(block.head) if head not in block.prose]
+        assert latex.width(block, kept) > latex.TEXT_WIDTH
+        runs = latex.fitting(block, kept)
+        assert all(latex.width(block, run) <= latex.TEXT_WIDTH and run[0] == 0 for run in runs)
+        assert sorted(place for run in runs for place in run[1:]) == kept[1:]
+    text = latex.latex(settings, wide)
+    assert not any(long in line and "&" in line for line in text.splitlines()) and text.count(long) == 1
+    assert text.count(r"\begin{tabular}{l") == sum(len(latex.fitting(b, [0, *range(2, 14)])) for b in wide)
+    assert " to " not in "".join(line for line in text.splitlines() if "&" in line)
 
 
 def test_numbers_for_people() -> None:
@@ -307,3 +336,29 @@ def test_command_writes_all_files_with_the_same_bytes_twice(study: Path) -> None
     assert line(read, "M3", LSE)["mean"] == 6.5
     with pytest.raises(UserError, match="syncvoice tabulate"):
         tables.read_csv(study / "none.csv")
+
+
+def test_marks_that_cannot_appear_are_said_in_the_table(study: Path) -> None:
+    few, _ = rendered(study, bootstrap={"resamples": 30})
+    assert "with 30 resamples no p-value of 3 comparisons falls below 0.097" in few and "no † can appear" in few
+    many, _ = rendered(study, bootstrap={"resamples": 2000})
+    assert "no † can appear" not in many
+
+
+def test_heads_say_over_how_many_clips_a_metric_goes(study: Path) -> None:
+    for name in ("M1", "M3"):
+        rows = [score_row(row["utterance"], LSE, 1.0) for row in task_rows("en_en", 6)]
+        rows += [wer_row(row["utterance"], 1, 6) for row in task_rows("en_en", 6)[:4]]
+        rows += [score_row(row["utterance"], WER, None, "not_applicable") for row in task_rows("en_en", 6)[4:]]
+        write_scores(study, name, "en_en", rows)
+    markdown, _ = rendered(study, metrics=[LSE, WER])
+    assert "WER CTC (%) ↓, 4 of 6 clips |" in markdown and "LSE-D mini ↓ |" in markdown
+
+
+def test_directions_and_marks_have_one_standard(study: Path) -> None:
+    """Six clips give no p-value below 0.03: with two steps Holm's correction leaves none, whatever the intervals."""
+    comparisons = [{"metric": LSE, "ascending": ["M3", "M1"], "id": name} for name in ("a", "b")]
+    _, table, directions = build(study, comparisons=comparisons, bootstrap={"resamples": 5000})
+    row = table[(table.experiment == "M3") & (table.group == "all") & (table.metric == LSE)].iloc[0]
+    assert row.diff_high < 0 and row.p_holm > 0.05
+    assert list(directions["agrees"]) == ["yes", "yes"] and list(directions["every_step_clear"]) == ["no", "no"]

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -151,3 +152,13 @@ def test_no_output_and_same_ids_in_another_process(tokenizer: EmiliaTokenizer) -
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stderr == ""
     assert run.stdout == str(tokenizer.encode("男孩们 must open doors", "zh"))
+
+
+def test_symbols_written_as_a_file_are_those_of_the_released_weights(tmp_path: Path) -> None:
+    from syncvoice.assets import read_registry
+    from syncvoice.files import sha256_of
+    from syncvoice.text.vocabulary import emilia_ids, write_vocabulary
+
+    write_vocabulary(tmp_path / "tokens.txt", sorted(emilia_ids(), key=emilia_ids().__getitem__))
+    registry = read_registry(Path(__file__).resolve().parents[2] / "config" / "assets.yaml")
+    assert sha256_of(tmp_path / "tokens.txt") == registry["zipvoice_emilia/tokens.txt"].sha256

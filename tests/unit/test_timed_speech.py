@@ -19,7 +19,7 @@ from syncvoice.timed_speech.speaking import (
     spans_of,
     speech_level,
 )
-from syncvoice.timed_speech.voices import StockVoices, nearest_blend, parse_blend
+from syncvoice.timed_speech.voices import StockVoices, Wanted, nearest_blend, parse_blend
 from tests.unit.fake_tts import FakeTts
 
 
@@ -204,19 +204,27 @@ STOCK = StockVoices(
 
 
 def test_the_nearest_voice_is_found_and_left_out_ones_never() -> None:
-    alone = nearest_blend(np.array([0.0, 0.0, 0.0, 1.0]), np.log(100.0), STOCK)
+    alone = nearest_blend(Wanted(np.array([0.0, 0.0, 0.0, 1.0]), np.log(100.0)), STOCK)
     assert alone.parts == {"am_c": 1.0} and alone.likeness == pytest.approx(1.0)
-    mixed = nearest_blend(np.array([0.0, 0.0, 0.6, 0.4]), float("nan"), STOCK)
+    mixed = nearest_blend(Wanted(np.array([0.0, 0.0, 0.6, 0.4]), float("nan")), STOCK)
     assert mixed.parts == {"am_b": 0.6, "am_c": 0.4}
-    whispered = nearest_blend(np.array([0.1, 1.0, 0.0, 0.0]), float("nan"), STOCK)
+    whispered = nearest_blend(Wanted(np.array([0.1, 1.0, 0.0, 0.0]), float("nan")), STOCK)
     assert "af_nicole" not in whispered.parts
 
 
 def test_pitch_decides_between_equally_near_voices() -> None:
     both = np.array([1.0, 0.0, 1.0, 0.0])
-    low, high = nearest_blend(both, np.log(115.0), STOCK), nearest_blend(both, np.log(210.0), STOCK)
+    low, high = (nearest_blend(Wanted(both, np.log(hz)), STOCK) for hz in (115.0, 210.0))
     assert low.parts.get("am_b", 0) > high.parts.get("am_b", 0)
     assert abs(sum(low.parts.values()) - 1) < 1e-9
+
+
+def test_a_voice_without_an_accent_is_preferred() -> None:
+    stock = StockVoices(("am_b", "zm_c"), np.eye(2), np.log([110.0, 110.0]))
+    both = np.array([0.7, 0.71])
+    for language, first in (("en", "am_b"), ("zh", "zm_c")):
+        assert nearest_blend(Wanted(both, float("nan"), language), stock).parts[first] >= 0.5
+    assert nearest_blend(Wanted(np.array([0.0, 1.0]), float("nan"), "en"), stock).parts == {"zm_c": 1.0}
 
 
 def test_blends_by_hand() -> None:
@@ -229,3 +237,12 @@ def test_blends_by_hand() -> None:
     ):
         with pytest.raises(UserError, match=message):
             parse_blend(text)
+
+
+def test_text_is_spread_over_word_times() -> None:
+    from syncvoice.generation.kinds.zero_shot_lip_timed import parts_of
+
+    parts = parts_of(list("bin blue"), [(0.16, 0.48), (0.64, 0.96)], 50)
+    assert parts == ((0, 15), (4, 45), (4, 30), (0, 98))
+    assert sum(frames for _, frames in parts) == 188
+    assert parts_of(list("bin blue"), [(0.16, 0.96)], 50) == ((0, 15), (8, 75), (0, 98)), "espeak joined the words"

@@ -67,6 +67,7 @@ def recipe(folder: Path, **changes: Any) -> NamedRecipe:
         "sees": {"lip": "lip", "face": "face"},
         "speaker_encoder": str(folder / "speaker_encoder.safetensors"), "speaker_branches": ["pretrained", "learnable"],
         "dataset": "d", "split": "train", "share": 1.0, "steps": 6, "batch_seconds": 3.0, "device_seconds": None,
+        "devices": 1,
         "optimiser": {"name": "adamw", "betas": [0.9, 0.98], "weight_decay": 0.01, "clipping_scale": 2.0,
                       "new_layers_rate": 3.0, "new_layers_min_rms": 0.01},
         "schedule": {"name": "linear", "lr_batches": 7500, "lr_hours": None, "lr_epochs": 10},

@@ -69,7 +69,7 @@ def make_project(folder: Path) -> Project:
     shutil.copy(Path(__file__).parent / "stub_syncvoice", folder / "bin" / "syncvoice")
     (folder / "weights").mkdir()
     scorers = {name for file in METRIC_FILES.values() for name in file.weights}
-    for name in ("backbone", "vocoder", "speaker_encoder", *scorers):
+    for name in ("backbone", "vocoder", "speaker_encoder", "lip_timing", *scorers):
         for suffix in (".safetensors", ".json"):
             (folder / "weights" / name).with_suffix(suffix).touch()
     return Project(folder)

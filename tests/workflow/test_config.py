@@ -115,7 +115,7 @@ def test_scorer_weights_must_not_condition() -> None:
 
 def test_maps_of_a_study_replace_those_it_extends() -> None:
     values = yaml.safe_load((CONFIG / "tiny.yaml").read_text())
-    sections = ["features", "tasks", "tables", "plots", "gallery"]
+    sections = ["tasks", "tables", "plots", "gallery"]
     values["extends"] = {"mini.yaml": sections, "experiments.yaml": ["experiments"]}
     study = load_study(values, CONFIG, "study.yaml")
     assert list(study.experiments) == list(values["experiments"])

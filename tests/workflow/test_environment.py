@@ -1,10 +1,17 @@
 """The ways to install agree with each other."""
 
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
+import pytest
 import yaml
+
+from syncvoice import places
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 STUDY_LOCKS = ("requirements.lock", "requirements-nodeps.lock")
@@ -38,6 +45,42 @@ def test_conda_environment_has_the_same_requirements() -> None:
     assert sorted(pip) == sorted(requirements())
 
 
+def test_conda_users_are_told_how_to_install_the_project() -> None:
+    line = "conda env create -f environment.yml && conda activate syncvoice && pip install --no-deps -e ."
+    assert line in (REPOSITORY / "environment.yml").read_text()
+    assert line in (REPOSITORY / "README.md").read_text()
+
+
+def test_an_installed_tool_brings_its_weights(tmp_path: Path) -> None:
+    """The wheel holds what `syncvoice.places` looks for under share/syncvoice."""
+    source = tmp_path / "source"
+    shutil.copytree(REPOSITORY / "syncvoice", source / "syncvoice", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("weights", "config"):
+        shutil.copytree(REPOSITORY / name, source / name)
+    for name in ("pyproject.toml", "README.md", "LICENSE", "NOTICE"):
+        shutil.copy(REPOSITORY / name, source)
+    code = f"from setuptools.build_meta import build_wheel; build_wheel({str(tmp_path)!r})"
+    subprocess.run([sys.executable, "-c", code], cwd=source, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    inside = {name.partition(".data/data/")[2] for name in names if ".data/data/" in name}
+    for path in (REPOSITORY / "weights").glob("*.safetensors"):
+        assert {f"share/syncvoice/weights/{path.name}", f"share/syncvoice/weights/{path.stem}.json"} <= inside
+    assert "share/syncvoice/config/assets.yaml" in inside
+    assert any(name.endswith("syncvoice/reporting/assets/gallery.css") for name in names)
+
+
+def test_weights_are_found_where_pip_puts_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(places, "CHECKOUT", tmp_path / "site-packages")
+    monkeypatch.setattr(places, "INSTALLED", tmp_path / "share")
+    (tmp_path / "share/weights").mkdir(parents=True)
+    (tmp_path / "share/weights/vocoder.safetensors").touch()
+    assert places.find_weights("vocoder") == tmp_path / "share/weights/vocoder.safetensors"
+    assert places.find_path("weights/vocoder.safetensors") == tmp_path / "share/weights/vocoder.safetensors"
+    assert places.find_path("weights/none") == Path("weights/none")
+
+
 def test_locks_hold_names_and_versions_only() -> None:
     assert [line for line in locked() if not re.fullmatch(r"[a-z0-9-]+==[A-Za-z0-9.]+", line)] == []
 
@@ -52,3 +95,16 @@ def test_locks_hold_every_requirement_once() -> None:
 
 def test_torch_is_pinned_without_local_version() -> None:
     assert "torch==2.13.0" in locked()
+
+
+def test_named_scorers_are_locked_without_their_heavy_dependencies() -> None:
+    names = {line.partition("==")[0] for line in locked(STUDY_LOCKS)}
+    assert {"openai-whisper", "syncnet-python"} <= names
+    assert not names & {"triton", "torchvision"}
+    plain = {line.partition("==")[0] for line in locked(("requirements.lock",))}
+    assert not plain & {"openai-whisper", "syncnet-python"}, "their dependencies would be installed"
+
+
+def test_named_scorers_can_be_imported_without_them() -> None:
+    code = "import sys; sys.modules.update(triton=None, torchvision=None); import whisper, syncnet_python"
+    subprocess.run([sys.executable, "-c", code], check=True)

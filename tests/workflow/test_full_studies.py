@@ -24,14 +24,8 @@ MODELS = {"grid": 2, "grid_s1": 2, "lrs3": 4, "translation": 4, "wild": 2}
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The project without any results, with empty files where public start weights belong."""
-    project = make_project(tmp_path_factory.mktemp("bare"))
-    for name in ("zipvoice_libritts/model", "zipvoice_emilia/model"):
-        for suffix in (".pt", ".json"):
-            path = (project.folder / "resources" / "public" / name).with_suffix(suffix)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
-    return project
+    """The project without any results and without any weights of others."""
+    return make_project(tmp_path_factory.mktemp("bare"))
 
 
 def roots(project: Project, study: str) -> list[str]:
@@ -68,6 +62,32 @@ def test_study_plans_on_a_fake_tree(bare: Project, study: str) -> None:
     splits = [split for dataset in resolved.datasets.values() for split in dataset.splits.values()]
     assert plan["draw_contact_sheet"] == sum(split.settings.has_video for split in splits)
     assert sum(plan.values()) < 2500, "jobs per shard, never per clip"
+
+
+@pytest.mark.parametrize(
+    ("study", "fetched", "by_hand"),
+    [
+        ("grid", ["vocos_mel_24khz", "whisper_base"], ["zipvoice_libritts/model.pt", "lrw_resnet18"]),
+        ("lrs3", ["zipvoice_emilia/model.pt", "zipvoice_emilia/tokens.txt"], ["wavlm_large_finetune"]),
+        ("translation", ["zipvoice_emilia/model.json", "syncnet_v2", "s3fd"], ["wavlm_large_finetune"]),
+    ],
+)
+def test_dry_run_without_weights_lists_what_is_missing(
+    bare: Project, study: str, fetched: list[str], by_hand: list[str]
+) -> None:
+    result = bare.snakemake("--dry-run", "--quiet", "--configfile", f"config/{study}.yaml", *roots(bare, study))
+    assert result.returncode == 0 and "MissingInputException" not in result.stdout, result.stdout
+    assert "weight files of others are missing:" in result.stdout
+    lines = result.stdout.splitlines()
+    for names, way in ((fetched, "fetches them"), (by_hand, "by hand")):
+        for name in names:
+            (line,) = [line for line in lines if line.startswith(f"weights resources/assets/{name} are not there")]
+            assert way in line and "licence of the weights: " in line
+
+
+def test_embedded_study_misses_nothing(bare: Project) -> None:
+    result = bare.snakemake("--dry-run", "--quiet", "--configfile", "config/tiny.yaml")
+    assert result.returncode == 0 and "missing" not in result.stdout
 
 
 def test_grid_is_downloaded_where_no_folder_is_named(bare: Project) -> None:

@@ -41,7 +41,8 @@ def test_every_split_with_video_gets_a_contact_sheet(project: Project) -> None:
 
 def test_new_experiment_trains_nothing(project: Project) -> None:
     plan = project.plan_of(add_row)
-    assert plan == {"all": 1, "write_settings": 2, "generate": 1, "score": 2, "tabulate": 1, "plot": 1}
+    # settings of the row, its table and the plot of that table, which names the rows' colours
+    assert plan == {"all": 1, "write_settings": 3, "generate": 1, "score": 2, "tabulate": 1, "plot": 1}
 
 
 def test_new_recipe_trains_one_model(project: Project) -> None:
@@ -57,7 +58,7 @@ def test_new_recipe_trains_one_model(project: Project) -> None:
 def test_third_condition_adds_its_own_jobs_only(project: Project) -> None:
     ablation = "config/ablations/head_pose.yaml"
     assert project.plan("config/tiny.yaml", ablation) == {
-        "all": 1, "write_settings": 4, "resolve_recipe": 1, "compute_feature": 3, "train": 1, "generate": 1, "score": 2,
+        "all": 1, "write_settings": 5, "resolve_recipe": 1, "compute_feature": 3, "train": 1, "generate": 1, "score": 2,
         "tabulate": 1, "plot": 2,
     }  # fmt: skip
     alone, overlaid = project.plan("config/mini.yaml"), project.plan("config/mini.yaml", ablation)
@@ -70,17 +71,17 @@ def test_third_condition_adds_its_own_jobs_only(project: Project) -> None:
 def test_a_second_lip_front_end_is_another_recipe_and_row(project: Project) -> None:
     def change(values: dict[str, Any]) -> None:
         files = {"folder": "lips", "dim": 4, "origin": "another program"}
-        values["features"]["other_lip"] = {"extractor": "precomputed", "settings": files}
+        values.setdefault("features", {})["other_lip"] = {"extractor": "precomputed", "settings": files}
         values["recipes"]["other_lips"] = {"dataset": "minidub", "sees": {"lip": "other_lip", "face": "face"}}
         add_row(values, recipe="other_lips", scales={"lip": 2.0, "face": 2.0})
 
     plan = project.plan_of(change)
-    assert plan == {"all": 1, "write_settings": 3, "resolve_recipe": 1, "compute_feature": 3, "train": 1, "generate": 1,
+    assert plan == {"all": 1, "write_settings": 4, "resolve_recipe": 1, "compute_feature": 3, "train": 1, "generate": 1,
                     "score": 2, "tabulate": 1, "plot": 1}  # fmt: skip
 
 
 def test_feature_that_nobody_sees_plans_nothing(project: Project) -> None:
-    assert project.plan_of(lambda values: values["features"].update(head_pose={"extractor": "head_pose"})) == {}
+    assert project.plan_of(lambda values: values.update(features={"head_pose": {"extractor": "head_pose"}})) == {}
 
 
 def changed_code(project: Project, module: str, text: str = "\nNEW_CONSTANT = 1\n") -> dict[str, int]:

@@ -19,11 +19,13 @@ rule adapt_network:
         "../../environment.yml"
     threads: threads_of("train")
     resources:
-        mem_mb=6000,
+        mem_mb=memory(6000),
+        attempt=attempt_number,
     params:
         code=code_of_pretraining,
         env=thread_environment("train"),
         start=start_of_adaptation,
     shell:
-        "{params.env} syncvoice pretrain {wildcards.network} --settings {input.settings} --start {params.start}"
+        "{params.env} SYNCVOICE_TRY={resources.attempt}:{log}"
+        " syncvoice pretrain {wildcards.network} --settings {input.settings} --start {params.start}"
         " --out {output.weights} > {log} 2>&1"

@@ -1,5 +1,6 @@
 """Helpers of the rule files; no rule stands here."""
 
+import hashlib
 import json
 import re
 import sys
@@ -11,7 +12,9 @@ if str(REPOSITORY) not in sys.path:
 
 from snakemake.common.configfile import load_configfile
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
+from syncvoice.files import atomic_path
 from syncvoice.assets import read_registry
 from syncvoice.study import load_study
 from syncvoice.section import nearest
@@ -23,6 +26,7 @@ from syncvoice.features import base as extractors
 from syncvoice.generation import work as kinds
 from syncvoice.minidub import engine
 from syncvoice.provenance import code_digest
+from syncvoice.study.weights import missing_weights
 
 try:
     STUDY = load_study(
@@ -81,20 +85,70 @@ def threads_of(kind):
     return getattr(STUDY.threads, kind)
 
 
-def thread_environment(kind):
-    """Environment that fixes the threads of numerical libraries whatever --cores grants."""
+def thread_environment(kind, device="cpu"):
+    """Environment that fixes threads of numerical libraries, whatever --cores grants, and the device of networks."""
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    return " ".join(f"{name}={threads_of(kind)}" for name in names)
+    return " ".join([*(f"{name}={threads_of(kind)}" for name in names), f"SYNCVOICE_DEVICE={device}"])
 
 
-def settings_text(wildcards):
-    """Text of one settings file."""
-    return as_json(SETTINGS[wildcards.section])
+def memory(megabytes):
+    """Memory of a job, doubled at every attempt."""
+    return lambda wildcards, attempt: megabytes * 2 ** (attempt - 1)
 
 
-def recipe_text(wildcards):
-    """Text of one resolved recipe."""
-    return as_json(recipe_settings(STUDY, wildcards.recipe))
+def memory_of_feature(wildcards, attempt):
+    """Memory of a feature job: more where a published network runs."""
+    return memory(6000 if weights_of_feature(wildcards) else 2000)(wildcards, attempt)
+
+
+def attempt_number(wildcards, attempt):
+    """Which attempt it is, from 1; reaches a job beside its log, see `syncvoice.cli.marker_of_job`."""
+    return attempt
+
+
+def cards_of_experiment(wildcards):
+    """Graphics cards of a generate job."""
+    return STUDY.cards_of_row(wildcards.experiment)
+
+
+def cards_of_feature(wildcards):
+    """Graphics cards of a feature job."""
+    return STUDY.cards_of_feature(wildcards.feature)
+
+
+def cards_of_scorer(wildcards):
+    """Graphics cards of a score job."""
+    return STUDY.cards_of_scorer(wildcards.metric)
+
+
+def cards_of_recipe(wildcards):
+    """Graphics cards of a training."""
+    return STUDY.cards_of_recipe(wildcards.recipe)
+
+
+def environment(kind, cards):
+    """Environment of a job that may be given cards; one that asks for none computes on the CPU."""
+    return lambda wildcards: thread_environment(kind, STUDY.device if cards(wildcards) else "cpu")
+
+
+def stored(value):
+    """Name of a file that holds settings and is called by their digest: what a plan says is short, whatever changed."""
+    text = as_json(value) + "\n"
+    path = Path(".snakemake") / "settings" / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
+    if not path.exists():
+        with atomic_path(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def stored_settings(wildcards):
+    """One section's settings."""
+    return stored(SETTINGS[wildcards.section])
+
+
+def stored_recipe(wildcards):
+    """One resolved recipe."""
+    return stored(recipe_settings(STUDY, wildcards.recipe))
 
 
 def recipes_made_by(rule):
@@ -143,6 +197,13 @@ def prepare_settings(wildcards):
     if is_embedded(wildcards.dataset):
         return f"{RESULTS}/settings/prepare.json"
     return f"{RESULTS}/settings/prepare/{wildcards.dataset}/{wildcards.split}.json"
+
+
+def say_missing_weights():
+    """List weights of others that are not there; they are fetched, or a sentence stops what needs them."""
+    missing = missing_weights(STUDY, ASSETS)
+    if missing and workflow.is_main_process:
+        logger.warning("\n".join([f"{len(missing)} weight files of others are missing:", *missing]))
 
 
 def fetched_folder(dataset):
@@ -230,13 +291,17 @@ def manifest_of_recipe(wildcards):
 
 
 def with_metadata(weights):
-    """Weight files; those that this project made each with the JSON file beside it (sizes and provenance)."""
-    published = f"{ASSET_FOLDER}/"
-    return [
-        path
-        for file in weights
-        for path in ([file] if file.startswith(published) else [file, str(Path(file).with_suffix(".json"))])
-    ]
+    """Weight files with what belongs to each: the JSON file beside our own, sizes and symbols of a public ZipVoice."""
+    return [path for file in weights for path in (file, *beside(file))]
+
+
+def beside(file):
+    """Files that a weight file cannot be read without."""
+    folder = Path(file).parent
+    published = folder.is_relative_to(ASSET_FOLDER)
+    if published:  # a folder of its own holds a release, whose files the registry names
+        return [] if folder == Path(ASSET_FOLDER) else [str(folder / name) for name in ("model.json", "tokens.txt")]
+    return [str(Path(file).with_suffix(".json"))]
 
 
 def weights_of_feature(wildcards):
@@ -398,6 +463,12 @@ def inputs_of_plot(wildcards):
 def code_of_plot(wildcards):
     """Digest of what draws one kind of plot; another kind does not count."""
     return code_digest("syncvoice.commands.plot", f"syncvoice.reporting.plots.{STUDY.plots[wildcards.plot].kind}")
+
+
+def references_of_gallery(wildcards):
+    """Recordings whose voices the gallery's rows should have."""
+    tasks = [STUDY.tasks[task] for task in STUDY.gallery.tasks]
+    return list(dict.fromkeys(manifest(task.dataset, task.reference_split) for task in tasks))
 
 
 def inputs_of_gallery(wildcards):

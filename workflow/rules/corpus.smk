@@ -19,13 +19,15 @@ rule make_corpus:
         "../../environment.yml"
     threads: threads_of("corpus")
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
+        attempt=attempt_number,
     params:
         code=code_of_corpus,
         env=thread_environment("corpus"),
         folder=subpath(output.clips, parent=True),
     shell:
-        "{params.env} syncvoice corpus --settings {input.settings} --split {wildcards.split}"
+        "{params.env} SYNCVOICE_TRY={resources.attempt}:{log}"
+        " syncvoice corpus --settings {input.settings} --split {wildcards.split}"
         " --shard {wildcards.shard} --out {params.folder} > {log} 2>&1"
 
 

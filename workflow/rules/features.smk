@@ -18,12 +18,15 @@ rule compute_feature:
         "../../environment.yml"
     threads: threads_of("features")
     resources:
-        mem_mb=lambda wildcards: 6000 if weights_of_feature(wildcards) else 2000,
+        mem_mb=memory_of_feature,
+        attempt=attempt_number,
+        gpu=cards_of_feature,
     params:
         code=code_of_feature,
-        env=thread_environment("features"),
+        env=environment("features", cards_of_feature),
     shell:
-        "{params.env} syncvoice features --settings {input.settings} --manifest {input.manifest}"
+        "{params.env} SYNCVOICE_TRY={resources.attempt}:{log}"
+        " syncvoice features --settings {input.settings} --manifest {input.manifest}"
         " --out {output} > {log} 2>&1"
 
 

@@ -19,14 +19,17 @@ rule generate:
         "../../environment.yml"
     threads: threads_of("generate")
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
+        attempt=attempt_number,
+        gpu=cards_of_experiment,
     params:
         code=code_of_experiment,
-        env=thread_environment("generate"),
+        env=environment("generate", cards_of_experiment),
         kind=kind_of_experiment,
         features_root=features_root_of_task,
     shell:
-        "{params.env} syncvoice generate {params.kind} --experiment-settings {input.settings}"
+        "{params.env} SYNCVOICE_TRY={resources.attempt}:{log}"
+        " syncvoice generate {params.kind} --experiment-settings {input.settings}"
         " --task {input.task} --manifest {input.manifest} --features-root {params.features_root}"
         " --out {output.speech} > {log} 2>&1"
 
@@ -44,10 +47,12 @@ rule mux:
         "../../environment.yml"
     threads: threads_of("report")
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
+        attempt=attempt_number,
     params:
         code=code_digest("syncvoice.commands.mux"),
         env=thread_environment("report"),
     shell:
-        "{params.env} syncvoice mux --task {input.task} --speech {input.speech} --manifest {input.manifest}"
+        "{params.env} SYNCVOICE_TRY={resources.attempt}:{log}"
+        " syncvoice mux --task {input.task} --speech {input.speech} --manifest {input.manifest}"
         " --out {output.videos} > {log} 2>&1"

@@ -21,7 +21,8 @@ rule prepare:
         "../../environment.yml"
     threads: threads_of("prepare")
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
+        attempt=attempt_number,
     params:
         code=code_digest("syncvoice.commands.prepare_shard"),
         env=thread_environment("prepare"),
@@ -29,7 +30,8 @@ rule prepare:
         shard=shard_options,
         folder=subpath(output.tracks, parent=True),
     shell:
-        "{params.env} syncvoice prepare-shard --corpus {params.corpus:q} --dataset {wildcards.dataset} {params.shard}"
+        "{params.env} SYNCVOICE_TRY={resources.attempt}:{log}"
+        " syncvoice prepare-shard --corpus {params.corpus:q} --dataset {wildcards.dataset} {params.shard}"
         " --split {wildcards.split} --settings {input.settings} --out {params.folder}"
         " --manifest {output.manifest} --excluded {output.excluded} > {log} 2>&1"
 

@@ -16,13 +16,15 @@ rule pretrain_network:
         "../../environment.yml"
     threads: threads_of("pretrain")
     resources:
-        mem_mb=6000,
+        mem_mb=memory(6000),
+        attempt=attempt_number,
     params:
         code=code_of_pretraining,
         env=thread_environment("pretrain"),
         options=options_of_pretraining,
     shell:
-        "{params.env} syncvoice pretrain {wildcards.network} --settings {input.settings} --out {output}"
+        "{params.env} SYNCVOICE_TRY={resources.attempt}:{log}"
+        " syncvoice pretrain {wildcards.network} --settings {input.settings} --out {output}"
         " {params.options} > {log} 2>&1"
 
 

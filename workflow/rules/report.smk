@@ -36,13 +36,17 @@ rule plot:
         inputs_of_plot,
         settings="results/{study}/settings/plots/{plot}.json",
     output:
-        svg=report(
-            "results/{study}/plots/{plot}.svg",
-            caption="../report/plot.rst",
-            category="Plots",
-            labels={"plot": "{plot}"},
+        # update: the last plot stays until a new one is drawn
+        svg=update(
+            report(
+                "results/{study}/plots/{plot}.svg",
+                caption="../report/plot.rst",
+                category="Plots",
+                labels={"plot": "{plot}"},
+            )
         ),
-        png="results/{study}/plots/{plot}.png",
+        pdf=update("results/{study}/plots/{plot}.pdf"),
+        png=update("results/{study}/plots/{plot}.png"),
     log:
         "results/{study}/logs/plot/{plot}.log",
     conda:
@@ -61,6 +65,7 @@ rule plot:
 rule make_gallery:
     input:
         inputs_of_gallery,
+        references=references_of_gallery,
         settings="results/{study}/settings/gallery.json",
     output:
         page=report(
@@ -79,7 +84,7 @@ rule make_gallery:
         study_root=subpath(output.page, ancestor=2),
     shell:
         "{params.env} syncvoice gallery --settings {input.settings} --study-root {params.study_root}"
-        " --out {output.page} > {log} 2>&1"
+        " --references {input.references} --out {output.page} > {log} 2>&1"
 
 
 # How much of sound, mouth and phone the lip and face features tell: a check of the data, not of a model.

@@ -16,14 +16,17 @@ rule score:
         "../../environment.yml"
     threads: threads_of("score")
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
+        attempt=attempt_number,
+        gpu=cards_of_scorer,
     params:
         code=code_of_scorer,
-        env=thread_environment("score"),
+        env=environment("score", cards_of_scorer),
         scorer=scorer_of_metric,
         networks=adapted_scorers,
     shell:
-        "{params.env} syncvoice score-task --scorer {params.scorer} --task {input.task} --speech {input.speech}"
+        "{params.env} SYNCVOICE_TRY={resources.attempt}:{log}"
+        " syncvoice score-task --scorer {params.scorer} --task {input.task} --speech {input.speech}"
         " --manifest {input.manifest} --references {input.references} {params.networks} --out {output} > {log} 2>&1"
 
 
@@ -41,10 +44,12 @@ rule check_syncnet:
         "../../environment.yml"
     threads: threads_of("score")
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
+        attempt=attempt_number,
     params:
         code=code_digest("syncvoice.commands.check_syncnet"),
         env=thread_environment("score"),
     shell:
-        "{params.env} syncvoice check-syncnet --manifest {input.manifests} --weights {input.weights}"
+        "{params.env} SYNCVOICE_TRY={resources.attempt}:{log}"
+        " syncvoice check-syncnet --manifest {input.manifests} --weights {input.weights}"
         " --out {output} > {log} 2>&1"

@@ -13,9 +13,9 @@ rule write_settings:
     conda:
         "../../environment.yml"
     params:
-        settings=settings_text,
+        settings=stored_settings,
     shell:
-        "printf '%s\\n' {params.settings:q} > {output} 2> {log}"
+        "cp {params.settings} {output} 2> {log}"
 
 
 rule resolve_recipe:
@@ -26,6 +26,6 @@ rule resolve_recipe:
     conda:
         "../../environment.yml"
     params:
-        settings=recipe_text,
+        settings=stored_recipe,
     shell:
-        "printf '%s\\n' {params.settings:q} > {output} 2> {log}"
+        "cp {params.settings} {output} 2> {log}"

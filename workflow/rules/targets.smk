@@ -70,7 +70,9 @@ def probe_tests(wildcards):
 def features_of_probe(wildcards):
     """Features that the probe reads."""
     splits = [STUDY.probe.train, *STUDY.probe.tests]
-    return [path for split in splits for path in feature_shards(STUDY.probe.dataset, split, ["mel", *STUDY.probe.features])]
+    return [
+        path for split in splits for path in feature_shards(STUDY.probe.dataset, split, ["mel", *STUDY.probe.features])
+    ]
 
 
 def features_root_of_probe(wildcards):

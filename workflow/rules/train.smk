@@ -20,13 +20,16 @@ rule train:
         "../../environment.yml"
     threads: threads_of("train")
     resources:
-        mem_mb=6000,
+        mem_mb=memory(6000),
+        attempt=attempt_number,
+        gpu=cards_of_recipe,
     params:
         code=code_digest("syncvoice.commands.train"),
-        env=thread_environment("train"),
+        env=environment("train", cards_of_recipe),
         features_root=features_root_of_recipe,
         # Checkpoints (state/) are no output: Snakemake deletes the outputs of a failed job.
         folder=subpath(output.model, parent=True),
     shell:
-        "{params.env} syncvoice train --recipe {input.recipe} --manifest {input.manifest}"
+        "{params.env} SYNCVOICE_TRY={resources.attempt}:{log}"
+        " syncvoice train --recipe {input.recipe} --manifest {input.manifest}"
         " --features-root {params.features_root} --out {params.folder} > {log} 2>&1"

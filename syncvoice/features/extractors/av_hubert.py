@@ -1,7 +1,7 @@
 """Lip features of AV-HuBERT large, video only (asset avhubert_large)."""
 
 from syncvoice.assets import local_asset
-from syncvoice.features.lip_network import NetworkLip, NetworkSettings, check_device
+from syncvoice.features.lip_network import NetworkLip, NetworkSettings
 
 
 class Settings(NetworkSettings):
@@ -23,7 +23,6 @@ class Extractor(NetworkLip):
         """
         from syncvoice.networks.av_hubert import AVHubert
 
-        check_device(settings.device)
         found = local_asset("avhubert_large", settings.weights)
         network = AVHubert.load(found.path, found.asset.ignored_keys)
         self.dim: int | None = network.dim

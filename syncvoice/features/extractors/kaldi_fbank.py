@@ -29,8 +29,8 @@ class Extractor:
 
     def extract(self, clip: Clip) -> np.ndarray:
         """Return the feature of a clip."""
-        from syncvoice.audio import read_wav
         from syncvoice.networks.camplus import fbank
+        from syncvoice.records.sound import sound_of
 
-        audio, _ = read_wav(clip.audio, clocks.SCORER_SAMPLE_RATE)
+        audio = sound_of(clip, clocks.SCORER_SAMPLE_RATE)
         return np.asarray(fbank(audio), np.float32)

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from syncvoice.assets import local_asset
-from syncvoice.features.lip_network import NetworkLip, NetworkSettings, check_device
+from syncvoice.features.lip_network import NetworkLip, NetworkSettings
 
 DIM = 512
 
@@ -33,7 +33,6 @@ class Extractor(NetworkLip):
         """
         from syncvoice.networks.lip_frontend import LipFrontEnd
 
-        check_device(settings.device)
         found = local_asset("lrw_resnet18", settings.weights)
         network = LipFrontEnd.load(found.path, settings.activation, found.asset.ignored_keys)
         super().__init__(network, found.sha256, settings)

@@ -5,16 +5,15 @@ import numpy as np
 from syncvoice.features.base import ExtractorSettings
 from syncvoice.features.mesh import (
     MESH,
-    Aligned,
     MeshExtractor,
     align,
     around_median,
     standardised,
     with_differences,
 )
+from syncvoice.features.mouth import ALIGN_FRAMES, raw_lip_values
 from syncvoice.video.track import STABLE_POINTS
 
-ALIGN_FRAMES = 5
 # name, mean, standard deviation, standard deviation of the difference; unit: outer eye distance.
 # Measured on GRID clips of 11 speakers and on MiniDub, each corpus counting half (our own measurement).
 VALUES: tuple[tuple[str, float, float, float], ...] = (
@@ -36,7 +35,6 @@ VALUES: tuple[tuple[str, float, float, float], ...] = (
 )
 _MEAN = np.array([row[1] for row in VALUES] + [0.0] * len(VALUES))
 _STD = np.array([row[2] for row in VALUES] + [row[3] for row in VALUES])
-_INNER_RING = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95)
 
 
 def lip_features(landmarks: np.ndarray) -> np.ndarray:
@@ -51,37 +49,6 @@ def lip_features(landmarks: np.ndarray) -> np.ndarray:
     values = raw_lip_values(align(landmarks, STABLE_POINTS, ALIGN_FRAMES))
     values[:, 4:] = around_median(values[:, 4:])
     return standardised(with_differences(values), _MEAN, _STD)
-
-
-def raw_lip_values(face: Aligned) -> np.ndarray:
-    """The 15 measures (frames, 15) in units of the outer eye distance, in the order of `VALUES`."""
-    lip_line = face.mean(1, 0, 17)
-    return np.stack(
-        [
-            face.distance((13, 14)),
-            face.distance((82, 87), (312, 317)),
-            face.distance((81, 178), (311, 402), (80, 88), (310, 318)),
-            _area(face.points[:, list(_INNER_RING), :2]),
-            face.distance((0, 17)),
-            face.distance((39, 181), (269, 405)),
-            face.distance((78, 308)),
-            face.distance((61, 291)),
-            face.mean(1, 0, 37, 267) - face.mean(1, 2),
-            face.mean(1, 152, 148, 377) - face.mean(1, 2),
-            face.distance((0, 13)),
-            face.distance((14, 17)),
-            -face.mean(2, 0, 13, 37, 267),
-            -face.mean(2, 17, 14, 84, 314),
-            lip_line - face.mean(1, 61, 291),
-        ],
-        axis=1,
-    )
-
-
-def _area(ring: np.ndarray) -> np.ndarray:
-    """Area (frames,) of polygons (frames, points, 2)."""
-    x, y = ring[..., 0], ring[..., 1]
-    return np.abs((x * np.roll(y, -1, axis=1) - y * np.roll(x, -1, axis=1)).sum(axis=1)) / 2
 
 
 class Settings(ExtractorSettings):

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from syncvoice import clocks
-from syncvoice.errors import UserError
+from syncvoice.errors import UserError, raise_if_passing
 from syncvoice.features.base import ExtractorSettings
 from syncvoice.records.clips import Clip
 
@@ -128,6 +128,7 @@ class Extractor:
         except KeyError as error:
             raise UserError(f"{path} has no entry '{key}'; correct the setting key of the feature") from error
         except (OSError, ValueError, EOFError, BadZipFile) as error:
+            raise_if_passing(error, path)
             raise UserError(f"{path} is no readable {path.suffix} file ({error}); make it again") from error
         return np.asarray(values)
 

@@ -39,7 +39,7 @@ class Extractor:
         from syncvoice.audio import read_wav
         from syncvoice.features.mel import log_mel
 
-        audio, rate = read_wav(clip.audio)
+        audio, rate = read_wav(clip.audio, None, clip.audio_sha256)
         if rate != clocks.SAMPLE_RATE:
             raise UserError(f"{clip.audio} has {rate} Hz, expected 24000; run the prepare step again")
         return log_mel(audio, clip.n_frames)

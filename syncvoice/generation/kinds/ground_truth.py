@@ -7,10 +7,13 @@ from syncvoice import clocks
 from syncvoice.audio import read_wav
 from syncvoice.generation.work import Row, Work, failed, save
 from syncvoice.records.clips import Clip, clips_of
+from syncvoice.records.sound import sound_of
 from syncvoice.records.tasks import Utterance
 from syncvoice.section import Name, Section
 
 NEEDS_RECIPE = False
+ORIGINAL = True  # nothing here is made by a machine
+USES_CARD = False
 CLIP_FEATURES: tuple[str, ...] = ()
 REFERENCE_FEATURES: tuple[str, ...] = ()
 
@@ -29,7 +32,8 @@ def speak(settings: Settings, work: Work) -> list[Row]:
 
 def _copy(row: Utterance, clip: Clip, work: Work) -> Row:
     """Copy the recording of the text of a row."""
-    recording = clip.audio if row.text == clip.text else clip.translation_audio
-    if recording is None:
+    if row.text == clip.text:
+        return save(work.out, row.utterance, "", sound_of(clip, clocks.SAMPLE_RATE))
+    if clip.translation_audio is None:
         return failed(row.utterance, "", f"no recording of clip '{clip.id}' says {row.text!r}")
-    return save(work.out, row.utterance, "", read_wav(recording, clocks.SAMPLE_RATE)[0])
+    return save(work.out, row.utterance, "", read_wav(clip.translation_audio, clocks.SAMPLE_RATE)[0])

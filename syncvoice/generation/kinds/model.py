@@ -8,6 +8,7 @@ from syncvoice.generation.work import Row, Work
 from syncvoice.section import Name
 
 NEEDS_RECIPE = True
+USES_CARD = True
 CLIP_FEATURES: tuple[str, ...] = ()  # and those that the recipe sees
 REFERENCE_FEATURES: tuple[str, ...] = ("mel", "speaker")
 
@@ -30,6 +31,7 @@ def speak(settings: Settings, work: Work) -> list[Row]:
     from syncvoice.generation.requests import requests_of
     from syncvoice.generation.speech import Sampling, speak_points
     from syncvoice.model.start import load_model
+    from syncvoice.model.text_path import text_of_record
 
     assert work.model is not None
     model, metadata = load_model(work.model), work.model / "metadata.json"
@@ -37,7 +39,8 @@ def speak(settings: Settings, work: Work) -> list[Row]:
     points = points_of(settings.guidance(), settings.sweep)
     wanted = {condition for _, scales in points for condition in scales}
     used = {condition: seen[condition] for condition in seen if condition in wanted}
-    requests, rows = requests_of(settings, work, used, settings.swap)
+    tokenizer = text_of_record(read_json(metadata).get("text")).tokenizer()
+    requests, rows = requests_of(settings, work, used, tokenizer, settings.swap)
     sampling = Sampling(settings.guidance(), settings.steps, settings.t_shift, settings.voice)
     return speak_points(
         model, settings, requests, [(name, replace(sampling, scales=scales)) for name, scales in points], work.out, rows

@@ -3,13 +3,14 @@
 import numpy as np
 
 from syncvoice import clocks
-from syncvoice.audio import read_wav
 from syncvoice.generation.work import Row, Work, save
 from syncvoice.records.clips import Clip, clips_of
+from syncvoice.records.sound import sound_of
 from syncvoice.section import Name, Section
 from syncvoice.seeding import rng
 
 NEEDS_RECIPE = False
+USES_CARD = False
 CLIP_FEATURES: tuple[str, ...] = ()
 REFERENCE_FEATURES: tuple[str, ...] = ()
 
@@ -29,6 +30,6 @@ def speak(settings: Settings, work: Work) -> list[Row]:
 
 def noise_of(clip: Clip, seed: int) -> np.ndarray:
     """Return noise (960 n_frames,) of the same root mean square as the clip's recording."""
-    audio, _ = read_wav(clip.audio, clocks.SAMPLE_RATE)
+    audio = sound_of(clip, clocks.SAMPLE_RATE)
     noise = rng(seed, "noise", clip.id).standard_normal(len(audio)).astype(np.float32)
     return noise * float(np.sqrt(np.mean(audio**2)))

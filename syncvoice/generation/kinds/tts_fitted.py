@@ -4,6 +4,7 @@ from syncvoice.generation.timed import TtsSettings, speak_all
 from syncvoice.generation.work import Row, Work
 
 NEEDS_RECIPE = False
+USES_CARD = False
 CLIP_FEATURES: tuple[str, ...] = ()
 REFERENCE_FEATURES: tuple[str, ...] = ()
 

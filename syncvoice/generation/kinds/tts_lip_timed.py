@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from syncvoice.timed_speech.speaking import NaturalSpeaker, Spoken
 
 NEEDS_RECIPE = False
+USES_CARD = False
 CLIP_FEATURES: tuple[str, ...] = ()
 REFERENCE_FEATURES: tuple[str, ...] = ()
 

@@ -6,6 +6,7 @@ from syncvoice.generation.work import Row, Work, save
 from syncvoice.section import Name, Section
 
 NEEDS_RECIPE = False
+USES_CARD = False  # the vocoder is fast enough on a CPU
 CLIP_FEATURES: tuple[str, ...] = ("mel",)
 REFERENCE_FEATURES: tuple[str, ...] = ()
 

@@ -6,6 +6,7 @@ from syncvoice.generation.settings import SampledSettings
 from syncvoice.generation.work import Row, Work
 
 NEEDS_RECIPE = False
+USES_CARD = True
 CLIP_FEATURES: tuple[str, ...] = ()
 REFERENCE_FEATURES: tuple[str, ...] = ("mel", "speaker")
 
@@ -25,8 +26,9 @@ def speak(settings: Settings, work: Work) -> list[Row]:
     from syncvoice.generation.requests import requests_of
     from syncvoice.generation.speech import Sampling, speak_points
     from syncvoice.model.start import model_from_start
+    from syncvoice.model.text_path import text_of_start
 
     model = model_from_start(Path(settings.backbone), {}, 1, ("pretrained", "learnable")).eval()
-    requests, rows = requests_of(settings, work, {})
+    requests, rows = requests_of(settings, work, {}, text_of_start(Path(settings.backbone)).tokenizer())
     sampling = Sampling(settings.guidance(), settings.steps, settings.t_shift, settings.voice, "average")
     return speak_points(model, settings, requests, [("", sampling)], work.out, rows)

@@ -126,7 +126,7 @@ def embed_lips(network: "SyncNet", frames: np.ndarray) -> np.ndarray:
         images = images.float()
     images = images.unsqueeze(0) if images.ndim == 3 else images.permute(3, 0, 1, 2)  # (channels, frames, H, W)
     with torch.inference_mode():
-        return network.embed_lips(images[None]).numpy()
+        return network.embed_lips(images[None].to(network.device)).cpu().numpy()
 
 
 def score_embeddings(lips: np.ndarray, network: "SyncNet", audio: np.ndarray) -> LipSync:
@@ -153,7 +153,8 @@ def distances_of(lips: np.ndarray, network: "SyncNet", audio: np.ndarray) -> np.
         raise ScoreError(f"sound lasts {len(audio) / 16000:.2f} s, too short for lip sync")
     full_scale = 32768 if network.config.layout == "v2" else 32767  # v2: the samples of the file, as its own code reads
     with torch.inference_mode():
-        sounds = network.embed_audio(torch.from_numpy(audio_windows(audio, windows, full_scale))).numpy()
+        heard = torch.from_numpy(audio_windows(audio, windows, full_scale)).to(network.device)
+        sounds = network.embed_audio(heard).cpu().numpy()
     return window_distances(lips[:windows], sounds)
 
 

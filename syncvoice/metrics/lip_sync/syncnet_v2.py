@@ -79,10 +79,11 @@ class WholeFrameScorer(LipSyncScorer):
         Raises:
             UserError: they are missing or do not fit.
         """
+        from syncvoice.device import resolve_device
         from syncvoice.fast.syncnet_fused import FusedSyncNet
 
         path = sources.asset_file(ASSET)
-        network = FusedSyncNet(load_v2(path), sources.options.get("dtype", "float32"))
+        network = FusedSyncNet(load_v2(path).to(resolve_device()), sources.options.get("dtype", "float32"))
         return cls(network, sources, sha256_of(path))
 
     def _embed(self, clip_id: str) -> Lips:

@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 
-from syncvoice.audio import read_wav
 from syncvoice.clocks import HOP, SAMPLE_RATE
 from syncvoice.metrics.melody.cepstra import FLOOR_DB, dtw_path, mel_cepstra
 from syncvoice.metrics.scorer import (
@@ -34,6 +33,7 @@ from syncvoice.metrics.scorer import (
     require_same_text,
 )
 from syncvoice.pitch import level_db, pitch_hz
+from syncvoice.records.sound import sound_of
 
 MIN_VOICED = 10  # frames voiced in both sounds (0.1 s); with fewer a correlation says nothing
 
@@ -112,4 +112,4 @@ class ProsodyScorer(Scorer):
 
     def _measure(self, clip_id: str) -> Prosody:
         """Measure a clip's own sound."""
-        return prosody_of(read_wav(self._clips[clip_id].audio, SAMPLE_RATE)[0])
+        return prosody_of(sound_of(self._clips[clip_id], SAMPLE_RATE))

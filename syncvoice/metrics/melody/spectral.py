@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 
-from syncvoice.audio import read_wav
 from syncvoice.clocks import SAMPLE_RATE
 from syncvoice.metrics.melody.cepstra import dtw_cost, mel_cepstra
 from syncvoice.metrics.scorer import (
@@ -33,6 +32,7 @@ from syncvoice.metrics.scorer import (
     is_silent,
     require_same_text,
 )
+from syncvoice.records.sound import sound_of
 
 DECIBEL = 10 / np.log(10) * np.sqrt(2)  # 6.1418: natural-log cepstral distance to dB
 Distortion = Callable[[np.ndarray, np.ndarray], float]
@@ -95,7 +95,7 @@ class McdScorer(Scorer):
 
     def _cepstra(self, clip_id: str) -> np.ndarray:
         """Cepstra of a clip's own sound."""
-        return mel_cepstra(read_wav(self._clips[clip_id].audio, SAMPLE_RATE)[0])
+        return mel_cepstra(sound_of(self._clips[clip_id], SAMPLE_RATE))
 
 
 class McdVariantsScorer(McdScorer):

@@ -41,13 +41,12 @@ class UtmosScorer(Scorer):
         Raises:
             UserError: they are not there.
         """
-        import torch
-
+        from syncvoice.device import resolve_device
         from syncvoice.networks.utmos import UtmosStrong
 
         what = "utmos22_strong_step7459_v1.pt of SpeechMOS (MIT, trained on BVCC)"
         path = sources.asset_file(ASSET, f"mos.{cls.NAME}", what)
-        network = UtmosStrong.load(path).to("cuda" if torch.cuda.is_available() else "cpu")
+        network = UtmosStrong.load(path).to(resolve_device())
         return cls(network, sha256_of(path))
 
     def score(self, utterance: Utterance) -> list[Score]:

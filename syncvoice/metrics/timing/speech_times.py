@@ -17,7 +17,6 @@ duration_error     absolute difference of the time from the first phone to the e
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from syncvoice.audio import read_wav
 from syncvoice.clocks import SCORER_SAMPLE_RATE
 from syncvoice.files import sha256_of
 from syncvoice.metrics.scorer import (
@@ -31,6 +30,7 @@ from syncvoice.metrics.scorer import (
     require_same_text,
 )
 from syncvoice.metrics.timing.phone_error import phone_time_error
+from syncvoice.records.sound import sound_of
 from syncvoice.text.alignment import AlignedPhone, align_clip
 
 
@@ -97,7 +97,7 @@ class TimingScorer(Scorer):
     def _align_clip(self, clip_id: str) -> list[AlignedPhone]:
         """Align a clip's own sound."""
         clip = self._clips[clip_id]
-        return self._align(read_wav(clip.audio, SCORER_SAMPLE_RATE)[0], clip)
+        return self._align(sound_of(clip, SCORER_SAMPLE_RATE), clip)
 
     def _align(self, audio: Any, clip: Any) -> list[AlignedPhone]:
         """Align a sound (samples,) at 16 kHz to a clip's script.

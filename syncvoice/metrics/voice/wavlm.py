@@ -53,11 +53,10 @@ class WavlmSimilarityScorer(SpeakerSimilarityScorer):
         Raises:
             UserError: they are not there.
         """
-        import torch
-
+        from syncvoice.device import resolve_device
         from syncvoice.networks.ecapa import WavLMSpeakerEncoder
 
         what = "wavlm_large_finetune.pth (code MIT, licence of the weights not stated, trained on VoxCeleb)"
         path = sources.asset_file(ASSET, f"sim_o.{cls.NAME}", what)
-        network = WavLMSpeakerEncoder.load(path).to("cuda" if torch.cuda.is_available() else "cpu")
+        network = WavLMSpeakerEncoder.load(path).to(resolve_device())
         return cls(WavlmEncoder(network, sha256_of(path)), sources.references)

@@ -48,7 +48,7 @@ def import_whisper() -> Any:
     except ImportError as error:
         raise UserError(
             "Whisper scores need the package openai-whisper, which is not installed; install it with"
-            " `pip install syncvoice[full]`, or use wer.pocketsphinx_grid or wer.ctc_mini"
+            " `pip install openai-whisper`, or use wer.pocketsphinx_grid or wer.ctc_mini"
         ) from error
     return whisper
 
@@ -63,8 +63,8 @@ def load_model(path: Path | str) -> Any:
     Raises:
         UserError: the package or the file is missing, or the file is no Whisper checkpoint.
     """
-    import torch
 
+    from syncvoice.device import resolve_device
     from syncvoice.records.weights import load_strict, read_checkpoint, safetensors_header
 
     whisper = import_whisper()
@@ -77,7 +77,7 @@ def load_model(path: Path | str) -> Any:
     model = whisper.model.Whisper(whisper.model.ModelDimensions(**content["dims"]))
     state = {name: value.float() for name, value in content["model_state_dict"].items()}
     load_strict(model, state, path)
-    return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    return model.to(resolve_device()).eval()
 
 
 @dataclass

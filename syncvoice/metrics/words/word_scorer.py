@@ -10,6 +10,8 @@ the same sound twice gives the same row, in any order of clips.
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -18,10 +20,29 @@ from syncvoice.metrics.words.counting import ErrorCounts, count_character_errors
 
 
 def normalised(text: str, language: str) -> str:
-    """Normalise a script or transcript of language en or zh for counting."""
+    """Normalise a script or transcript of language en or zh for counting; Mandarin in simplified script.
+
+    Raises:
+        ScoreError: another language.
+    """
     from syncvoice.text import normalise
 
-    return normalise.mandarin(text) if language == "zh" else normalise.english(text)
+    if language not in ("en", "zh"):
+        raise ScoreError(f"words of language {language!r} cannot be counted; expected en or zh")
+    return simplified(normalise.mandarin(text)) if language == "zh" else normalise.english(text)
+
+
+def simplified(text: str) -> str:
+    """Return Mandarin in simplified script: recognisers write it, whatever script a text has."""
+    return _converter().convert(text)
+
+
+@lru_cache(maxsize=1)
+def _converter() -> Any:
+    """Return the converter of script, which loads its tables once."""
+    import opencc
+
+    return opencc.OpenCC("t2s")
 
 
 def normaliser_version() -> str:

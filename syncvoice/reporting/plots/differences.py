@@ -8,7 +8,8 @@ from syncvoice.errors import UserError
 from syncvoice.reporting import style
 from syncvoice.reporting.columns import Column
 from syncvoice.reporting.plots.job import Plot, PlotJob, Shown
-from syncvoice.reporting.plots.panels import labels_of, panels, room, shown_table, subtitle
+from syncvoice.reporting.plots.panels import labels_of, panel_title, panels, room, shown_table, subtitle
+from syncvoice.reporting.render import SIGNIFICANCE
 from syncvoice.reporting.settings import Group
 from syncvoice.section import Name
 
@@ -33,7 +34,8 @@ class Settings(Plot):
 def draw(job: PlotJob, plot: Settings, root: Path) -> "Figure":
     """Return a forest plot: paired differences from the baseline, one panel per metric.
 
-    Blue and filled: better, interval beyond 0; orange and filled: worse; grey and hollow: undecided.
+    Filled marks are the † of the table: they survive Holm's correction. Blue: better; orange: worse; grey and hollow:
+    undecided.
     """
     table, infos = shown_table(job, root, plot.table, plot.metrics, plot.group)
     baseline = table["baseline"].iloc[0]
@@ -42,12 +44,13 @@ def draw(job: PlotJob, plot: Settings, root: Path) -> "Figure":
     table = table[table["experiment"] != baseline]
     labels = labels_of(table)
     what = (
-        f"paired difference from {baseline} with 95 % interval; filled: interval beyond 0 (blue better, orange worse)"
+        f"paired difference from {baseline} with 95 % interval; filled: survives Holm's correction, as † in the table"
+        " (blue better, orange worse)"
     )
     figure, axes = panels(job.heading, labels, len(infos), subtitle(table, what))
     for axis, info in zip(axes, infos, strict=True):
         lines = table[table["metric"] == info.id].set_index("experiment")
-        axis.set_title(info.heading, fontsize=8.5, pad=5)
+        panel_title(axis, table, info)
         axis.axvline(0, color=style.INK, lw=0.8, zorder=0)
         for position, (name, _) in enumerate(labels):
             _difference(axis, position, lines.loc[name], info)
@@ -57,9 +60,9 @@ def draw(job: PlotJob, plot: Settings, root: Path) -> "Figure":
 
 def verdict(line: "pd.Series", info: Column) -> str:
     """Return `better`, `worse` or `undecided` for a paired difference; undecided where no direction is better."""
-    if not (line["diff_low"] > 0 or line["diff_high"] < 0) or info.direction not in ("higher", "lower"):
+    if not line["p_holm"] < SIGNIFICANCE or info.direction not in ("higher", "lower"):
         return "undecided"
-    return "better" if (line["diff_low"] > 0) == (info.direction == "higher") else "worse"
+    return "better" if (line["diff_vs_baseline"] > 0) == (info.direction == "higher") else "worse"
 
 
 def _difference(axis: "Axes", position: int, line: "pd.Series", info: Column) -> None:

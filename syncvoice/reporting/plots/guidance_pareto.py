@@ -1,5 +1,6 @@
 """Plot `guidance_pareto`: the points of a guidance sweep with their Pareto frontier."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,16 @@ if TYPE_CHECKING:
 
 
 class Settings(PlanePlot):
-    """The first row is the sweep; further rows are drawn as marks of reference, over the clips of the sweep alone."""
+    """One sweep or several, and further rows as marks of reference; all over the clips that every sweep has."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep's points and how they are drawn."""
+
+    row: Row
+    table: "pd.DataFrame"
+    colour: str
 
 
 def pareto_frontier(x: np.ndarray, y: np.ndarray, x_up: bool, y_up: bool) -> np.ndarray:
@@ -41,17 +51,11 @@ def pareto_frontier(x: np.ndarray, y: np.ndarray, x_up: bool, y_up: bool) -> np.
 
 
 def draw(job: PlotJob, plot: Settings, root: Path) -> "Figure":
-    """Return the points of a guidance sweep: y against each of x, frontier drawn, points labelled with their scales.
-
-    The first row is the sweep; further rows are drawn as marks of reference, over the clips of the sweep alone.
-    """
-    sweep, *references = job.rows
+    """Return the points of guidance sweeps: y against each of x, frontiers drawn, points labelled with their scales."""
+    sweeps, references, marks = _read(job, plot, root)
     y = job.column[plot.y]
     figure = style.new_figure(0.75 + 4.1 * len(plot.x), 4.6)
-    table = means(job, plot, root, (sweep,))
-    scored = frozenset(read_scores(root / "metrics", sweep.experiment, plot.task)["utterance"])
-    marks = means(job, plot, root, tuple(references), scored) if references else table.iloc[:0]
-    n = int(table["n_expected"].max())
+    n = int(sweeps[0].table["n_expected"].max())
     subtitle = (
         f"f2 l1: face scale 2, lip scale 1; means over {n} clips. Line: Pareto frontier, with 95 % intervals."
         + " Rings: rows of the table, same clips." * bool(references)
@@ -62,33 +66,46 @@ def draw(job: PlotJob, plot: Settings, root: Path) -> "Figure":
         left = 0.72 + index * 4.1
         width = figure.get_size_inches()[0]
         axis = figure.add_axes((left / width, 0.125, 3.75 / width, 0.82 - top))
-        _sweep_panel(axis, table, marks, references, x, y)
+        _panel(axis, sweeps, marks, references, x, y)
         axis.set_xlabel(axis_label(x))
         if index == 0:
             axis.set_ylabel(axis_label(y))
+            if len(sweeps) > 1:
+                axis.legend(loc="lower left", fontsize=8)
     return figure
 
 
-def _sweep_panel(
-    axis: "Axes", table: "pd.DataFrame", marks: "pd.DataFrame", references: list[Row], x: Column, y: Column
+def _read(job: PlotJob, plot: Settings, root: Path) -> tuple[list[Sweep], list[Row], "pd.DataFrame"]:
+    """Return the sweeps, the rows that are none, and the table of these, over the clips that every sweep has.
+
+    Raises:
+        UserError: no row is a sweep, or the sweeps share no clip.
+    """
+    scores = {row.experiment: read_scores(root / "metrics", row.experiment, plot.task) for row in job.rows}
+    swept = [row for row in job.rows if not row.point and "" not in set(scores[row.experiment]["point"])]
+    if not swept:
+        raise UserError(f"plot {job.name}: none of {', '.join(plot.rows)} is a sweep; name one")
+    clips = frozenset.intersection(*(frozenset(scores[row.experiment]["utterance"]) for row in swept))
+    if not clips:
+        raise UserError(f"plot {job.name}: the sweeps share no clip, so their points cannot stand in one plot")
+    sweeps = [
+        Sweep(row, means(job, plot, root, (row,), clips), style.PALETTE[index % len(style.PALETTE)])
+        for index, row in enumerate(swept)
+    ]
+    references = [row for row in job.rows if row not in swept]
+    marks = means(job, plot, root, tuple(references), clips) if references else sweeps[0].table.iloc[:0]
+    return sweeps, references, marks
+
+
+Label = tuple[float, float, str, float, str]  # x, y, text, size, colour
+
+
+def _panel(
+    axis: "Axes", sweeps: list[Sweep], marks: "pd.DataFrame", references: list[Row], x: Column, y: Column
 ) -> None:
-    across, up = values_of(table, x.id), values_of(table, y.id)
-    known = across["mean"].notna() & up["mean"].notna()
-    across, up = across[known], up[known]
-    if across.empty:
-        raise UserError(f"the sweep has no point with both {x.id} and {y.id}; score it first")
-    a, b = across["mean"].to_numpy() * x.scale, up["mean"].to_numpy() * y.scale
-    frontier = pareto_frontier(a, b, x.direction == "higher", y.direction == "higher")
-    axis.plot(a[frontier], b[frontier], color=style.PALETTE[0], lw=1.2, alpha=0.8, zorder=1)
-    labels = []
-    for index, name in enumerate(across.index):
-        best = index in frontier
-        colour = style.PALETTE[0] if best else style.REFERENCE
-        if best:
-            cross(axis, across.iloc[index], up.iloc[index], x, y, colour)
-        axis.plot(a[index], b[index], "o", color=colour, ms=6 if best else 4, mec=style.PAPER, mew=0.7, zorder=3)
-        text = _short(name.rpartition("/")[2])
-        labels.append((a[index], b[index], text, 7.5 if best else 6, style.INK if best else style.SOFT))
+    labels: list[Label] = []
+    for sweep in sweeps:
+        labels += _points(axis, sweep, x, y, alone=len(sweeps) == 1)
     for row in references:
         place = (values_of(marks, x.id)["mean"][row.key] * x.scale, values_of(marks, y.id)["mean"][row.key] * y.scale)
         if not np.isnan(place).any():
@@ -99,6 +116,28 @@ def _sweep_panel(
     if x.direction == "lower":
         axis.invert_xaxis()  # better is always to the right
     style.place_labels(axis, sorted(labels, key=lambda label: -label[3]))
+
+
+def _points(axis: "Axes", sweep: Sweep, x: Column, y: Column, alone: bool) -> list[Label]:
+    """Draw the points of a sweep and its frontier; return their labels."""
+    across, up = values_of(sweep.table, x.id), values_of(sweep.table, y.id)
+    known = across["mean"].notna() & up["mean"].notna()
+    across, up = across[known], up[known]
+    if across.empty:
+        raise UserError(f"sweep {sweep.row.key} has no point with both {x.id} and {y.id}; score it first")
+    a, b = across["mean"].to_numpy() * x.scale, up["mean"].to_numpy() * y.scale
+    frontier = pareto_frontier(a, b, x.direction == "higher", y.direction == "higher")
+    axis.plot(a[frontier], b[frontier], color=sweep.colour, lw=1.2, alpha=0.8, zorder=1, label=sweep.row.key)
+    labels: list[Label] = []
+    for index, name in enumerate(across.index):
+        best = index in frontier
+        colour = sweep.colour if best or not alone else style.REFERENCE
+        if best:
+            cross(axis, across.iloc[index], up.iloc[index], x, y, colour)
+        axis.plot(a[index], b[index], "o", color=colour, ms=6 if best else 4, mec=style.PAPER, mew=0.7, zorder=3)
+        text = _short(name.rpartition("/")[2])
+        labels.append((a[index], b[index], text, 7.5 if best else 6, style.INK if best else style.SOFT))
+    return labels
 
 
 def _short(point: str) -> str:

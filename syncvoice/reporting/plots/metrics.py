@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from syncvoice.reporting import style
 from syncvoice.reporting.columns import Column
 from syncvoice.reporting.plots.job import Plot, PlotJob, Shown
-from syncvoice.reporting.plots.panels import labels_of, panels, room, shown_table, subtitle
-from syncvoice.reporting.settings import Group, Row
+from syncvoice.reporting.plots.panels import labels_of, panel_title, panels, room, rows_of, shown_table, subtitle
+from syncvoice.reporting.settings import Group
 from syncvoice.section import Name
 
 if TYPE_CHECKING:
@@ -30,22 +30,22 @@ class Settings(Plot):
 
 
 def draw(job: PlotJob, plot: Settings, root: Path) -> "Figure":
-    """Return means with intervals, one panel per metric, one line per row; the recorded speech as a reference line."""
+    """Return means with intervals, one panel per metric, one line per row; the first reference row as a line."""
     table, infos = shown_table(job, root, plot.table, plot.metrics, plot.group)
     labels = labels_of(table)
-    rows = [Row(experiment=name, caption=caption) for name, caption in labels]
+    rows = rows_of(job, labels)
     colours = style.row_colours(rows)
+    recorded = next((row.key for row in rows if row.group == "reference"), None)
     text = subtitle(table, "mean with 95 % interval over clips")
     figure, axes = panels(job.heading, labels, len(infos), text)
     for axis, info in zip(axes, infos, strict=True):
         lines = table[table["metric"] == info.id].set_index("experiment")
-        axis.set_title(info.heading, fontsize=8.5, pad=5)
+        panel_title(axis, table, info)
         for position, (name, _) in enumerate(labels):
             _interval(axis, position, lines.loc[name], info, colours[name])
-        if "ground_truth" in lines.index and not math.isnan(lines.loc["ground_truth", "mean"]):
-            axis.axvline(
-                lines.loc["ground_truth", "mean"] * info.scale, color=style.REFERENCE, lw=0.8, ls=(0, (4, 3)), zorder=0
-            )
+        if recorded is not None and not math.isnan(lines.loc[recorded, "mean"]):
+            place = lines.loc[recorded, "mean"] * info.scale
+            axis.axvline(place, color=style.REFERENCE, lw=0.8, ls=(0, (4, 3)), zorder=0)
         room(axis)
     return figure
 

@@ -9,7 +9,8 @@ from syncvoice.errors import UserError
 from syncvoice.reporting import style
 from syncvoice.reporting.columns import Column
 from syncvoice.reporting.plots.job import PlotJob
-from syncvoice.reporting.render import GROUP_TITLES
+from syncvoice.reporting.render import GROUP_TITLES, clips_of_metric
+from syncvoice.reporting.settings import Row
 from syncvoice.reporting.tables import read_csv
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PANELS_PER_LINE = 4
-CAPTION_WIDTH = 30  # characters per line of a row's caption
+CAPTION_WIDTH = 44  # characters per line of a row's caption
+CAPTION_LINE = 0.115  # inches that a further line of a caption takes
 
 
 def shown_table(
@@ -43,7 +45,9 @@ def panels(title: str, labels: list[tuple[str, str]], n_panels: int, subtitle: s
     """Return a figure of small multiples that share their rows, written once at the left of each line of panels."""
     n_lines = math.ceil(n_panels / PANELS_PER_LINE)
     per_line = math.ceil(n_panels / n_lines)
-    left, panel, row_height, between = 2.25, 1.85, 0.34, 0.7
+    left, panel, between = 2.25, 1.85, 0.7
+    lines_of_captions = max((len(_caption_lines(name, caption)) for name, caption in labels), default=1)
+    row_height = 0.34 + CAPTION_LINE * max(0, lines_of_captions - 1)
     width = left + per_line * panel + 0.15
     title, subtitle = style.wrapped(title, width, 12), style.wrapped(subtitle, width, 8)
     top = 0.62 + 0.22 * title.count("\n") + 0.17 * subtitle.count("\n")
@@ -69,9 +73,31 @@ def _row_labels(axis: "Axes", labels: list[tuple[str, str]], left: float, panel:
     for position, (name, caption) in enumerate(labels):
         x = -(left - 0.1) / panel
         axis.text(x, position, name, transform=axis.get_yaxis_transform(), va="bottom", fontsize=8.5)
-        caption = "" if caption == name else textwrap.shorten(caption, CAPTION_WIDTH + 14, placeholder=" …")
+        text = "\n".join(_caption_lines(name, caption))
         soft: dict[str, Any] = {"va": "top", "fontsize": 6.5, "color": style.SOFT}
-        axis.text(x, position + 0.03, caption, transform=axis.get_yaxis_transform(), **soft)
+        axis.text(x, position + 0.03, text, transform=axis.get_yaxis_transform(), **soft)
+
+
+def _caption_lines(name: str, caption: str) -> list[str]:
+    """Return the whole caption of a row in lines; none if it only repeats the name."""
+    return [] if caption == name else textwrap.wrap(caption, CAPTION_WIDTH)
+
+
+def panel_title(axis: "Axes", table: "pd.DataFrame", info: Column) -> None:
+    """Head a panel with its metric, and with its number of clips where that is a part of the group's."""
+    clips = clips_of_metric(table, table["group"].iloc[0], info.id).removeprefix(", ")
+    axis.set_title(info.heading + (f"\n{clips}" if clips else ""), fontsize=8.5, pad=5)
+
+
+def rows_of(job: PlotJob, labels: list[tuple[str, str]]) -> list[Row]:
+    """Return what a job knows of the rows of its table; points of a sweep take after the sweep's row."""
+    known = {row.key: row for row in job.rows}
+    rows = []
+    for name, caption in labels:
+        experiment, _, point = name.partition("/")
+        row = known.get(experiment, Row(experiment=experiment))
+        rows.append(row.model_copy(update={"caption": caption, "point": point}))
+    return rows
 
 
 def labels_of(table: "pd.DataFrame") -> list[tuple[str, str]]:
