@@ -132,10 +132,11 @@ def speak_translation(planned: PlannedClip, speech: Speech, seed: int) -> Speech
     if planned.translation is None:
         return None
     start, end = speech.words[0].start_s, speech.words[-1].end_s
-    rate = natural_seconds(planned.translation, planned.voice) / (end - start)
-    rate = round(min(max(rate, TRANSLATION_RATES[0]), TRANSLATION_RATES[1]), 3)
     own = random_delivery(seeding.rng(seed, planned.clip, "translation"), planned.translation)
-    delivery = NaturalDelivery(rate, round(start, 3), 0.08, (), own.intensity)
+    delivery = NaturalDelivery(1.0, round(start, 3), 0.08, (), own.intensity)
+    said, _ = carry_out(planned.translation, planned.voice, delivery)
+    rate = (said.words[-1].end_s - said.words[0].start_s) / (end - start)
+    delivery = replace(delivery, rate=round(min(max(rate, TRANSLATION_RATES[0]), TRANSLATION_RATES[1]), 3))
     said, delivery = carry_out(planned.translation, planned.voice, delivery, speech.n_frames)
     missing = speech.n_frames - said.n_frames
     if missing:

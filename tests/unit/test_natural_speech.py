@@ -153,14 +153,20 @@ def test_training_says_many_words() -> None:
 
 
 def test_translation_is_said_by_the_same_voice_in_the_same_time(fake: None) -> None:
-    for english, mandarin in natural_engine.translations(Wanted(1, "translation", "test", False, 4)):
+    fitted = 0
+    for english, mandarin in natural_engine.translations(Wanted(1, "translation", "test", False, 8)):
         planned = PlannedClip("clip", english, UNSEEN_VOICES[0], mandarin)
         speech, _ = natural_engine.speak(planned, 1, None)
         said = natural_engine.speak_translation(planned, speech, 1)
         assert said is not None and said.n_frames == speech.n_frames
         assert tuple(word.text for word in said.words) == mandarin.words
         assert said.words[0].start_s == pytest.approx(speech.words[0].start_s, abs=1e-3)
-        assert said.words[-1].end_s == pytest.approx(speech.words[-1].end_s, abs=0.3)
+        own = synthesise(mandarin, planned.voice, NaturalDelivery()).words
+        needed = (own[-1].end_s - own[0].start_s) / (speech.words[-1].end_s - speech.words[0].start_s)
+        if natural_engine.TRANSLATION_RATES[0] < needed < natural_engine.TRANSLATION_RATES[1]:
+            assert said.words[-1].end_s == pytest.approx(speech.words[-1].end_s, abs=0.1)
+            fitted += 1
+    assert fitted >= 3
 
 
 def test_engine_offers_every_group_of_voices() -> None:
