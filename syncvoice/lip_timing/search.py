@@ -30,8 +30,8 @@ class SearchSettings:
 
     evidence: float = 0.1
     prior_share: float = 0.7
-    gap_cost: float = 2.0
-    rate_spread: float = 0.3
+    gap_cost: float = 6.0
+    rate_spread: float = 0.2
 
 
 @dataclass(frozen=True)
