@@ -7,7 +7,7 @@ compared with the `.align` files; clips without one are compared with forced ali
 from training clips of s1), whose own bias, measured on the test clips of s1, is taken off. Printed and written: error
 of the word starts from the lips, of the words as they are then spoken, and of a cascade without lips (`tts_fitted`);
 correlation of the energy envelopes with the recording; word errors of Whisper base, homophones of letters and digits
-counted as right, where its weights are there; and how long `syncvoice dub` takes from its start to the file.
+counted as right, and naturalness by DistillMOS, where their weights are there; and how long `syncvoice dub` takes from its start to the file.
 """
 
 import argparse
@@ -159,6 +159,18 @@ def add_word_errors(groups: Iterable[Measured], asset: Path) -> None:
             group.values[f"wer_whisper_base.{name}"] = [corpus_rate(counts)]
 
 
+def add_naturalness(groups: Iterable[Measured], asset: Path) -> None:
+    """Add the mean DistillMOS score to every group and row."""
+    from syncvoice.metrics.naturalness.distillmos import DistillMosScorer
+    from syncvoice.networks.distillmos import DistillMos
+
+    scorer = DistillMosScorer(DistillMos.load(asset))
+    for group in groups:
+        for name, sounds in group.sounds.items():
+            scores = [scorer.predict(resample(sound, clocks.SAMPLE_RATE, 16_000)) for sound in sounds]
+            group.values[f"distillmos.{name}"] = scores
+
+
 def minidub_starts(manifest: Path, reader: LipReader) -> dict[str, Any]:
     """Figures of clips whose voice, face and sentence no weight knows; their times are those of the sound."""
     from syncvoice.lip_timing.check import HeldOut, figures_of
@@ -233,6 +245,7 @@ def main() -> None:
     if args.keep is not None:
         keep(args.keep, measured)
     if_there("WER", lambda: add_word_errors(measured.values(), local_asset("whisper_base").path))
+    if_there("DistillMOS", lambda: add_naturalness(measured.values(), local_asset("distillmos").path))
     result = {name: {"clips": len(one.texts), **one.figures()} for name, one in measured.items()}
     with TemporaryDirectory() as folder:
         voice = Path(folder) / "voice.wav"
