@@ -17,7 +17,7 @@ from syncvoice.lip_timing.search import RATES, SearchSettings, place, start_spre
 from syncvoice.lip_timing.visemes import visemes_of
 
 Span = tuple[float, float]  # start and end in seconds
-SOUND_AFTER_S = 0.05
+SOUND_AFTER_S = 0.055
 LATE_S = 0.012  # by which the search finds starts late on the held-out clips of both sources; taken off
 
 

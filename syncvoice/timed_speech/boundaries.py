@@ -11,7 +11,7 @@ voice's own rate at little cost. Constants: our choice, looked at on training cl
 
 import numpy as np
 
-GIVE_S = 0.12
+GIVE_S = 0.06
 SQUEEZE = 0.15
 STRETCH = 0.3
 LEAST, MOST = 0.45, 2.5  # of a word's natural duration: beyond it is not speech

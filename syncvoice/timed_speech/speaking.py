@@ -66,12 +66,11 @@ class PhrasePlan:
         return frames
 
     def natural(self) -> np.ndarray:
-        """Own durations of the words in seconds; a space is shared by its neighbours."""
+        """Own durations of the words in seconds; a space belongs to the word before it."""
         frames = self.sounding()
         seconds = np.array([frames[self.word_of == word].sum() for word in range(self.last - self.first)])
         for place in np.flatnonzero(self.word_of == -2):
-            before = self.word_of[place - 1]
-            seconds[before : before + 2] += frames[place] / 2
+            seconds[self.word_of[place - 1]] += frames[place]
         return np.asarray(seconds * FRAME_S)
 
 
@@ -195,11 +194,7 @@ def frames_of(plan: PhrasePlan, bounds: np.ndarray) -> np.ndarray:
     spoken = np.zeros(last)
     for place in range(1, last + 1):
         word = plan.word_of[place]
-        if word == -2:
-            before = plan.word_of[place - 1]
-            spoken[place - 1] = frames[place] * (factor[before] + factor[before + 1]) / 2
-        else:
-            spoken[place - 1] = frames[place] * factor[word]
+        spoken[place - 1] = frames[place] * factor[plan.word_of[place - 1] if word == -2 else word]
     edges = np.concatenate([[0.0], np.cumsum(spoken)])
     whole = np.zeros(last + 1, np.int64)
     for number in range(1, last + 1):

@@ -97,14 +97,14 @@ def test_frames_follow_the_boundaries(speaker: NaturalSpeaker) -> None:
     (plan,) = speaker.plan(words(3, 5, 4))
     natural = plan.natural()
     last = min(4.0, max(LAST_FRAMES[0], 0.28 * 4))  # of the last symbol, which swallows silence
-    np.testing.assert_allclose(natural / FRAME_S, [3 * 4 + 2, 5 * 4 + 4, 3 * 4 + last + 2])
+    np.testing.assert_allclose(natural / FRAME_S, [3 * 4 + 4, 5 * 4 + 4, 3 * 4 + last])
     bounds = 0.2 + np.concatenate([[0.0], np.cumsum(natural * [1.0, 1.3, 0.8])])
     frames = frames_of(plan, bounds)
     assert len(frames) == len(plan.prediction.frames) and frames.min() >= 1
     begins = bounds[0] - (frames[0] * FRAME_S - 0.055)
     starts = np.array([start for start, _ in spans_of(plan, frames, begins)])
     assert starts[0] == pytest.approx(bounds[0])
-    np.testing.assert_allclose(starts[1:], bounds[1:3] + 2 * FRAME_S, atol=1.5 * FRAME_S)  # half a space after it
+    np.testing.assert_allclose(starts[1:], bounds[1:3], atol=FRAME_S)
 
 
 def test_words_sound_when_they_shall_and_the_length_is_exact(speaker: NaturalSpeaker) -> None:
