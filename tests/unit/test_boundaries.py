@@ -22,14 +22,14 @@ MAY_IMPORT = {
     "datasets": {"records", "text", "video"},
     "features": {"model", "networks", "records", "text", "video"},  # model: the text path of its weights
     "lip_timing": {"features", "networks", "records", "text", "video"},
-    "timed_speech": {"lip_timing", "metrics", "networks", "records", "text"},  # metrics: whose voice is nearest
+    "timed_speech": {"lip_timing", "networks", "records", "text"},
     "training": {"fast", "features", "model", "networks", "records"},
     "generation": {
         *("fast", "features", "lip_timing", "model", "networks", "records", "text", "timed_speech", "video"),
     },
     "metrics": {"fast", "features", "networks", "records", "text", "video"},
     "dubbing": {
-        *("fast", "features", "generation", "lip_timing", "metrics", "model", "networks", "records", "text"),
+        *("fast", "features", "generation", "lip_timing", "model", "networks", "records", "text"),
         *("timed_speech", "video"),
     },
     "reporting": {"features", "records", "text", "video"},
