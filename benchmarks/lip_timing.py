@@ -32,7 +32,7 @@ from syncvoice.datasets.base import Selection, SourceClip, read_dataset
 from syncvoice.errors import UserError
 from syncvoice.lip_timing.check import summary
 from syncvoice.lip_timing.network import LipReader
-from syncvoice.lip_timing.timing import SOUND_AFTER_S, Face, later, time_phones
+from syncvoice.lip_timing.timing import LIKELY_ERRORS, SOUND_AFTER_S, Face, later, likely_error_s, time_phones
 from syncvoice.networks.kokoro import Kokoro, blend
 from syncvoice.text.grid_grammar import spoken_text
 from syncvoice.timed_speech.envelope import envelope_correlation
@@ -63,10 +63,16 @@ class Measured:
     values: dict[str, list[float]] = field(default_factory=dict)
     texts: list[str] = field(default_factory=list)
     sounds: dict[str, list[np.ndarray]] = field(default_factory=dict)
+    likely: list[tuple[float, float]] = field(default_factory=list)
 
     def figures(self) -> dict[str, Any]:
         """Plain values for JSON."""
         found: dict[str, Any] = {name: summary(np.concatenate(parts)) for name, parts in self.errors.items()}
+        for _, likely in LIKELY_ERRORS:
+            clips = [error for said, error in self.likely if said == likely]
+            if clips:
+                median = round(1000 * float(np.median(clips)))
+                found[f"clips said to be within {1000 * likely:.0f} ms"] = {"clips": len(clips), "median_ms": median}
         return found | {name: round(float(np.mean(parts)), 3) for name, parts in self.values.items()}
 
 
@@ -97,7 +103,7 @@ class Listener:
         return np.array([aligned[number].start_s for number in first]) - self.bias
 
 
-def measure(clip: SourceClip, reader: LipReader, speaker: NaturalSpeaker, listener: Listener | None,
+def measure(clip: SourceClip, reader: LipReader, speaker: NaturalSpeaker | None, listener: Listener | None,
             found: Measured) -> None:  # fmt: skip
     """Measure one clip."""
     from syncvoice.dubbing.by_timing import LOOKS
@@ -116,11 +122,18 @@ def measure(clip: SourceClip, reader: LipReader, speaker: NaturalSpeaker, listen
     phones = [phone for word in script for phone in word.phones]
     firsts = np.cumsum([0, *(len(word.phones) for word in script)])[:-1].tolist()
     timing = time_phones(reader, Face(track.landmarks, track.found), n_frames, phones, firsts)
-    spoken = {
-        "tts_lip_timed": speaker.speak(script, later(timing.words), n_frames),
-        "tts_fitted": speaker.filling(script, n_frames),
-    }
     starts = {"lips": np.array([start for start, _ in timing.words])}
+    if timing.doubt_s is not None:
+        error = float(np.median(np.abs(starts["lips"] - known)))
+        found.likely.append((likely_error_s(timing.doubt_s), error))
+    spoken = (
+        {}
+        if speaker is None
+        else {
+            "tts_lip_timed": speaker.speak(script, later(timing.words), n_frames),
+            "tts_fitted": speaker.filling(script, n_frames),
+        }
+    )
     starts |= {name: np.array([a for a, _ in one.spans]) - SOUND_AFTER_S for name, one in spoken.items()}
     for name, values in starts.items():
         found.errors.setdefault(f"word_starts.{name}", []).append(values - known)
@@ -183,14 +196,15 @@ def minidub_starts(manifest: Path, reader: LipReader) -> dict[str, Any]:
     return {"clips": len(clips), "word_starts.lips": figures_of(reader, {"minidub": held_out})["minidub"]}
 
 
-def cold_start(clip: SourceClip, voice: Path) -> dict[str, float]:
+def cold_start(clip: SourceClip, recording: np.ndarray) -> dict[str, float]:
     """Seconds from the start of `syncvoice dub` to the file, by the clock and of the processor, nearest voice found."""
-    out = voice.with_suffix(".mp4")
-    command = [sys.executable, "-m", "syncvoice.cli", "dub", str(clip.media), "--text", clip.text]
-    before, began = os.times(), time.perf_counter()
-    subprocess.run(
-        [*command, "--voice", str(voice), "--engine", "timed", "--out", str(out)], check=True, capture_output=True
-    )
+    with TemporaryDirectory() as folder:
+        voice = Path(folder) / "voice.wav"
+        write_wav(voice, recording, clocks.SAMPLE_RATE)
+        command = [sys.executable, "-m", "syncvoice.cli", "dub", str(clip.media), "--text", clip.text]
+        command += ["--voice", str(voice), "--engine", "timed", "--out", str(voice.with_suffix(".mp4"))]
+        before, began = os.times(), time.perf_counter()
+        subprocess.run(command, check=True, capture_output=True)
     after = os.times()
     processor = after.children_user + after.children_system - before.children_user - before.children_system
     return {"wall_s": round(time.perf_counter() - began, 1), "cpu_s": round(processor, 1)}
@@ -226,6 +240,7 @@ def main() -> None:
     parser.add_argument("--recogniser", type=Path, default=Path("results/grid_s1/networks/recogniser.safetensors"))
     parser.add_argument("--minidub", type=Path, help="manifest of MiniDub's test split: words of unseen voices")
     parser.add_argument("--clips", type=int, help="at most this many of s1")
+    parser.add_argument("--lips-only", action="store_true", help="word starts alone, nothing is spoken")
     parser.add_argument("--keep", type=Path, help="folder for the speech (WAV), to listen to")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
@@ -235,7 +250,8 @@ def main() -> None:
     listener = Listener(args.recogniser) if args.recogniser.is_file() else None
     if listener is not None:
         listener.bias = bias_of(listener, groups["s1_test"][:20])
-    reader, speaker = LipReader.load(args.weights), NaturalSpeaker(Kokoro.from_assets(), blend({VOICE: 1.0}))
+    reader = LipReader.load(args.weights)
+    speaker = None if args.lips_only else NaturalSpeaker(Kokoro.from_assets(), blend({VOICE: 1.0}))
     measured = {name: Measured() for name in groups}
     for name, clips in groups.items():
         for clip in clips:
@@ -245,13 +261,12 @@ def main() -> None:
 
     if args.keep is not None:
         keep(args.keep, measured)
-    if_there("WER", lambda: add_word_errors(measured.values(), local_asset("whisper_base").path))
-    if_there("DistillMOS", lambda: add_naturalness(measured.values(), local_asset("distillmos").path))
+    if speaker is not None:
+        if_there("WER", lambda: add_word_errors(measured.values(), local_asset("whisper_base").path))
+        if_there("DistillMOS", lambda: add_naturalness(measured.values(), local_asset("distillmos").path))
     result = {name: {"clips": len(one.texts), **one.figures()} for name, one in measured.items()}
-    with TemporaryDirectory() as folder:
-        voice = Path(folder) / "voice.wav"
-        write_wav(voice, measured["s1_test"].sounds["recording"][0], clocks.SAMPLE_RATE)
-        result["cold_start"] = cold_start(groups["s1_test"][0], voice)
+    if speaker is not None:
+        result["cold_start"] = cold_start(groups["s1_test"][0], measured["s1_test"].sounds["recording"][0])
     if args.minidub is not None:
         result["minidub_unseen"] = minidub_starts(args.minidub, reader)
     for name, figures in result.items():

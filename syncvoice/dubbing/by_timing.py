@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from syncvoice.lip_timing.network import LipReader
     from syncvoice.lip_timing.timing import Face
     from syncvoice.networks.kokoro import Kokoro
+    from syncvoice.timed_speech.fitting import Placed
     from syncvoice.timed_speech.script import ScriptWord
     from syncvoice.timed_speech.speaking import NaturalSpeaker
     from syncvoice.video.decode import FrameSource
@@ -209,6 +210,7 @@ class TimedEngine:
             result.warn([f"{cue.where()} has natural durations: the picture does not show a speaking mouth"])
             line.follow = placed.followed
         result.warn([f"{cue.where()}: {problem}" for problem in rate_problems(placed, len(line.script))])
+        self._tell_doubt(result, line, placed)
         spoken = speaker.speak(line.script, placed.spans, cue.n_frames)
         offset = cue.start / clocks.FPS
         line.words = [
@@ -216,6 +218,19 @@ class TimedEngine:
             for word, (start, end) in zip(line.script, spoken.spans, strict=True)
         ]
         return spoken.sound
+
+    def _tell_doubt(self, result: Dubbed, line: TimedLine, placed: "Placed") -> None:
+        """Note how sure the lips are of the words, or warn that they are not."""
+        from syncvoice.lip_timing.timing import LIKELY_ERRORS, likely_error_s
+
+        if placed.doubt_s is None:
+            return
+        likely = likely_error_s(placed.doubt_s)
+        says = f"{line.cue.where()}: half of the words likely start within {1000 * likely:.0f} ms of the lips"
+        if likely < LIKELY_ERRORS[-1][1]:
+            result.notes.append(says)
+        else:
+            result.warn([f"{says}; the lips leave open when they are said. Is it the text that they say?"])
 
     def _tell_voice(self, result: Dubbed, voice: TimedVoice, speech: np.ndarray) -> None:
         """Note which voice spoke, and how near it is to the recording by a network that did not choose it."""

@@ -190,7 +190,8 @@ def test_the_voice_nearest_to_a_real_recording_has_its_sex(tmp_path: Path) -> No
         clip = sorted((real_data("grid") / speaker).glob("*.mpg"))[0]
         write_wav(tmp_path / "ref.wav", read_sound(clip, 0.0), 24_000)
         result = syncvoice.dub(clip, TEXT, voice=tmp_path / "ref.wav", out=tmp_path / "out.mp4", engine="timed")
-        voice, likeness = result.notes
+        sure, voice, likeness = result.notes
+        assert "half of the words likely start within" in sure
         assert voice.split("voice: ")[1][1] == letter, voice
         assert "which did not choose the voice" in likeness
         assert result.lines[0].guided_by() == ("text", "lip")

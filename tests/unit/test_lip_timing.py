@@ -12,7 +12,7 @@ from syncvoice.lip_timing.check import rank_correlation, start_errors, summary, 
 from syncvoice.lip_timing.curves import N_INPUTS, mouth_moves, mouth_values, network_input, normalised
 from syncvoice.lip_timing.network import ROWS_PER_FRAME, LipReader, averaged
 from syncvoice.lip_timing.search import SearchSettings, place, start_spread
-from syncvoice.lip_timing.timing import Face, Timing, time_phones
+from syncvoice.lip_timing.timing import Face, Timing, likely_error_s, time_phones
 from syncvoice.lip_timing.visemes import N_VISEMES, OF_PHONE_CLASS, VISEME_NAMES, visemes_of
 from syncvoice.provenance import reachable
 from syncvoice.text.phones import PHONE_CLASSES
@@ -189,6 +189,11 @@ def test_doubt_grows_where_less_is_seen() -> None:
         start_spread(shown(*parts, sure=share), visemes, [0, 1, 2], PRIOR, DURATIONS[:3], 100) for share in (0.95, 0.3)
     )
     assert (sure < unsure).all()
+
+
+def test_a_likely_error_grows_with_doubt() -> None:
+    errors = [likely_error_s([doubt, doubt]) for doubt in (0.03, 0.06, 0.08, 0.3)]
+    assert errors == sorted(set(errors)) and errors[0] == 0.03
 
 
 def test_a_clip_too_short_for_its_phones_is_refused() -> None:
