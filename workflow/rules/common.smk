@@ -80,57 +80,6 @@ def as_json(value):
     return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False)
 
 
-def threads_of(kind):
-    """Threads that a kind of job computes with (config, never --cores)."""
-    return getattr(STUDY.threads, kind)
-
-
-def thread_environment(kind, device="cpu"):
-    """Environment that fixes threads of numerical libraries, whatever --cores grants, and the device of networks."""
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    return " ".join([*(f"{name}={threads_of(kind)}" for name in names), f"SYNCVOICE_DEVICE={device}"])
-
-
-def memory(megabytes):
-    """Memory of a job, doubled at every attempt."""
-    return lambda wildcards, attempt: megabytes * 2 ** (attempt - 1)
-
-
-def memory_of_feature(wildcards, attempt):
-    """Memory of a feature job: more where a published network runs."""
-    return memory(6000 if weights_of_feature(wildcards) else 2000)(wildcards, attempt)
-
-
-def attempt_number(wildcards, attempt):
-    """Which attempt it is, from 1; reaches a job beside its log, see `syncvoice.cli.marker_of_job`."""
-    return attempt
-
-
-def cards_of_experiment(wildcards):
-    """Graphics cards of a generate job."""
-    return STUDY.cards_of_row(wildcards.experiment)
-
-
-def cards_of_feature(wildcards):
-    """Graphics cards of a feature job."""
-    return STUDY.cards_of_feature(wildcards.feature)
-
-
-def cards_of_scorer(wildcards):
-    """Graphics cards of a score job."""
-    return STUDY.cards_of_scorer(wildcards.metric)
-
-
-def cards_of_recipe(wildcards):
-    """Graphics cards of a training."""
-    return STUDY.cards_of_recipe(wildcards.recipe)
-
-
-def environment(kind, cards):
-    """Environment of a job that may be given cards; one that asks for none computes on the CPU."""
-    return lambda wildcards: thread_environment(kind, STUDY.device if cards(wildcards) else "cpu")
-
-
 def stored(value):
     """Name of a file that holds settings and is called by their digest: what a plan says is short, whatever changed."""
     text = as_json(value) + "\n"
@@ -417,68 +366,6 @@ def code_of_scorer(wildcards):
     return code_digest("syncvoice.commands.score_task", f"syncvoice.metrics.{source}")
 
 
-def scores_of(experiments, task):
-    """Score files of rows on one task."""
-    return [
-        f"{RESULTS}/metrics/{experiment}/{task}/{metric}.csv"
-        for experiment in experiments
-        for metric in STUDY.metrics_of(experiment, task)
-    ]
-
-
-def scores_of_table(wildcards):
-    """Score files that a table aggregates."""
-    table = STUDY.tables[wildcards.table]
-    return scores_of(table.rows, table.task)
-
-
-def check_of_table(wildcards):
-    """Proof that the small SyncNet may score, for a table that shows its scores."""
-    scored = any(metric.endswith(".syncnet_mini") for metric in STUDY.tables[wildcards.table].metrics)
-    return [f"{RESULTS}/metrics/syncnet_check.json"] if scored else []
-
-
 def ground_truth_manifests(wildcards):
     """Clips of every task: what a lip-sync scorer is checked on."""
     return list(dict.fromkeys(manifest(task.dataset, task.split) for task in STUDY.tasks.values()))
-
-
-def task_of_table(wildcards):
-    """Utterances that a table counts."""
-    return f"{RESULTS}/tasks/{STUDY.tables[wildcards.table].task}.csv"
-
-
-def inputs_of_plot(wildcards):
-    """What a plot shows: a table, scores of rows on a task, speech (spectrograms) or training curves."""
-    shown = STUDY.plots[wildcards.plot].shows()
-    files = [f"{RESULTS}/tables/{shown.table}.csv"] if shown.table else []
-    if shown.task:
-        files.append(f"{RESULTS}/tasks/{shown.task}.csv")
-        files += scores_of(shown.rows, shown.task)
-    if shown.speech:
-        files += [f"{RESULTS}/speech/{row}/{shown.task}" for row in shown.rows]
-    return files + [f"{RESULTS}/models/{recipe}/curve.csv" for recipe in shown.recipes]
-
-
-def code_of_plot(wildcards):
-    """Digest of what draws one kind of plot; another kind does not count."""
-    return code_digest("syncvoice.commands.plot", f"syncvoice.reporting.plots.{STUDY.plots[wildcards.plot].kind}")
-
-
-def references_of_gallery(wildcards):
-    """Recordings whose voices the gallery's rows should have."""
-    tasks = [STUDY.tasks[task] for task in STUDY.gallery.tasks]
-    return list(dict.fromkeys(manifest(task.dataset, task.reference_split) for task in tasks))
-
-
-def inputs_of_gallery(wildcards):
-    """What the gallery plays (dubbed videos) and shows under them (scores)."""
-    return [
-        path
-        for task, shown in STUDY.gallery.tasks.items()
-        for path in (
-            f"{RESULTS}/tasks/{task}.csv",
-            *(f"{RESULTS}/videos/{row}/{task}" for row in shown.rows),
-            *scores_of(shown.rows, task),
-        )
-    ]
