@@ -1,4 +1,4 @@
-"""When do lips say each word, and is speech at those times good? On real clips of GRID that chose nothing.
+"""When do lips say each word, and is speech at those times good? On real clips of GRID that no network was trained on.
 
     python -m benchmarks.lip_timing --grid FOLDER --out lip_timing.json
 

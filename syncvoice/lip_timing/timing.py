@@ -23,7 +23,7 @@ LATE_S = 0.012  # by which the search finds starts late on the held-out clips of
 
 # Mean doubt of a clip's words below the first number: their starts are half of the time no farther off than the second
 # (seconds). Measured across domains, where networks that know synthetic faces alone time real ones, and the other way
-# round; `benchmarks/lip_timing.py` checks it on clips that chose nothing.
+# round; `benchmarks/lip_timing.py` checks it on clips that trained nothing.
 LIKELY_ERRORS = ((0.05, 0.03), (0.07, 0.05), (0.10, 0.09), (float("inf"), 0.14))
 
 

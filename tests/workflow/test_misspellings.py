@@ -12,6 +12,7 @@ from syncvoice.study import load_study
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 CASES: list[tuple[str, str, Any, str]] = [  # study, key path, value, what the message ends with
     ("tiny", "sead", 1, "unknown key sead; did you mean 'seed'?"),
+    ("tiny", "device", "cdua", "(found 'cdua'); did you mean 'cuda'?"),
     ("tiny", "threads.trian", 1, "unknown key threads.trian; did you mean 'train'?"),
     ("tiny", "weights.vocodr", "x", "unknown key weights.vocodr; did you mean 'vocoder'?"),
     ("tiny", "prepare.min_confidense", 0.5, "unknown key prepare.min_confidense; did you mean 'min_confidence'?"),
