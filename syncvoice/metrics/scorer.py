@@ -31,7 +31,7 @@ import numpy as np
 
 from syncvoice.audio import read_wav, resample
 from syncvoice.clocks import SAMPLE_RATE, SCORER_SAMPLE_RATE
-from syncvoice.errors import UserError
+from syncvoice.errors import ChangedFile, UserError, raise_if_passing
 from syncvoice.places import find_path, find_weights, weights_file
 
 log = logging.getLogger(__name__)
@@ -205,7 +205,10 @@ class Scorer(ABC):
             return self.score(utterance)
         except (NotApplicable, ScoreError, UserError) as problem:
             return problem
+        except ChangedFile:  # the whole job is not to be trusted
+            raise
         except Exception as error:
+            raise_if_passing(error)
             return unforeseen(error)
 
 

@@ -190,8 +190,10 @@ def test_the_voice_nearest_to_a_real_recording_has_its_sex(tmp_path: Path) -> No
         clip = sorted((real_data("grid") / speaker).glob("*.mpg"))[0]
         write_wav(tmp_path / "ref.wav", read_sound(clip, 0.0), 24_000)
         result = syncvoice.dub(clip, TEXT, voice=tmp_path / "ref.wav", out=tmp_path / "out.mp4", engine="timed")
-        sure, voice, likeness = result.notes
-        assert "half of the words likely start within" in sure
+        *_, voice, likeness = result.notes
+        # TEXT is not what they say: how sure the lips are is a note or a warning
+        told = [line for line in (*result.notes, *result.warnings) if "half of the words likely start within" in line]
+        assert len(told) == 1
         assert voice.split("voice: ")[1][1] == letter, voice
         assert "which did not choose the voice" in likeness
         assert result.lines[0].guided_by() == ("text", "lip")

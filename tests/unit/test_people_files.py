@@ -11,7 +11,7 @@ from syncvoice.audio import write_wav
 from syncvoice.cli import main
 from syncvoice.datasets.folder import videos_below
 from syncvoice.dubbing.mixing import read_background
-from syncvoice.errors import UserError
+from syncvoice.errors import ChangedFile, UserError
 from syncvoice.files import files_below
 from syncvoice.metrics.folder_sounds import match_video, read_utterance
 from syncvoice.metrics.folders import Folder, listed
@@ -67,7 +67,7 @@ ERRORS = [
     MemoryError(),
     RecursionError("deep"),
     AssertionError(),
-    OSError(5, "Input/output error"),
+    OSError(22, "Invalid argument"),
     NotImplementedError(),
     UnicodeError("bad"),
     TypeError("t"),
@@ -82,6 +82,14 @@ def test_any_exception_is_one_row(error: Exception, batch: int, kind: type[Break
     rows = {row["utterance"]: row for row in scored(kind(error, batch), work)}
     assert [rows[name]["status"] for name in "abc"] == ["ok", "failed", "ok"]
     assert type(error).__name__ in rows["b"]["message"] and "\n" not in rows["b"]["message"]
+
+
+@pytest.mark.parametrize("kind", [Breaking, BreakingTogether])
+@pytest.mark.parametrize("error", [OSError(5, "Input/output error"), ChangedFile("x")], ids=["disk", "changed"])
+def test_a_fault_of_the_machine_is_no_row(error: Exception, kind: type[Breaking]) -> None:
+    work = [Work({"utterance": n}, "", lambda n=n: Utterance({"utterance": n}, "", tone())) for n in "abc"]
+    with pytest.raises(type(error)):
+        list(scored(kind(error, 2), work))
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)

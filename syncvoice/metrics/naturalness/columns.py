@@ -9,7 +9,7 @@ _UTMOS = Metric(
 )  # fmt: skip
 
 _DISTILLMOS = Metric(
-    "mos.distillmos", "mos.distillmos", "DistillMOS", "DistillMOS", "higher", "MOS", 2,
+    "mos.distillmos", "mos.distillmos", "DistillMOS (published weights)", "DistillMOS", "higher", "MOS", 2,
     "Predicted naturalness, 1 to 5: DistillMOS, weights of the package distillmos 0.9.1.",
 )  # fmt: skip
 

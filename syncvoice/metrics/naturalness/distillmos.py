@@ -37,12 +37,11 @@ class DistillMosScorer(Scorer):
         Raises:
             UserError: they are not there.
         """
-        import torch
-
+        from syncvoice.device import resolve_device
         from syncvoice.networks.distillmos import DistillMos
 
         path = sources.asset_file(ASSET, f"mos.{cls.NAME}", "distill_mos_v7.pt of the package distillmos (MIT)")
-        network = DistillMos.load(path).to("cuda" if torch.cuda.is_available() else "cpu")
+        network = DistillMos.load(path).to(resolve_device())
         return cls(network, sha256_of(path))
 
     def score(self, utterance: Utterance) -> list[Score]:
