@@ -147,6 +147,11 @@ class Study(Section):
             return {network: self.network_file(network) for network in self.weights.model_dump()}
         return {"backbone": recipe.start, "vocoder": recipe.vocoder, "speaker_encoder": recipe.speaker_encoder}
 
+    def weights_read_by(self, experiment: str) -> list[str]:
+        """Return those of `weights_of` that the row's kind has a setting for."""
+        fields = kind_module(self.experiments[experiment].kind).Settings.model_fields
+        return [file for network, file in self.weights_of(experiment).items() if network in fields]
+
     def cards_of_row(self, experiment: str) -> int:
         """Return the graphics cards that a row's generate job asks for."""
         return self._cards(kind_module(self.experiments[experiment].kind).USES_CARD)

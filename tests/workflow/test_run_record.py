@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from syncvoice.study import read_study
-from syncvoice.study.run_record import KEPT, config_digest, record_run, start_of_run
+from syncvoice.study.run_record import KEPT, config_digest, record_run, start_of_run, weight_files
 from tests.workflow.conftest import REPOSITORY, Project
 
 CONFIG = REPOSITORY / "config"
@@ -35,3 +35,9 @@ def test_the_digest_of_the_settings_knows_a_change() -> None:
     tiny = read_study(CONFIG / "tiny.yaml")
     assert config_digest(tiny) == config_digest(read_study(CONFIG / "tiny.yaml"))
     assert config_digest(tiny) != config_digest(tiny.model_copy(update={"seed": tiny.seed + 1}))
+
+
+def test_weights_of_rows_without_a_model_count() -> None:
+    lip_timing = "weights/lip_timing.safetensors"
+    assert lip_timing in weight_files(read_study(CONFIG / "mini.yaml"))
+    assert lip_timing not in weight_files(read_study(CONFIG / "tiny.yaml"))  # has no row that reads it

@@ -337,10 +337,7 @@ def features_of_experiment(wildcards):
 
 def weights_of_experiment(wildcards):
     """Weights that a row's speech depends on."""
-    experiment = STUDY.experiments[wildcards.experiment]
-    fields = kinds.kind_module(experiment.kind).Settings.model_fields
-    weights = STUDY.weights_of(wildcards.experiment)
-    return with_metadata(file for network, file in weights.items() if network in fields)
+    return with_metadata(STUDY.weights_read_by(wildcards.experiment))
 
 
 def weights_of_scorer(wildcards):
