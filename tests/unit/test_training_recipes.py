@@ -15,6 +15,7 @@ from syncvoice.model.start import load_model, model_from_start, new_parts
 from syncvoice.model.zipvoice import ZipVoice
 from syncvoice.study import Study, load_study
 from syncvoice.study.jobs import recipe_settings
+from syncvoice.text.vocabulary import emilia_symbols
 from syncvoice.training.optimisers import optimiser_of
 from tests.unit.test_model import TINY
 from tests.unit.training_study import make_study, recipe, run
@@ -78,8 +79,7 @@ def test_errors_name_key_and_way_out(changes: dict[str, Any], message: str) -> N
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = make_study(tmp_path_factory.mktemp("study"))
     torch.manual_seed(5)
-    symbols = ["_", *(chr(0x4E00 + i) for i in range(TINY.vocab_size - 1))]
-    save_release(folder / "public", ZipVoice(TINY), symbols, False)
+    save_release(folder / "public", ZipVoice(TINY), emilia_symbols(), False)
     return folder
 
 

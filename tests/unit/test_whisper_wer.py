@@ -138,7 +138,7 @@ def test_missing_weights_and_package_are_sentences(tmp_path: Path, monkeypatch: 
     with pytest.raises(UserError, match="whisper_base are not in"):
         WhisperBaseScorer.from_sources(Sources(tmp_path, assets=tmp_path))
     monkeypatch.setitem(sys.modules, "whisper", None)
-    with pytest.raises(UserError, match="openai-whisper, which is not installed; install it with `pip install openai-whisper`"):
+    with pytest.raises(UserError, match="not installed; install it with `pip install openai-whisper`"):
         WhisperBaseScorer.from_sources(Sources(tmp_path, assets=tmp_path))
 
 
