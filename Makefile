@@ -46,8 +46,8 @@ test: $(PEERS)
 
 NATURAL := $(addprefix resources/assets/,kokoro_int8 whisper_base distillmos)
 natural: $(PEERS) unlock
-	snakemake $(CONFIG) $(NATURAL)
-	pytest tests/end_to_end/test_natural.py
+	snakemake $(NATURAL) $(CONFIG)
+	SYNCVOICE_NATURAL=required pytest tests/end_to_end/test_natural.py
 
 format: $(INSTALLED)
 	ruff check --fix .
@@ -55,7 +55,7 @@ format: $(INSTALLED)
 	snakefmt workflow
 
 pretrain: $(INSTALLED) unlock
-	snakemake $(CONFIG) pretrain
+	snakemake pretrain $(CONFIG)
 	@echo "The new weights lie in results/pretrain/. Copy them to weights/ to use them."
 
 clean-study:
