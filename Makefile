@@ -3,6 +3,7 @@
 # make check     formatting, lint, types and the quick tests
 # make natural   fetches what speaks, hears and judges from the package index, and tries it on eight clips
 # make report    results/STUDY/report.zip of what is there
+# make docs      README and docs/ as a site in build/site/
 # make pretrain  the shipped start weights from nothing (hours)
 # Another study: make results STUDY=tiny. Options for Snakemake: make results SNAKEFLAGS="--cores 1"
 
@@ -18,7 +19,7 @@ PEERS := .venv/.peers
 SPREAD := --numprocesses auto --dist loadgroup
 PIP := .venv/bin/python -m pip --quiet --disable-pip-version-check install
 
-.PHONY: results report test check lint natural format pretrain clean-study
+.PHONY: results report test check lint natural docs format pretrain clean-study
 
 results: $(INSTALLED) unlock
 	snakemake $(CONFIG) $(SNAKEFLAGS)
@@ -56,6 +57,16 @@ natural: $(PEERS) unlock
 	snakemake $(NATURAL) $(CONFIG)
 	SYNCVOICE_NATURAL=required pytest tests/end_to_end/test_natural.py
 
+SITE := build/site-source
+docs: .venv/.docs
+	rm -rf $(SITE)
+	mkdir -p $(SITE)/config $(SITE)/results
+	cp -r README.md NOTICE docs $(SITE)
+	cp config/README.md $(SITE)/config
+	cp -r results/reference $(SITE)/results
+	mkdocs build --strict --quiet
+	@echo "open build/site/index.html"
+
 format: $(INSTALLED)
 	ruff check --fix .
 	ruff format .
@@ -81,4 +92,8 @@ $(INSTALLED): requirements.lock requirements-nodeps.lock
 # What tests and benchmarks compare our scorers with; no study needs it.
 $(PEERS): $(INSTALLED) requirements-test.lock
 	$(PIP) --no-deps -r requirements-test.lock
+	touch $@
+
+.venv/.docs: $(INSTALLED) requirements-docs.lock
+	$(PIP) --no-deps -r requirements-docs.lock
 	touch $@
