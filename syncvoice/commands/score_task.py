@@ -5,7 +5,7 @@ It imports the module of the named scorer and no list of metrics, so another met
 
 import argparse
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--speech", type=Path, required=True, help="folder of WAVs: utterances.csv or {utterance}.wav")
     parser.add_argument("--manifest", type=Path, nargs="+", default=[], help="manifest of the task's clips")
     parser.add_argument("--references", type=Path, nargs="+", default=[], help="manifest of the reference recordings")
+    parser.add_argument("--seen", type=Path, nargs="*", default=[], help="lips of the clips (`syncvoice embed-lips`)")
     add_weight_options(parser)
     parser.add_argument("--out", type=Path, required=True, help="CSV file of scores")
 
@@ -33,16 +34,19 @@ def run(args: argparse.Namespace) -> None:
     Raises:
         UserError: there is no such scorer, weights are missing, or an input cannot be read.
     """
-    score_task(args.scorer, args, {})
+    score_task(args.scorer, args, {}, args.seen)
 
 
-def score_task(scorer_name: str, args: argparse.Namespace, options: Mapping[str, Any]) -> int:
+def score_task(
+    scorer_name: str, args: argparse.Namespace, options: Mapping[str, Any], seen: Sequence[Path] = ()
+) -> int:
     """Score a speech folder with one scorer.
 
     Args:
         scorer_name: `module:Class`.
         args: task, speech, manifest, references, weights, assets, network and out, as in `configure`.
         options: switches of single scorers, see `Sources`.
+        seen: what the scorer saw of the clips before, see `Sources`.
 
     Returns:
         how many scores there are.
@@ -60,7 +64,7 @@ def score_task(scorer_name: str, args: argparse.Namespace, options: Mapping[str,
     clips = {clip.id: clip for path in args.manifest for clip in clips_of(path)}
     references = {clip.id: clip for path in args.references for clip in clips_of(path)}
     overrides = networks_of(args.network)
-    sources = Sources(args.weights, clips, {**clips, **references}, overrides, args.assets, options=options)
+    sources = Sources(args.weights, clips, {**clips, **references}, overrides, args.assets, options=options, seen=seen)
     scorer = load_scorer(scorer_name, sources)
     tasks = read_rows(args.task, NEEDED)
     rows = list(score_rows(scorer, tasks, read_speech(args.speech), args.speech, clips))

@@ -119,6 +119,7 @@ class Sources:
         assets: folder of the weights made by others; `weights` and SYNCVOICE_ASSETS are searched after it (`places`).
         remember: how many clips or references a scorer keeps in memory, None = all (a task is scored at many points).
         options: switches of single scorers by name (`jpeg`, `dtype`).
+        seen: files of what a scorer saw of the clips before, for all rows alike (`lip_sync.seen`).
     """
 
     weights: Path
@@ -128,6 +129,7 @@ class Sources:
     assets: Path = Path("resources/assets")
     remember: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    seen: Sequence[Path] = ()
 
     def weight_file(self, name: str) -> Path:
         """Path of a weight file, shipped or overridden."""
