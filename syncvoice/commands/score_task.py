@@ -5,11 +5,16 @@ It imports the module of the named scorer and no list of metrics, so another met
 
 import argparse
 import logging
+import os
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from syncvoice.commands.named_weights import add_weight_options, networks_of
+
+if TYPE_CHECKING:
+    from syncvoice.metrics.scorer import Scorer
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +45,7 @@ def run(args: argparse.Namespace) -> None:
 def score_task(
     scorer_name: str, args: argparse.Namespace, options: Mapping[str, Any], seen: Sequence[Path] = ()
 ) -> int:
-    """Score a speech folder with one scorer.
+    """Score a speech folder with one scorer; a killed job goes on after the utterances that it had scored.
 
     Args:
         scorer_name: `module:Class`.
@@ -54,8 +59,9 @@ def score_task(
     Raises:
         UserError: as `run`.
     """
+    from syncvoice.journal import Journal
     from syncvoice.metrics.scorer import Sources, load_scorer
-    from syncvoice.metrics.speech_folder import NEEDED, score_rows
+    from syncvoice.metrics.speech_folder import NEEDED, in_order, score_rows
     from syncvoice.records.clips import clips_of
     from syncvoice.records.scores import write_scores
     from syncvoice.records.speech import read_speech
@@ -67,8 +73,26 @@ def score_task(
     sources = Sources(args.weights, clips, {**clips, **references}, overrides, args.assets, options=options, seen=seen)
     scorer = load_scorer(scorer_name, sources)
     tasks = read_rows(args.task, NEEDED)
-    rows = list(score_rows(scorer, tasks, read_speech(args.speech), args.speech, clips))
-    write_scores(args.out, rows)
+    speech = read_speech(args.speech)
+    with Journal(args.out.with_name(f".{args.out.name}.journal"), work_of_job(scorer_name, scorer, args, seen)) as journal:
+        done = {(rows[0]["utterance"], rows[0]["point"]): rows for rows in journal.entries}
+        fresh = score_rows(scorer, tasks, speech, args.speech, clips, done)
+        for of_utterance, group in groupby(fresh, lambda row: (row["utterance"], row["point"])):
+            done[of_utterance] = list(group)
+            journal.add(done[of_utterance])
+        rows = in_order(done, tasks)
+        write_scores(args.out, rows)
+        journal.finish()
     failed = sum(row["status"] == "failed" for row in rows)
     log.info("%s: %d rows, %d failed", args.out, len(rows), failed)
     return sum(row["status"] == "ok" for row in rows)
+
+
+def work_of_job(name: str, scorer: "Scorer", args: argparse.Namespace, seen: Sequence[Path]) -> str:
+    """Return the digest of all that decides the scores: inputs, the scorer with its weights, code, threads."""
+    from syncvoice.journal import work_of
+    from syncvoice.provenance import code_digest
+
+    code = code_digest("syncvoice.commands.score_task", f"syncvoice.metrics.{name.split(':')[0]}")
+    inputs = [args.task, args.speech, *args.manifest, *args.references, *seen]
+    return work_of(inputs, scorer.NAME, scorer.VERSION, scorer.weights_sha256, code, os.environ.get("OMP_NUM_THREADS"))

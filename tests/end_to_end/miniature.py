@@ -112,10 +112,10 @@ def grid_clips(folder: Path, counts: dict[str, int]) -> bool:
 
 
 def as_lrs3(clips: Path, folder: Path) -> None:
-    """Lay clips out as LRS3 does: those of the first speaker in trainval and test, of the others in test."""
+    """Lay clips out as LRS3 does: those of the first speaker in all parts, of the others in test."""
     for number, speaker in enumerate(sorted(path for path in clips.iterdir() if path.is_dir())):
         for place, file in enumerate(sorted(speaker.glob("*.mpg"))):
-            part = "trainval" if number == 0 and place >= 2 else "test"
+            part = "test" if number or place < 2 else "pretrain" if place == 2 else "trainval"
             target = folder / part / f"{speaker.name}{part}" / f"{place:05d}.mpg"
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(file, target)
