@@ -74,7 +74,8 @@ def score_task(
     scorer = load_scorer(scorer_name, sources)
     tasks = read_rows(args.task, NEEDED)
     speech = read_speech(args.speech)
-    with Journal(args.out.with_name(f".{args.out.name}.journal"), work_of_job(scorer_name, scorer, args, seen)) as journal:
+    path = args.out.with_name(f".{args.out.name}.journal")
+    with Journal(path, work_of_job(scorer_name, scorer, args, seen)) as journal:
         done = {(rows[0]["utterance"], rows[0]["point"]): rows for rows in journal.entries}
         fresh = score_rows(scorer, tasks, speech, args.speech, clips, done)
         for of_utterance, group in groupby(fresh, lambda row: (row["utterance"], row["point"])):

@@ -120,7 +120,12 @@ def as_lrs3(clips: Path, folder: Path) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(file, target)
             words = read_align(file.with_suffix(".align")) or (("bin", 0.5, 0.8), ("blue", 0.8, 1.2))
-            lines = ["Text:  " + " ".join(word for word, _, _ in words).upper(), "Conf:  5", "", "WORD START END ASDSCORE"]
+            lines = [
+                "Text:  " + " ".join(word for word, _, _ in words).upper(),
+                "Conf:  5",
+                "",
+                "WORD START END ASDSCORE",
+            ]
             lines += [f"{word.upper()} {start:.2f} {end:.2f} 5.0" for word, start, end in words]
             target.with_suffix(".txt").write_text("\n".join(lines) + "\n")
 

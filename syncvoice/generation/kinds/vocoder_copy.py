@@ -36,8 +36,6 @@ def speak(settings: Settings, work: Work) -> list[Row]:
     mels = open_features(work.features_root / work.utterances[0].split, ["mel"])["mel"]
     return [
         work.made.get((row.utterance, ""))
-        or work.keep(
-            row.utterance, "", decode(vocoder, torch.from_numpy(mels[row.clip]), clips[row.clip].n_frames)
-        )
+        or work.keep(row.utterance, "", decode(vocoder, torch.from_numpy(mels[row.clip]), clips[row.clip].n_frames))
         for row in work.utterances
     ]
