@@ -25,6 +25,7 @@ from syncvoice.networks.s3fd import S3FD
 from syncvoice.networks.syncnet import V2, SyncNet
 from syncvoice.networks.wav2vec2 import TrunkConfig
 from syncvoice.networks.wavlm import WavLM
+from syncvoice.text.grid_grammar import sentence_of
 from syncvoice.text.vocabulary import character_symbols, emilia_symbols
 from tests.unit.clip_files import real_data
 from tests.unit.public_weights import SIZES
@@ -139,7 +140,7 @@ def as_table(clips: Path, folder: Path, rows: list[tuple[str, str, str, int]]) -
         for number, (speaker, split, language, place) in enumerate(rows):
             media = sorted((clips / speaker).glob("*.mpg"))[place]
             shutil.copy2(media, folder / f"{split}_{speaker}_{media.name}")
-            said = MANDARIN[number % len(MANDARIN)] if language == "zh" else "bin blue at f three soon"
+            said = MANDARIN[number % len(MANDARIN)] if language == "zh" else sentence_of(media.stem)
             translation = MANDARIN[number % len(MANDARIN)] if language == "en" else ""
             name = f"{split}_{speaker}_{media.name}"
             writer.writerow([name, said, language, speaker, split, translation])
