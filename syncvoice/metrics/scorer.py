@@ -190,6 +190,10 @@ class Scorer(ABC):
     def check(self, row: Mapping[str, str]) -> None:  # noqa: B027 (a default, nothing to override)
         """Raise NotApplicable for rows that the scorer is not made for, whatever their speech; by default for none."""
 
+    def why_absent(self, metric: str) -> str:
+        """Return why a metric has no value for an utterance whose other metrics have one."""
+        return "not defined for this utterance"
+
     def counts_if_failed(self, row: Mapping[str, str]) -> dict[str, int]:
         """Word counts of a row whose speech cannot be scored; empty for metrics that count no words.
 

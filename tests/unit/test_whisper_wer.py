@@ -222,6 +222,10 @@ def test_many_utterances_keep_their_order_and_their_problems() -> None:
 def test_empty_transcript_has_no_styledubber_value() -> None:
     scores = WhisperBaseScorer(FakeTranscriber(" ")).score(utterance(noise(1.0)))
     assert [(score.metric, score.value) for score in scores] == [("wer.whisper_base.corpus", 1.0)]
+    item = utterance(noise(1.0))
+    rows = list(scored(WhisperBaseScorer(FakeTranscriber(" ")), [Work(item.row, "", lambda: item)]))
+    reasons = {row["metric"]: row["message"] for row in rows if row["status"] == "not_applicable"}
+    assert list(reasons) == ["wer.whisper_base.styledubber"] and "understood" in reasons[rows[0]["metric"]]
 
 
 def test_failed_clip_counts_as_all_wrong() -> None:
