@@ -8,15 +8,18 @@ from typing import Any
 
 from syncvoice.files import files_below, make_folder
 
+PACKAGE = Path(__file__).resolve().parent
+
 
 def work_of(inputs: Iterable[Path | str], *values: Any) -> str:
-    """Return a digest of what a job works on: any change of its files or settings makes it another job.
+    """Return a digest of what a job works on: any change of its files, its settings or our code makes it another job.
 
     Args:
         inputs: files, and folders with all that lies below; by size and time, as Snakemake tells that one changed.
         values: what else decides the results, as JSON can hold it.
     """
     files = [file for path in map(Path, inputs) for file in (files_below(path) if path.is_dir() else [path])]
+    files += sorted(PACKAGE.rglob("*.py"))  # a digest of their syntax trees would take longer than many a job
     states = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.exists()]
     return hashlib.sha256(json.dumps([states, values], sort_keys=True, default=str).encode()).hexdigest()
 

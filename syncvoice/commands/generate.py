@@ -54,16 +54,13 @@ def run(args: argparse.Namespace) -> None:
 
 
 def work_of_job(args: argparse.Namespace, settings: Mapping[str, Any]) -> str:
-    """Return the digest of all that decides the sounds: inputs, weights that the settings name, code, arithmetic."""
+    """Return the digest of all that decides the sounds: inputs, weights that the settings name, arithmetic."""
     from syncvoice.device import device_kind
-    from syncvoice.generation.work import module_name
     from syncvoice.journal import work_of
-    from syncvoice.provenance import code_digest
 
     weights = [value for value in settings.values() if isinstance(value, str) and Path(value).is_file()]
     inputs = [args.task, args.manifest, *([args.model] if args.model else []), args.features_root, *weights]
-    code = code_digest("syncvoice.commands.generate", module_name(args.kind))
-    return work_of(inputs, settings, args.kind, code, device_kind(), os.environ.get("OMP_NUM_THREADS", ""))
+    return work_of(inputs, settings, args.kind, device_kind(), os.environ.get("OMP_NUM_THREADS", ""))
 
 
 def remove_sounds(folder: Path) -> None:

@@ -90,10 +90,8 @@ def score_task(
 
 
 def work_of_job(name: str, scorer: "Scorer", args: argparse.Namespace, seen: Sequence[Path]) -> str:
-    """Return the digest of all that decides the scores: inputs, the scorer with its weights, code, threads."""
+    """Return the digest of all that decides the scores: inputs, the scorer with its weights, threads."""
     from syncvoice.journal import work_of
-    from syncvoice.provenance import code_digest
 
-    code = code_digest("syncvoice.commands.score_task", f"syncvoice.metrics.{name.split(':')[0]}")
     inputs = [args.task, args.speech, *args.manifest, *args.references, *seen]
-    return work_of(inputs, scorer.NAME, scorer.VERSION, scorer.weights_sha256, code, os.environ.get("OMP_NUM_THREADS"))
+    return work_of(inputs, name, scorer.VERSION, scorer.weights_sha256, os.environ.get("OMP_NUM_THREADS"))

@@ -43,6 +43,7 @@ def serve(address: str) -> None:
     """Run jobs until killed, each in a process of its own."""
     for name in IMPORTS:
         importlib.import_module(name)
+    EmiliaTokenizer().symbols("今天", "zh")  # reads the dictionaries of Mandarin
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the jobs' processes
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(address)
@@ -89,6 +90,8 @@ def job(connection: socket.socket) -> None:
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[2]))
     from tests.end_to_end.miniature import shrink_networks
+
+    from syncvoice.text.tokenizer import EmiliaTokenizer
 
     shrink_networks()
     serve(sys.argv[1])

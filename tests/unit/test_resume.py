@@ -188,3 +188,13 @@ def test_work_is_another_when_a_file_changes(tmp_path: Path) -> None:
     assert work_of([tmp_path / "folder"], "settings") == before != work_of([tmp_path / "folder"], "others")
     (tmp_path / "folder" / "a").write_text("ab")
     assert work_of([tmp_path / "folder"], "settings") != before
+
+
+def test_work_is_another_when_code_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("syncvoice.journal.PACKAGE", tmp_path)
+    (tmp_path / "a.py").write_text("a = 1")
+    before = work_of([])
+    (tmp_path / "a.pyc").write_text("compiled")
+    assert work_of([]) == before
+    (tmp_path / "a.py").write_text("a = 10")
+    assert work_of([]) != before
