@@ -89,9 +89,8 @@ def job(connection: socket.socket) -> None:
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[2]))
-    from tests.end_to_end.miniature import shrink_networks
-
     from syncvoice.text.tokenizer import EmiliaTokenizer
+    from tests.end_to_end.miniature import shrink_networks
 
     shrink_networks()
     serve(sys.argv[1])
