@@ -70,7 +70,10 @@ def score_task(
     clips = {clip.id: clip for path in args.manifest for clip in clips_of(path)}
     references = {clip.id: clip for path in args.references for clip in clips_of(path)}
     overrides = networks_of(args.network)
-    sources = Sources(args.weights, clips, {**clips, **references}, overrides, args.assets, options=options, seen=seen)
+    remember = 1 if seen else None  # what lies in files is read again rather than kept: a split's lips take a gigabyte
+    sources = Sources(
+        args.weights, clips, {**clips, **references}, overrides, args.assets, remember, options=options, seen=seen
+    )
     scorer = load_scorer(scorer_name, sources)
     tasks = read_rows(args.task, NEEDED)
     speech = read_speech(args.speech)
