@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from syncvoice.text.language import LANGUAGES
+
 if TYPE_CHECKING:
     from syncvoice.dubbing import Dubbed
 
@@ -50,7 +52,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--voice-text", help="what the recording says; with it the voice may be copied more closely")
     parser.add_argument("--out", type=Path, required=True, help="video to write (.mp4); with --batch a folder")
-    parser.add_argument("--language", choices=("en", "zh"), default="en", help="of the text (default: en)")
+    parser.add_argument("--language", choices=tuple(LANGUAGES), default="en", help="of the text (default: en)")
     parser.add_argument("--text-scale", type=float, help="how strictly the text is followed (default: 2)")
     parser.add_argument("--face-scale", type=float, help="how strictly the face is followed, 0 = not (default: 2)")
     parser.add_argument("--lip-scale", type=float, help="same for the lips (default: 2, with --language zh 0)")

@@ -14,7 +14,7 @@ from syncvoice.dubbing.script import check_length, rate_warnings, read_subtitles
 from syncvoice.dubbing.speech import Sound
 from syncvoice.errors import UserError
 from syncvoice.outputs import check_output
-from syncvoice.text.language import check_language
+from syncvoice.text.language import LANGUAGES, check_language
 
 if TYPE_CHECKING:
     from syncvoice.video.decode import FrameSource
@@ -102,7 +102,7 @@ def dub(video: str | Path, text: str | None = None, *, voice: str | Path | None 
         out: MP4 to write.
         subtitles: SubRip file; every cue is spoken in its own time, with silence between. A cue without a usable face
             is spoken from its text alone, with a warning.
-        language: of the text, "en" or "zh".
+        language: of the text, of LANGUAGES; the models know en and zh, natural speech all.
         voice_text: what the recording says. With it the recording is the context of the speech (ZipVoice), without it
             the voice is a speaker embedding (paper: Dual Speaker Encoder).
         sound: scales, steps and seed; None takes the defaults.
@@ -152,8 +152,8 @@ def _check(inputs: Mapping[str, Path], out: Path, text: str | None, language: st
         raise UserError(f"the output {out} must end with .mp4; only MP4 is written")
     if (text is None) == ("subtitles" not in inputs):
         raise UserError("give either a text for the whole clip, or subtitles for texts with their times")
-    if language not in ("en", "zh"):
-        raise UserError(f"language {language!r} is unknown; choose en or zh")
+    if language not in LANGUAGES:
+        raise UserError(f"language {language!r} is unknown; choose one of {', '.join(LANGUAGES)}")
     check_language(text or "", language)
 
 
@@ -182,6 +182,7 @@ def _add_lines(result: Dubbed, n_frames: int, text: str | None, subtitles: Path 
     Raises:
         UserError: see `whole_clip` and `read_subtitles`; or there is no text to say.
     """
+    from syncvoice.text.espeak import phonemize
     from syncvoice.text.tokenizer import EmiliaTokenizer
 
     cues, warnings = ([], []) if subtitles is None else read_subtitles(subtitles, n_frames)
@@ -189,7 +190,8 @@ def _add_lines(result: Dubbed, n_frames: int, text: str | None, subtitles: Path 
     check_language(" ".join(cue.text for cue in cues), language)
     tokenizer = EmiliaTokenizer()
     for cue in cues or whole_clip(text or "", n_frames):
-        needed = syllables(tokenizer.tokens(cue.text, language))
+        known = language in tokenizer.languages
+        needed = syllables(tokenizer.tokens(cue.text, language) if known else phonemize(cue.text, language))
         result.lines.append(engine.line(cue, language, needed))
         if needed:
             result.warn(rate_warnings(cue, needed, language))
@@ -197,7 +199,7 @@ def _add_lines(result: Dubbed, n_frames: int, text: str | None, subtitles: Path 
             result.warn([f"{cue.where()} has nothing to say ({cue.text!r}) and stays silent"])
     if not any(line.says for line in result.lines):
         source = f"text {text!r}" if subtitles is None else f"{subtitles}"
-        raise UserError(f"{source} has not one syllable to say; write English or Mandarin words")
+        raise UserError(f"{source} has not one syllable to say; write {LANGUAGES[language].name} words")
 
 
 def _write(result: Dubbed, inputs: Mapping[str, Path], speech: np.ndarray, note: str) -> None:

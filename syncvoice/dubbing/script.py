@@ -7,12 +7,13 @@ from pathlib import Path
 
 from syncvoice import clocks
 from syncvoice.errors import UserError
+from syncvoice.text.language import LANGUAGES
 from syncvoice.text.subtitles import read_entries
 
 MAX_SECONDS = 30  # of one piece of speech (our choice: the models learn from clips of a few seconds)
 MIN_FRAMES = 10  # as the prepare step
 # Syllables per second of time on screen, pauses included (our choice: brisk conversation lies well inside).
-USUAL_RATE = {"en": (1.0, 7.0), "zh": (1.0, 7.0)}
+USUAL_RATE = {**dict.fromkeys(LANGUAGES, (1.0, 8.5)), "en": (1.0, 7.0), "zh": (1.0, 7.0)}
 HURRIED = 1.5  # times the fastest usual rate: beyond it no speaker is understood (our choice)
 VOWELS = frozenset("aeiouyæɐɑɒɔøœɘəɚɛɜɝɞɪɨʉɯɤʊʌᵻ")
 SYLLABIC = "\u0329"  # combining mark under a consonant that is a syllable

@@ -93,6 +93,18 @@ def test_dry_run_without_weights_lists_what_is_missing(
             assert way in line and "licence of the weights: " in line
 
 
+@pytest.mark.parametrize(
+    ("study", "wanted"), [("grid", {"vocos_mel_24khz", "whisper_base"}), ("lrs3", {"zipvoice_emilia/model.pt", "s3fd"})]
+)
+def test_fetch_plans_what_has_a_source_and_nothing_else(bare: Project, study: str, wanted: set[str]) -> None:
+    config = ["--configfile", f"config/{study}.yaml", *roots(bare, study)]
+    result = bare.snakemake("fetch", "--dry-run", *config)
+    assert result.returncode == 0, result.stdout
+    outputs = {line.split("resources/assets/")[1] for line in result.stdout.splitlines() if "output: resources" in line}
+    assert outputs >= wanted and "lrw_resnet18" not in outputs
+    assert "train" not in result.stdout.partition("Job stats:")[2].partition("total")[0]
+
+
 def test_embedded_study_misses_nothing(bare: Project) -> None:
     result = bare.snakemake("--dry-run", "--quiet", "--configfile", "config/tiny.yaml")
     assert result.returncode == 0 and "missing" not in result.stdout

@@ -26,7 +26,7 @@ from syncvoice.features import base as extractors
 from syncvoice.generation import work as kinds
 from syncvoice.minidub import engine
 from syncvoice.provenance import code_digest
-from syncvoice.study.weights import missing_weights
+from syncvoice.study.weights import fetchable_weights, missing_weights
 
 try:
     STUDY = load_study(
