@@ -46,6 +46,7 @@ GROUPS = {
         "export": "write the weights that inference needs from a training checkpoint",
         "generate": "generate the speech of an experiment",
         "mux": "put generated speech on its video",
+        "embed-lips": "look at the lips of a shard of clips once, for the lip-sync scores of all rows",
         "score-task": "score the speech of one row on one task with one scorer",
         "check-syncnet": "check whether a small SyncNet may score tables",
         "tabulate": "make a table from score files",

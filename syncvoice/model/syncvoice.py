@@ -4,8 +4,8 @@ A clip is a sequence of segments: the context (reference voice with its text, no
 target (the video's length). Axes: B clips, T mel frames, N video frames.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import torch
@@ -84,17 +84,22 @@ class Script:
 
     def to(self, device: torch.device) -> "Script":
         """Return the script with its tensors on a device."""
+        return self._each_tensor(lambda part: part.to(device, non_blocking=device.type == "cuda"))
 
-        def moved(part: Tensor | None) -> Tensor | None:
-            """Move what is there."""
-            return None if part is None else part.to(device)
+    def pin_memory(self) -> "Script":
+        """Return the script with its tensors in memory that a graphics card copies from without waiting."""
+        return self._each_tensor(Tensor.pin_memory)
 
-        branches = self.keep_branches
-        return Script(
-            self.tokens, self.segments, {name: part.to(device) for name, part in self.visual.items()},
-            moved(self.reference), moved(self.reference_lengths), moved(self.reference_embedding),
-            None if branches is None else {name: part.to(device) for name, part in branches.items()},
-        )  # fmt: skip
+    def _each_tensor(self, change: Callable[[Tensor], Tensor]) -> "Script":
+        """Return the script with every tensor changed, and all else as it is."""
+
+        def changed(value: Any) -> Any:
+            """Change a tensor, or those of a mapping."""
+            if isinstance(value, Mapping):
+                return {name: changed(part) for name, part in value.items()}
+            return change(value) if isinstance(value, Tensor) else value
+
+        return replace(self, **{part.name: changed(getattr(self, part.name)) for part in fields(self)})
 
     def lengths(self) -> list[int]:
         """Mel frames per clip, context included."""

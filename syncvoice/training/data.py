@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import IterableDataset
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from syncvoice import clocks
 from syncvoice.errors import UserError
@@ -176,7 +176,10 @@ class BatchMaker:
 
 
 class StepStream(IterableDataset):
-    """Batches of steps first .. last − 1, in order; with several processes, those of this process."""
+    """Batches of steps first .. last − 1, in order; with several processes, those of this process.
+
+    Workers of a loader take them in turn, so a loader that asks its workers in turn gives the same order.
+    """
 
     def __init__(self, plan: BatchPlan, maker: BatchMaker, first: int, last: int) -> None:
         """Stream the plan from `first` on (a resumed run starts in the middle)."""
@@ -187,13 +190,36 @@ class StepStream(IterableDataset):
         """Yield batches."""
         several = torch.distributed.is_available() and torch.distributed.is_initialized()
         rank, world = (torch.distributed.get_rank(), torch.distributed.get_world_size()) if several else (0, 1)
+        worker = get_worker_info()
+        own, workers = (worker.id, worker.num_workers) if worker else (0, 1)
+        turns = itertools.cycle(range(workers))
         for _, step in self.plan.steps(self.first, self.last):
             total = sum(map(target_frames, step))
             for part in range(rank, len(step), world):
+                if next(turns) != own:
+                    continue
                 batch = self.maker(step[part])
                 batch.part, batch.parts = part, len(step)
                 batch.share = len(step) * target_frames(step[part]) / total
                 yield batch
+
+
+def loader_of(stream: StepStream, kind: str, threads: int) -> DataLoader:
+    """Return a loader of whole batches.
+
+    On a graphics card `threads` processes read features and assemble batches ahead of the training, in pinned memory;
+    on a CPU they would only take its cores. The batches and their order are the same.
+
+    Args:
+        stream: of batches.
+        kind: of the device, see `device.device_kind`.
+        threads: of the recipe.
+    """
+    workers = threads if kind == "cuda" else 0
+    fork = "fork" if workers else None  # open shards are no values that could be sent to a new process
+    return DataLoader(
+        stream, batch_size=None, num_workers=workers, pin_memory=kind == "cuda", multiprocessing_context=fork
+    )
 
 
 def target_frames(examples: Sequence[Example]) -> int:

@@ -7,6 +7,7 @@ import yaml
 
 from syncvoice.datasets.card import cards_in
 from syncvoice.errors import UserError
+from syncvoice.metrics.registry import METRIC_FILES
 from syncvoice.study import load_study, read_study
 from syncvoice.study.jobs import job_settings
 from tests.workflow.conftest import REPOSITORY, Project, make_project
@@ -59,6 +60,13 @@ def test_study_plans_on_a_fake_tree(bare: Project, study: str) -> None:
     resolved = read_study(CONFIG / f"{study}.yaml")
     assert plan["train"] == MODELS[study] and plan["generate"] == len(list(resolved.rows()))
     assert plan["tabulate"] == len(resolved.tables) and "fetch_grid" not in plan
+    looked_at = {
+        (task.dataset, task.split, metric) for task in resolved.tasks.values() for metric in task.metrics
+        if METRIC_FILES[metric].sees_once
+    }  # fmt: skip
+    assert plan.get("embed_lips", 0) == sum(
+        resolved.datasets[dataset].splits[split].shards for dataset, split, _ in looked_at
+    ), "faces are looked for once per clip, not once per row"
     splits = [split for dataset in resolved.datasets.values() for split in dataset.splits.values()]
     assert plan["draw_contact_sheet"] == sum(split.settings.has_video for split in splits)
     assert sum(plan.values()) < 2500, "jobs per shard, never per clip"

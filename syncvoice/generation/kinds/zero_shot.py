@@ -31,4 +31,4 @@ def speak(settings: Settings, work: Work) -> list[Row]:
     model = model_from_start(Path(settings.backbone), {}, 1, ("pretrained", "learnable")).eval()
     requests, rows = requests_of(settings, work, {}, text_of_start(Path(settings.backbone)).tokenizer())
     sampling = Sampling(settings.guidance(), settings.steps, settings.t_shift, settings.voice, "average")
-    return speak_points(model, settings, requests, [("", sampling)], work.out, rows)
+    return speak_points(model, settings, requests, [("", sampling)], work, rows)

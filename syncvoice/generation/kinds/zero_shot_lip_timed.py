@@ -60,7 +60,7 @@ def speak(settings: Settings, work: Work) -> list[Row]:
         tokens = tokenizer.tokens(row.text, row.language)
         timed.append(replace(request, parts=parts_of(tokens, words, request.n_frames)))
     sampling = Sampling(settings.guidance(), settings.steps, settings.t_shift, settings.voice)
-    return speak_points(model, settings, timed, [("", sampling)], work.out, rows)
+    return speak_points(model, settings, timed, [("", sampling)], work, rows)
 
 
 def _word_times(reader: "LipReader", clip: "Clip") -> "list[Span]":
