@@ -1,15 +1,16 @@
 """The engine that speaks with a SyncVoice model: a trained recipe guided by text, face and lips."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from syncvoice.dubbing.dubbed import Counter, Dubbed, Progress
 from syncvoice.dubbing.model import DubbingModel, load_dubbing_model
 from syncvoice.dubbing.script import Cue, syllables
-from syncvoice.dubbing.speech import Line, Sound, speak
+from syncvoice.dubbing.speech import Line, Sound, spoken
 from syncvoice.errors import UserError
 
 if TYPE_CHECKING:
@@ -25,10 +26,14 @@ class ModelEngine:
     Attributes:
         speaker: the model, loaded.
         sound: how to sample.
+        is_random: another seed is another reading.
+        has_voice: it speaks without a recording.
     """
 
     speaker: DubbingModel
     sound: Sound
+    is_random: ClassVar[bool] = True
+    has_voice: ClassVar[bool] = False
 
     @classmethod
     def load(cls, model: Path | None, sound: Sound) -> "ModelEngine":
@@ -53,7 +58,7 @@ class ModelEngine:
         """
         self.sound.guidance(language, self.speaker)
 
-    def read_voice(self, path: Path | None, text: str | None, language: str, result: Dubbed) -> "Voice":
+    def read_voice(self, path: Path | None, text: str | None, language: str, speaker: str) -> "Voice":
         """Return the reference voice.
 
         Raises:
@@ -106,15 +111,20 @@ class ModelEngine:
             else:
                 line.visual = visual_features(track, extractors)
 
-    def speak(self, result: Dubbed, lines: list[Line], n_frames: int, voice: "Voice", frames: "FrameSource",
-              progress: Progress) -> np.ndarray:  # fmt: skip
-        """Return the speech (960 * n_frames,) of a whole video.
-
-        Raises:
-            UserError: the model gave sound that is not finite.
-        """
+    def speak(self, result: Dubbed, lines: list[Line], voices: "Mapping[str, Voice]", seeds: Sequence[int],
+              progress: Progress) -> Iterator[tuple[Line, dict[int, np.ndarray]]]:  # fmt: skip
+        """Yield lines with their sounds by seed, see `speech.spoken`."""
         count = Counter(progress, "speak")
-        return speak(lines, n_frames, self.speaker, voice, self.sound, count.step)
+        yield from spoken(lines, self.speaker, voices, self.sound, seeds, count.step)
+
+    def finish(self, result: Dubbed, speech: np.ndarray, voices: "Mapping[str, Voice]",
+               frames: "FrameSource") -> np.ndarray:  # fmt: skip
+        """Return the speech as it is: a model learns its level."""
+        return speech
+
+    def settings(self) -> dict[str, Any]:
+        """Return what the sound of a line depends on, its seed apart."""
+        return {"model": self.name, **{name: value for name, value in asdict(self.sound).items() if name != "seed"}}
 
     def note(self) -> str:
         """Return what the file's metadata says of the speech."""
