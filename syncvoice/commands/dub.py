@@ -155,7 +155,6 @@ def run(args: argparse.Namespace) -> None:
     if args.batch is not None:
         _run_batch(args, engine, _clip_of(args))
         return
-    _tell_worth(args.engine, args.model)
     with _Bar() as bar:
         result = dub(args.video, out=args.out, engine=args.engine, progress=bar.show, **_clip_of(args), **engine)
     _tell(result)
@@ -219,15 +218,6 @@ def _tell_plan(video: Path, clip: dict[str, Any]) -> None:
         sys.stdout.write(f"- {sentence}\n")
 
 
-def _tell_worth(engine: str, model: Path | None) -> None:
-    """Write, before the work, what an engine's speech is worth, where that was measured."""
-    from syncvoice.dubbing.judging import worth
-
-    said = "" if model is not None else worth(engine)
-    if said:
-        sys.stderr.write(f"{said}\n")
-
-
 def _judge(result: "Dubbed", video: Path, args: argparse.Namespace, language: str = "") -> None:
     """Write one line about how good a dub is."""
     from syncvoice.dubbing.judging import judge
@@ -252,7 +242,6 @@ def _run_batch(args: argparse.Namespace, engine: dict[str, Any], clip: dict[str,
     rows = read_batch(args.batch, args.out)
     args.out.mkdir(parents=True, exist_ok=True)
     report = Report(args.out / REPORT)
-    _tell_worth(args.engine, args.model)
     with tqdm(total=len(rows), desc="clips", unit="clip") as bar:
         for row, result in dub_batch(Dubber(args.engine, **engine), rows, **clip):
             try:

@@ -17,6 +17,8 @@ import numpy as np
 from syncvoice import clocks
 from syncvoice.dubbing.dubbed import Dubbed
 from syncvoice.errors import UserError
+from syncvoice.files import read_json
+from syncvoice.metrics.registry import METRIC_FILES, validity_of
 from syncvoice.places import find_path
 from syncvoice.text_files import read_text
 
@@ -32,8 +34,10 @@ MOST_MISSED = 0.2  # of the words; beyond it people lose the thread (our choice)
 LEAST_ALIKE = 0.7  # cosine of GE2E (our choice: two recordings of one person mostly have more)
 LEAST_SYNC = 3.0  # LSE-C of the public SyncNet (our choice: about half of what real recordings have)
 LONGEST_S = 120.0  # of a video whose face is followed once more for the lip sync
-# A committed table of measured rows, and which row an engine is (the full-size engine is measured nowhere yet).
-TABLE, ROWS = "results/reference/mini/tables/en_en.csv", {"small": "M3", "timed": "tts_lip_timed"}
+# The committed run: its table, the models that it measured (by digest), and the rows of the table that they are.
+RUN = "results/reference/mini"
+ROWS = {"full": "M3", "no_visual": "M1"}
+TIMED = "tts_lip_timed"
 MEASURED = {
     "wer.whisper_base": "Whisper base",
     "wer.pocketsphinx_grid": "PocketSphinx with a closed grammar",
@@ -135,7 +139,8 @@ def counts_of(scorer: Any, sound: np.ndarray, text: str, language: str) -> Mappi
     from syncvoice.metrics.scorer import Utterance
 
     row = {"utterance": "dub", "text": text, "language": language}
-    return next(score.counts for score in scorer.score(Utterance(row, "", np.asarray(sound))) if score.counts)
+    scores = scorer.score(Utterance(row, "", np.asarray(sound)))
+    return next(score.counts for score in scores if score.metric.endswith(".corpus"))  # counts by the text's words
 
 
 @lru_cache(maxsize=1)
@@ -156,7 +161,6 @@ def listener_of() -> tuple[str, Any]:
 
 def _sync(result: Dubbed, video: Path, missing: list[str]) -> tuple[float, float, str] | None:
     """Return LSE-C, LSE-D and by whom."""
-    from syncvoice.metrics.registry import METRIC_FILES
     from syncvoice.metrics.scorer import LooseClip, NotApplicable, ScoreError, Sources, Utterance, load_scorer
     from syncvoice.places import SHIPPED, find_weights
 
@@ -201,18 +205,28 @@ def _likeness(result: Dubbed, lines: list[Any], references: Mapping[str, Path], 
     return float(np.mean(found))
 
 
-def worth(engine: str) -> str:
-    """Return a sentence about the measured word error of an engine ("small", "timed"), "" where none is known."""
-    path = find_path(TABLE)
-    if engine not in ROWS or not path.is_file():
-        return ""
-    rows = csv.DictReader(io.StringIO(read_text(path)))
-    found = {row["metric"]: row for row in rows if row["experiment"] == ROWS[engine] and row["group"] == "all"}
-    for metric, listener in MEASURED.items():
-        if metric in found and found[metric]["mean"]:
-            mean, low, high = (float(found[metric][name]) for name in ("mean", "ci_low", "ci_high"))
-            return (
-                f"What to expect: {listener} misses {mean:.0%} ({low:.0%} to {high:.0%}) of this engine's words in "
-                f"{found[metric]['n_scored']} clips of MiniDub ({TABLE})"
-            )
+def worth(model: str) -> str:
+    """Return a sentence about the measured word error of a model, by what people are told of it (`Dubber.name`)."""
+    row, table = _measured_row(model), find_path(f"{RUN}/tables/en_en.csv")
+    rows = csv.DictReader(io.StringIO(read_text(table))) if row and table.is_file() else ()
+    found = {line["metric"]: line for line in rows if line["experiment"] == row and line["group"] == "all"}
+    metric = next((metric for metric in MEASURED if metric in found and found[metric]["mean"]), None)
+    if metric is None:
+        return "What to expect: no committed table knows the word error of this model; the line at the end tells it"
+    mean, low, high = (float(found[metric][name]) for name in ("mean", "ci_low", "ci_high"))
+    says = (
+        f"What to expect: {MEASURED[metric]} misses {mean:.0%} ({low:.0%} to {high:.0%}) of this engine's words in "
+        f"{found[metric]['n_scored']} English clips of MiniDub ({RUN}), other people and texts may be worse"
+    )
+    return "; ".join([says, *(line.rstrip(".") for line in validity_of([metric]))])
+
+
+def _measured_row(model: str) -> str:
+    """Return the row of the committed table that a model is, "" for none."""
+    if model.startswith("timed"):
+        return TIMED
+    for recipe, row in ROWS.items():
+        path = find_path(f"{RUN}/models/{recipe}.json")
+        if path.is_file() and read_json(path)["weights_sha256"][:12] in model:
+            return row
     return ""

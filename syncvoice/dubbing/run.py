@@ -10,6 +10,7 @@ import numpy as np
 from syncvoice import clocks
 from syncvoice.dubbing.dubbed import Dubbed, Progress
 from syncvoice.dubbing.engine import choose_engine
+from syncvoice.dubbing.judging import worth
 from syncvoice.dubbing.making import Making, Wishes
 from syncvoice.dubbing.plan import Plan, make_plan, plan_video
 from syncvoice.dubbing.script import check_length
@@ -54,7 +55,9 @@ class Dubber:
         chosen = choose_engine(engine, None if model is None else Path(model), self.sound, follow, voice_blend)
         self._engine: Any = chosen.engine
         self.why = chosen.why
+        self.worth = worth(self.name)
         log.info("%s speaks: %s", self.name, self.why)
+        log.info("%s", self.worth)
 
     @property
     def name(self) -> str:

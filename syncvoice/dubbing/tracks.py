@@ -21,7 +21,8 @@ def track_entries(path: Path, track: str, language: str) -> tuple[list[Entry], s
 
     Args:
         path: the video.
-        track: number (from 1) or language of the track as the video writes it, "" takes the first one in `language`, else the first.
+        track: number (from 1) or language of the track as the video writes it, "" takes the first one in `language`,
+            else the first.
         language: wanted if `track` is "".
 
     Raises:
