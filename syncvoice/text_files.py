@@ -26,10 +26,6 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _EXCEL_DIALECT = re.compile(r"sep=(.)\s*\n")  # a first line by which spreadsheets name the delimiter
-_LANGUAGES = {
-    **dict.fromkeys(("en", "eng", "english"), "en"),
-    **dict.fromkeys(("zh", "zho", "chi", "cmn", "chinese", "mandarin", "putonghua"), "zh"),
-}
 
 
 class NotText(UserError):
@@ -99,22 +95,6 @@ def one_line(text: str) -> str:
 def same_name(name: str) -> str:
     """Return a file name in the form by which names are compared: composed letters (NFC)."""
     return unicodedata.normalize("NFC", name)
-
-
-def language_code(code: str, where: str) -> str:
-    """Return a language as two or three small letters: "en-US", "EN" and "english" are "en"; "" stays.
-
-    Args:
-        code: as people write it.
-        where: file, row and column, for the message.
-
-    Raises:
-        UserError: it is no code.
-    """
-    primary = re.split(r"[-_]", code.strip().lower())[0]
-    if primary and primary not in _LANGUAGES and not re.fullmatch(r"[a-z]{2,3}", primary):
-        raise UserError(f"{where} is {code!r}; expected a language code such as en, en-US, zh or zh-CN")
-    return _LANGUAGES.get(primary, primary)
 
 
 def read_table(path: Path, wanted: Sequence[Sequence[str]], kind: str = "table") -> list[Row]:

@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from syncvoice.text.language import LANGUAGES
+
 if TYPE_CHECKING:
     from syncvoice.dubbing import Dubbed
 
@@ -44,7 +46,7 @@ def _add_texts(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--subtitle-track", default="", metavar="N", help="number (from 1) or language of the video's subtitle track"
     )
-    parser.add_argument("--language", choices=("en", "zh"), default="en", help="of the text (default: en)")
+    parser.add_argument("--language", choices=tuple(LANGUAGES), default="en", help="of the text (default: en)")
 
 
 def _add_voices(parser: argparse.ArgumentParser) -> None:

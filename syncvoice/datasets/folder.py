@@ -15,8 +15,9 @@ from pathlib import Path
 from syncvoice.datasets.base import Interval, SourceClip, safe_id
 from syncvoice.errors import UserError
 from syncvoice.files import files_below
+from syncvoice.text.language import language_code
 from syncvoice.text.subtitles import read_entries
-from syncvoice.text_files import NotText, Row, language_code, one_line, read_text, same_name
+from syncvoice.text_files import NotText, Row, one_line, read_text, same_name
 from syncvoice.text_files import read_table as read_rows
 
 VIDEO_SUFFIXES = (".mp4", ".mpg", ".mpeg", ".mov", ".mkv", ".webm", ".avi", ".m4v")

@@ -12,6 +12,7 @@ from syncvoice.dubbing.model import DubbingModel, load_dubbing_model
 from syncvoice.dubbing.script import Cue, syllables
 from syncvoice.dubbing.speech import Line, Sound, spoken
 from syncvoice.errors import UserError
+from syncvoice.text.language import LANGUAGES
 
 if TYPE_CHECKING:
     from syncvoice.generation.speech import Voice
@@ -54,8 +55,15 @@ class ModelEngine:
         """Refuse a language or scales that the model cannot follow.
 
         Raises:
-            UserError: see `Sound.guidance`.
+            UserError: see `Sound.guidance`; or the tokenizer does not know the language.
         """
+        from syncvoice.text.tokenizer import EmiliaTokenizer
+
+        if language not in EmiliaTokenizer.languages:
+            known, all_of_them = ", ".join(EmiliaTokenizer.languages), ", ".join(LANGUAGES)
+            raise UserError(
+                f"model {self.speaker.name} speaks {known}, not {language}; --engine timed speaks {all_of_them}"
+            )
         self.sound.guidance(language, self.speaker)
 
     def read_voice(self, path: Path | None, text: str | None, language: str, speaker: str) -> "Voice":

@@ -162,20 +162,19 @@ class Making:
 
     def _kept(self, wanted: list[Any]) -> dict[str, np.ndarray]:
         """Return the sounds that a session has, and tell of them."""
-        if self.session is None:
-            return {}
+        lines = [line for line in self.result.lines if line.says]
         found, seed = {}, self._seeds()[0]
-        for line in (line for line in self.result.lines if line.says):
+        for line in lines if self.session is not None else ():
             sound = self.session.find(line.cue, seed, self.wishes.takes, chosen=line not in wanted)
             if sound is not None:
                 found[line.cue.name] = sound
         if found:
             count = len(wanted) - sum(line.cue.name in found for line in wanted)
-            self.result.notes.append(f"session {self.session.folder}: {len(found)} cues are kept, {count} are spoken")
-        missing = [line.cue.name for line in self.result.lines if line.says and line not in wanted]
-        missing = [name for name in missing if name not in found]
+            self.result.notes.append(f"session {self.wishes.session}: {len(found)} cues are kept, {count} are spoken")
+        missing = [line.cue.name for line in lines if line not in wanted and line.cue.name not in found]
         if missing:
-            self.result.warn([f"not in the session, so silent: {', '.join(missing)}; without --only-cue all is spoken"])
+            where = "" if self.session is None else "not in the session, so "
+            self.result.warn([f"{where}silent: {', '.join(missing)}; without --only-cue all cues are spoken"])
         return found
 
     def _best(self, line: Any, takes: Mapping[int, np.ndarray]) -> np.ndarray:

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from syncvoice.dubbing.script import Cue
 from syncvoice.errors import UserError
+from syncvoice.text.language import LANGUAGES
 
 # Syllables per second of unhurried speech, short pauses included (our choice, between careful reading and quick talk).
-NATURAL = {"en": 5.0, "zh": 5.0}
+NATURAL = {**dict.fromkeys(LANGUAGES, 6.0), "en": 5.0, "zh": 5.0}
 FASTEST, SLOWEST = 1.4, 0.2  # times the natural rate (our choice: brisk conversation lies well inside)
 HURRIED = 1.5  # times the fastest usual rate: beyond it no speaker is understood (our choice)
 BORROWED_SECONDS = 0.5  # of silence at either side of a cue (our choice: about the pause between two sentences)

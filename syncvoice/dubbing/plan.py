@@ -11,7 +11,7 @@ from syncvoice.dubbing.script import Cue, check_length, syllables, whole_clip
 from syncvoice.dubbing.speakers import tag_of
 from syncvoice.dubbing.subtitles import read_subtitles
 from syncvoice.errors import UserError
-from syncvoice.text.language import check_language
+from syncvoice.text.language import LANGUAGES, check_language
 
 HEADER_SECONDS = 60  # a longer video is planned by the length in its header: decoding it would take minutes
 
@@ -123,8 +123,6 @@ def make_plan(said: Said, n_frames: int, voices: Collection[str] = ()) -> Plan:
     Raises:
         UserError: see `whole_clip` and `read_subtitles`; or there is no text to say.
     """
-    from syncvoice.text.tokenizer import EmiliaTokenizer
-
     said.pace.check()
     notes: list[str] = []
     if said.subtitles is None:
@@ -134,15 +132,22 @@ def make_plan(said: Said, n_frames: int, voices: Collection[str] = ()) -> Plan:
         cues, notes = read_subtitles(said.subtitles, n_frames, voices, said.track, said.language)
     check_language(" ".join(cue.text for cue in cues if not cue.silent), said.language)
     cues = [replace(cue, speaker=cue.speaker or said.speaker) for cue in cues]
-    tokenizer = EmiliaTokenizer()
-    needed = {
-        cue.name: 0 if cue.silent else syllables(tokenizer.tokens(cue.text, said.language)) for cue in cues
-    }  # a name is unique
+    needed = {cue.name: 0 if cue.silent else syllables_of(cue.text, said.language) for cue in cues}
     cues, moved = paced(cues, needed, n_frames, said.language, said.pace, borrow=said.subtitles is not None)
     if not any(needed.values()):
         source = f"text {said.text!r}" if said.subtitles is None else f"{said.subtitles}"
-        raise UserError(f"{source} has not one syllable to say; write English or Mandarin words")
+        raise UserError(f"{source} has not one syllable to say; write {LANGUAGES[said.language].name} words")
     return Plan([PlannedCue(cue, needed[cue.name], said.language, said.pace) for cue in cues], [*notes, *moved])
+
+
+def syllables_of(text: str, language: str) -> int:
+    """Count the syllables of a text, by the tokenizer's symbols or, in languages that it does not know, by IPA."""
+    from syncvoice.text.espeak import phonemize
+    from syncvoice.text.tokenizer import EmiliaTokenizer
+
+    tokenizer = EmiliaTokenizer()
+    known = language in tokenizer.languages
+    return syllables(tokenizer.tokens(text, language) if known else phonemize(text, language))
 
 
 def plan_video(video: Path, said: Said, voices: Collection[str] = ()) -> Plan:

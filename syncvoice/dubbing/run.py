@@ -19,7 +19,7 @@ from syncvoice.dubbing.voice_check import check_voice
 from syncvoice.dubbing.voices import Voices, assigned, voices_of
 from syncvoice.errors import UserError
 from syncvoice.outputs import check_output
-from syncvoice.text.language import check_language
+from syncvoice.text.language import LANGUAGES, check_language
 
 if TYPE_CHECKING:
     from syncvoice.video.decode import FrameSource
@@ -113,7 +113,7 @@ def dub(video: str | Path, text: str | None = None, *, voice: Voices = None, out
         out: MP4 to write.
         subtitles: SubRip, WebVTT or SubStation file, or a video with a subtitle track; every cue is spoken in its own
             time, with silence between. A cue without a usable face is spoken from its text alone, with a warning.
-        language: of the text, "en" or "zh".
+        language: of the text, of LANGUAGES; the models know en and zh, natural speech all.
         voice_text: what the recording says. With it the recording is the context of the speech (ZipVoice), without it
             the voice is a speaker embedding (paper: Dual Speaker Encoder).
         sound: scales, steps and seed; None takes the defaults.
@@ -193,8 +193,8 @@ def _check(inputs: Mapping[str, Path], out: Path | None, text: str | None, langu
         raise UserError(f"the output {out} must end with .mp4; only MP4 is written")
     if (text is None) == ("subtitles" not in inputs):
         raise UserError("give either a text for the whole clip, or subtitles for texts with their times")
-    if language not in ("en", "zh"):
-        raise UserError(f"language {language!r} is unknown; choose en or zh")
+    if language not in LANGUAGES:
+        raise UserError(f"language {language!r} is unknown; choose one of {', '.join(LANGUAGES)}")
     check_language(text or "", language)
 
 

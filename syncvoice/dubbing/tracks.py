@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from syncvoice.errors import UserError
+from syncvoice.text.language import language_code
 from syncvoice.text.subtitles import TEXT_CODECS, Entry, entry_of_packet
-from syncvoice.text_files import language_code
 from syncvoice.video.media import ClipProblem, opened
 
 SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mks", ".3gp", ".mpg", ".mpeg", ".flv", ".wmv")

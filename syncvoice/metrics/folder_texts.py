@@ -5,7 +5,8 @@ from pathlib import Path
 
 from syncvoice.errors import UserError
 from syncvoice.metrics.folder_sounds import SOUNDS, VIDEOS
-from syncvoice.text_files import header_delimiter, language_code, read_list, read_table, read_text, same_name
+from syncvoice.text.language import language_code
+from syncvoice.text_files import header_delimiter, read_list, read_table, read_text, same_name
 
 TEXT_NAMES = ("text", "transcript", "sentence")
 NAME_NAMES = ("utterance", "id", "clip", "name", "file")

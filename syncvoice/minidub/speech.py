@@ -17,6 +17,7 @@ from syncvoice.minidub.phrases import Sentence
 from syncvoice.minidub.voices import Voice
 from syncvoice.text import espeak
 from syncvoice.text.grid_grammar import spoken_text
+from syncvoice.text.language import LANGUAGES
 from syncvoice.text.phones import PHONE_CLASSES, SILENCE, canonical_phones, phone_class
 
 __all__ = [
@@ -179,7 +180,7 @@ def _speak(sentence: Sentence, voice: Voice, delivery: Delivery, n_limit: float)
     style = INTENSITIES[delivery.intensity]
     rate = delivery.rate_wpm
     pitch = int(min(99, max(0, voice.pitch + delivery.pitch - 50 + style["pitch"])))
-    name = f"{espeak.LANGUAGE_VOICES[sentence.language]}+{voice.variant}"
+    name = f"{LANGUAGES[sentence.language].espeak}+{voice.variant}"
     for _ in range(6):
         raw = espeak.engine().synthesise(body, name, rate, pitch, int(style["range"]), VOLUME)
         spoken = _phones(raw, 0.0)
@@ -237,7 +238,7 @@ def _cover(phones: list[Phone], end_s: float) -> tuple[Phone, ...]:
 @lru_cache(maxsize=65_536)
 def natural_duration(sentence: Sentence) -> float:
     """Return seconds from first to last phone at the plain rate of the language, with the neutral voice."""
-    name = espeak.LANGUAGE_VOICES[sentence.language]
+    name = LANGUAGES[sentence.language].espeak
     raw = espeak.engine().synthesise(_ssml(sentence, ())[0], name, base_rate(sentence))
     phones = _phones(raw, 0.0)
     return phones[-1].end_s - phones[0].start_s

@@ -28,6 +28,7 @@ from syncvoice.reporting.gallery import ASSETS, choose_clips, page_head
 from syncvoice.reporting.scores import read_task
 from syncvoice.reporting.settings import ListeningTestJob
 from syncvoice.seeding import rng
+from syncvoice.text.language import LANGUAGES
 
 FORMAT = "syncvoice listening test 1"
 KINDS = ("naturalness", "similarity", "preference", "check")
@@ -201,7 +202,7 @@ def _checks(settings: ListeningTestJob, language: str, sounds: _Sounds) -> list[
     for number in range(settings.checks):
         answer = int(order[number % 5])
         text = CHECK_TEXTS[language].format(NUMBERS[language][answer])
-        raw = espeak.engine().synthesise(text, espeak.LANGUAGE_VOICES[language], 150).audio
+        raw = espeak.engine().synthesise(text, LANGUAGES[language].espeak, 150).audio
         sound = sounds.add_wave(resample(raw.astype(np.float32) / 32768, ESPEAK_HZ, SAMPLE_RATE))
         items.append(Item(_name(settings, "check", number), "check", "", "", "", (sound,), answer + 1))
     return items

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from syncvoice.text.grid_grammar import spoken_text
+from syncvoice.text.language import LANGUAGES
 
 SILENCE = "_"
 WORD_SLACK_S = 0.04  # by which a phone may leave its word: word times are whole video frames or coarser (our choice)
@@ -165,10 +166,10 @@ def phones_of_text(text: str, language: str) -> tuple[list[str], list[int]]:
     """
     from xml.sax.saxutils import escape
 
-    from syncvoice.text.espeak import LANGUAGE_VOICES, engine
+    from syncvoice.text.espeak import engine
     from syncvoice.text.phones import canonical_phones
 
-    spoken = engine().synthesise(escape(text), LANGUAGE_VOICES[language])
+    spoken = engine().synthesise(escape(text), LANGUAGES[language].espeak)
     words = sorted(event.sample for event in spoken.words)
     phones: list[str] = []
     starts: set[int] = set()

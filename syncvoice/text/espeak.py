@@ -11,9 +11,9 @@ from functools import lru_cache
 import numpy as np
 
 from syncvoice.errors import UserError
+from syncvoice.text.language import LANGUAGES
 
 SAMPLE_RATE = 22_050  # Hz, of every formant voice of espeak-ng
-LANGUAGE_VOICES = {"en": "en-us", "zh": "cmn"}
 
 _OUTPUT_SYNCHRONOUS = 2
 _OPTIONS = 0x0001 | 0x0002 | 0x8000  # phoneme events, as IPA, do not exit the process on errors
@@ -174,5 +174,5 @@ def engine() -> Espeak:
 
 @lru_cache(maxsize=65_536)
 def phonemize(text: str, language: str) -> str:
-    """Return espeak's IPA for text of a language ("en" as en-us, "zh" as cmn), every code point one symbol."""
-    return engine().phonemes_of(text, LANGUAGE_VOICES[language])
+    """Return espeak's IPA for text of a language of `LANGUAGES`, every code point one symbol."""
+    return engine().phonemes_of(text, LANGUAGES[language].espeak)

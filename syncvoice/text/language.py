@@ -1,38 +1,89 @@
-"""Whether a text is written in the language it is said to be in: a wrong `--language` gives speech of no language."""
+"""The languages that we speak: what each needs, how people write their codes, and whether a text is in one.
 
+A wrong `--language` gives speech of no language, so a text is compared with the script of its language.
+"""
+
+import re
 import unicodedata
+from dataclasses import dataclass
 
 from syncvoice.errors import UserError
 
-NAMES = {"en": "English", "zh": "Mandarin"}
+
+@dataclass(frozen=True)
+class Language:
+    """What one language needs.
+
+    Attributes:
+        name: in English.
+        script: word in the Unicode names of its letters.
+        espeak: voice of espeak-ng that reads it.
+        stock: first letters of the stock voices of Kokoro that were made for it.
+        aliases: other codes and names that people write.
+    """
+
+    name: str
+    script: str
+    espeak: str
+    stock: str
+    aliases: tuple[str, ...]
+
+
+LANGUAGES = {
+    "en": Language("English", "LATIN", "en-us", "ab", ("eng", "english")),
+    "zh": Language("Mandarin", "CJK", "cmn", "z", ("zho", "chi", "cmn", "chinese", "mandarin", "putonghua")),
+    "es": Language("Spanish", "LATIN", "es", "e", ("spa", "spanish")),
+    "fr": Language("French", "LATIN", "fr", "f", ("fra", "fre", "french")),
+    "it": Language("Italian", "LATIN", "it", "i", ("ita", "italian")),
+    "pt": Language("Portuguese", "LATIN", "pt-br", "p", ("por", "portuguese", "brazilian")),
+    "hi": Language("Hindi", "DEVANAGARI", "hi", "h", ("hin", "hindi")),
+}
+_ALIASES = {alias: code for code, language in LANGUAGES.items() for alias in (code, *language.aliases)}
+
+
+def language_code(code: str, where: str) -> str:
+    """Return a language as two or three small letters: "en-US", "EN" and "english" are "en"; "" stays.
+
+    Args:
+        code: as people write it.
+        where: file, row and column, for the message.
+
+    Raises:
+        UserError: it is no code.
+    """
+    primary = re.split(r"[-_]", code.strip().lower())[0]
+    if primary and primary not in _ALIASES and not re.fullmatch(r"[a-z]{2,3}", primary):
+        raise UserError(f"{where} is {code!r}; expected a language code such as en, en-US, zh or zh-CN")
+    return _ALIASES.get(primary, primary)
 
 
 def check_language(text: str, language: str) -> None:
     """Refuse a text of which no letter belongs to the script of its language.
 
     Foreign words inside a text are fine: "他说 OK" is Mandarin, "the word 茶" is English. A text without letters fits
-    every language.
+    every language, and so do letters of scripts that we do not know: who speaks judges those.
 
     Args:
         text: what is said.
-        language: "en" or "zh".
+        language: of LANGUAGES.
 
     Raises:
-        UserError: the text has letters of the other script only.
+        UserError: the text has letters of other scripts only.
     """
     scripts = {_script(character) for character in text if character.isalpha()}
-    wanted, other = ("zh", "en") if language == "zh" else ("en", "zh")
-    if other in scripts and wanted not in scripts:
+    wanted = LANGUAGES[language]
+    others = [code for code, other in LANGUAGES.items() if other.script in scripts]
+    if others and wanted.script not in scripts:
         raise UserError(
-            f"the language is {NAMES[wanted]} ({wanted}), but the text has no {NAMES[wanted]} letter: {_short(text)!r};"
-            f" give --language {other}, or a text in {NAMES[wanted]}"
+            f"the language is {wanted.name} ({language}), but the text has no {wanted.name} letter: {_short(text)!r};"
+            f" give --language {others[0]}, or a text in {wanted.name}"
         )
 
 
 def _script(character: str) -> str:
-    """Return the language whose script a letter belongs to; "" for other scripts, which the tokenizer judges."""
-    name = unicodedata.name(character, "")
-    return "zh" if name.startswith("CJK") else "en" if "LATIN" in name else ""
+    """Return the script of LANGUAGES that a letter belongs to; "" for others."""
+    name = unicodedata.name(character, "").split()
+    return next((language.script for language in LANGUAGES.values() if language.script in name), "")
 
 
 def _short(text: str) -> str:

@@ -4,9 +4,10 @@ import re
 from dataclasses import dataclass
 
 from syncvoice.errors import UserError
+from syncvoice.text.kokoro_ipa import ipa_units
 from syncvoice.text.kokoro_symbols import Unit, english_units, mandarin_units
+from syncvoice.text.language import LANGUAGES
 
-LANGUAGES = ("en", "zh")
 _MARKS = {**dict(zip("，、；：。！？…", ",,;:.!?.", strict=True)), **{mark: mark for mark in ",;:.!?"}, "—": ","}
 _WORD = re.compile(r"[^\s,;:.!?，、；：。！？…—\"“”()（）]+(?:[.,:][0-9]+)*")
 SENTENCE_MARKS = ".!?"
@@ -51,8 +52,9 @@ def script_of(text: str, language: str) -> list[ScriptWord]:
         raise UserError(f"the timed engine speaks {', '.join(LANGUAGES)}, not {language!r}")
     words, marks = _split(text, language)
     if not words:
-        raise UserError(f"the text {text!r} has not one word to say; write English or Mandarin words")
-    units = english_units(words) if language == "en" else mandarin_units(words)
+        raise UserError(f"the text {text!r} has not one word to say; write {LANGUAGES[language].name} words")
+    own = {"en": english_units, "zh": mandarin_units}
+    units = own[language](words) if language in own else ipa_units(words, language)
     return [ScriptWord(word, row, mark) for word, row, mark in zip(words, units, marks, strict=True)]
 
 
@@ -61,13 +63,16 @@ def _split(text: str, language: str) -> tuple[list[str], list[str]]:
     from syncvoice.text import measures
     from syncvoice.text.numbers import expand_abbreviations, spell_out_numbers
 
-    text = spell_out_numbers(expand_abbreviations(text)) if language == "en" else measures.mandarin(text)
+    if language == "en":
+        text = spell_out_numbers(expand_abbreviations(text))
+    elif language == "zh":
+        text = measures.mandarin(text)
     words: list[str] = []
     marks: list[str] = []
     last = 0
     for found in _WORD.finditer(text):
         _note_mark(text[last : found.start()], marks)
-        parts = [found[0]] if language == "en" else _mandarin_words(found[0])
+        parts = _mandarin_words(found[0]) if language == "zh" else [found[0]]
         words += parts
         marks += [""] * len(parts)
         last = found.end()

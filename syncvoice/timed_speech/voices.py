@@ -16,6 +16,7 @@ from syncvoice import clocks
 from syncvoice.audio import resample
 from syncvoice.errors import UserError
 from syncvoice.section import nearest as nearest_name
+from syncvoice.text.language import LANGUAGES
 
 if TYPE_CHECKING:
     from syncvoice.networks.kokoro import Kokoro
@@ -28,7 +29,6 @@ STEP = 0.1  # of a weight
 LEAST_GAIN = 0.003  # of the likeness that a further part must bring
 PITCH_SPREAD = 0.35  # log Hz: a pitch so far away costs PITCH_COST
 PITCH_COST = 0.1
-HOME = {"en": "ab", "zh": "z"}  # first letters of the voices made for a language
 FOREIGN_COST = 0.05  # of a voice made for another language: it may have an accent
 SENTENCES = (
     "Please call her back before the evening and ask about the blue boat.",
@@ -141,7 +141,7 @@ class Wanted:
 
     def value(self, weights: np.ndarray, stock: StockVoices) -> float:
         """Likeness less what pitch and accent cost."""
-        foreign = np.array([name[0] not in HOME[self.language] for name in stock.names])
+        foreign = np.array([name[0] not in LANGUAGES[self.language].stock for name in stock.names])
         value = self.likeness(weights, stock) - FOREIGN_COST * float(weights @ foreign)
         if np.isfinite(self.log_pitch):
             value -= PITCH_COST * ((float(weights @ stock.log_pitch) - self.log_pitch) / PITCH_SPREAD) ** 2

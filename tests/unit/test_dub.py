@@ -366,7 +366,7 @@ def test_quiet_stereo_voice_is_levelled_and_trimmed(place: Path) -> None:
         ({"out": "clip.mp4"}, "is the video itself"),
         ({"text": None}, "either a text"),
         ({"text": "?!"}, "not one syllable"),
-        ({"language": "fr"}, "choose en or zh"),
+        ({"language": "fr"}, "speaks en, zh, not fr"),
         ({"voice": Path("none.wav")}, "voice none.wav does not exist"),
         ({"sound": Sound(scales={"lip": -1.0})}, "scale of lip is -1.0"),
         ({"sound": Sound(scales={"text": 0.0})}, "nobody would hear"),

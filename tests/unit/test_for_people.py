@@ -139,6 +139,8 @@ def test_compare_as_json_takes_words_from_the_other_side(tmp_path: Path, capsys:
         ("bin blue at f two now", "en", True), ("bin blue at f two now", "zh", False), ("你好", "zh", True),
         ("你好，世界", "en", False), ("他说 OK", "zh", True), ("the word 茶 means tea", "en", True),
         ("café", "zh", False),
+        ("¿Qué tal?", "es", True), ("你好", "fr", False), ("नमस्ते", "hi", True), ("hello", "hi", False),
+        ("नमस्ते", "en", False), ("Привет", "en", True),  # a script that nobody here reads is for the tokenizer to judge
         ("３ 4 5", "zh", True), ("...", "en", True), ("", "zh", True), ("ＡＢＣ", "zh", False), ("㐂", "en", False),
     ],
 )  # fmt: skip

@@ -14,8 +14,9 @@ from syncvoice.datasets.lists import read_list as read_clip_list
 from syncvoice.errors import UserError
 from syncvoice.metrics.folders import listed, read_texts
 from syncvoice.records.clips import read_excluded
+from syncvoice.text.language import language_code
 from syncvoice.text.subtitles import read_entries
-from syncvoice.text_files import NotText, language_code, read_table, read_text
+from syncvoice.text_files import NotText, read_table, read_text
 from tests.unit.clip_files import blank_frames, clicks, write_video
 
 SENTENCES = [

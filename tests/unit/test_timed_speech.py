@@ -58,7 +58,11 @@ def test_mandarin_is_cut_into_words() -> None:
 
 @pytest.mark.parametrize(
     ("text", "language", "message"),
-    [("...", "en", "not one word"), ("hello", "fr", "speaks en, zh, not 'fr'"), ("我爱NBA", "zh", "hanzi only")],
+    [
+        ("...", "en", "not one word"),
+        ("hello", "de", "speaks en, zh, es, .*, not 'de'"),
+        ("我爱NBA", "zh", "hanzi only"),
+    ],
 )
 def test_texts_that_cannot_be_read_are_sentences(text: str, language: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
