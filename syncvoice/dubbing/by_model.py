@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from syncvoice.generation.speech import Voice
     from syncvoice.video.decode import FrameSource
     from syncvoice.video.several import Rule
+    from syncvoice.video.track import Track
 
 
 @dataclass
@@ -94,12 +95,12 @@ class ModelEngine:
 
     def look(self, result: Dubbed, lines: list[Line], frames: "FrameSource", several_faces: "Rule",
              progress: Progress) -> None:  # fmt: skip
-        """Fill in the visual features of lines; one without a usable face is left to its text.
+        """Fill in the visual features of lines; one without a usable face, or a stretch of it, is left to its text.
 
         Raises:
             UserError: no line has a usable face.
         """
-        from syncvoice.dubbing.faces import extractors_of, follow_cues, visual_features
+        from syncvoice.dubbing.faces import LOOKS, extractors_of, follow_cues, visual_features
         from syncvoice.video.decode import ClipProblem
 
         conditions = [condition for condition in lines[0].scales.active() if condition != "text"]
@@ -107,7 +108,7 @@ class ModelEngine:
             return
         extractors = extractors_of(self.speaker.seen, conditions)  # refused before the video is looked at
         count, total = Counter(progress, "follow the face"), sum(line.cue.n_frames for line in lines)
-        found = follow_cues(frames, [line.cue for line in lines], several_faces, lambda: count.step(total))
+        found = follow_cues(frames, [line.cue for line in lines], several_faces, lambda: count.step(total), LOOKS)
         problems = [track.message for track in found if isinstance(track, ClipProblem)]
         if len(problems) == len(found):
             off = " and ".join(conditions)
@@ -118,6 +119,18 @@ class ModelEngine:
                 result.warn([f"{line.cue.where()} is spoken from its text alone: {track.message}"])
             else:
                 line.visual = visual_features(track, extractors)
+                self._leave_gaps(result, line, track)
+
+    def _leave_gaps(self, result: Dubbed, line: Line, track: "Track") -> None:
+        """Leave the stretches of a line without a face to its text, and tell them."""
+        import torch
+
+        from syncvoice.dubbing.faces import seen_of
+
+        seen, where = seen_of(track)
+        if where:
+            line.seen = torch.from_numpy(seen)
+            result.warn([f"{line.cue.where()} shows no face from {where} of its time; there the text alone leads"])
 
     def speak(self, result: Dubbed, lines: list[Line], voices: "Mapping[str, Voice]", seeds: Sequence[int],
               progress: Progress) -> Iterator[tuple[Line, dict[int, np.ndarray]]]:  # fmt: skip

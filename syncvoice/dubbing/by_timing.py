@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 LIP_TIMING = "weights/lip_timing.safetensors"
 Follow = Literal["auto", "lips", "mouth", "nothing"]
 FOLLOWS: tuple[Follow, ...] = ("auto", "lips", "mouth", "nothing")
-LOOKS = {"max_gap_frames": 10**6, "min_face_share": 0.2}  # lost frames are no obstacle: they say nothing
 
 
 @dataclass
@@ -168,7 +167,7 @@ class TimedEngine:
         Raises:
             UserError: the rule `several_faces` is unknown, or needs sound and there is none.
         """
-        from syncvoice.dubbing.faces import follow_cues
+        from syncvoice.dubbing.faces import LOOKS, follow_cues
         from syncvoice.lip_timing.timing import Face
         from syncvoice.video.decode import ClipProblem
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -86,6 +86,7 @@ class Line:
         syllables_per_s: speech rate that the text needs.
         scales: guidance; without a usable face that of the text alone.
         visual: features per condition (n_frames, dim).
+        seen: frames that show a face, bool (n_frames,); None: all. Elsewhere the text alone leads.
     """
 
     cue: Cue
@@ -93,6 +94,7 @@ class Line:
     syllables_per_s: float
     scales: "Scales"
     visual: "Mapping[str, Tensor]" = field(default_factory=dict)
+    seen: "Tensor | None" = None
 
     @property
     def says(self) -> bool:
@@ -107,7 +109,7 @@ class Line:
         """Leave the text as the only condition."""
         from syncvoice.model.guidance import Scales
 
-        self.scales, self.visual = Scales(self.scales["text"]), {}
+        self.scales, self.visual, self.seen = Scales(self.scales["text"]), {}, None
 
 
 Spoken = tuple[Line, dict[int, np.ndarray]]  # a line and its sounds by seed
@@ -155,7 +157,9 @@ def _groups(lines: Sequence[Line], voices: Mapping[str, "Voice"],
         voice, cue = voices[line.cue.speaker], line.cue
         kind = "context" if voice.tokens else "speaker"
         group = groups.setdefault((kind, line.scales, cue.name if len(seeds) > 1 else ""), [])
-        group += [Request(cue.name, line.tokens, voice, line.visual, cue.n_frames, seed) for seed in seeds]
+        group += [
+            Request(cue.name, line.tokens, voice, line.visual, cue.n_frames, seed, seen=line.seen) for seed in seeds
+        ]
     return groups
 
 

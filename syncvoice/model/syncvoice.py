@@ -5,12 +5,13 @@ target (the video's length). Axes: B clips, T mel frames, N video frames.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from syncvoice.clocks import FPS, HOP, SAMPLE_RATE
 from syncvoice.model.fusion import TextVisualFusion
 from syncvoice.model.guidance import Scales
 from syncvoice.model.speaker import DualSpeakerEncoder
@@ -71,6 +72,8 @@ class Script:
         reference_embedding: CAM++ embedding of the reference voice (B, pretrained_speaker_dim).
         keep_branches: see `DualSpeakerEncoder.forward`.
         parts: per clip, (tokens, frames) of the parts of the target over which its tokens are spread; None: one part.
+        seen: frames at 25 fps of the targets in which a face is seen, bool (B, N max); None: all. The others hold the
+            null vector, as a dropped condition does.
     """
 
     tokens: list[list[int]]
@@ -81,20 +84,18 @@ class Script:
     reference_embedding: Tensor | None = None
     keep_branches: Mapping[str, Tensor] | None = None
     parts: list[tuple[tuple[int, int], ...]] | None = None
+    seen: Tensor | None = None
 
     def to(self, device: torch.device) -> "Script":
         """Return the script with its tensors on a device."""
 
-        def moved(part: Tensor | None) -> Tensor | None:
+        def moved(part: Any) -> Any:
             """Move what is there."""
-            return None if part is None else part.to(device)
+            if isinstance(part, Mapping):
+                return {name: tensor.to(device) for name, tensor in part.items()}
+            return part.to(device) if isinstance(part, Tensor) else part
 
-        branches = self.keep_branches
-        return Script(
-            self.tokens, self.segments, {name: part.to(device) for name, part in self.visual.items()},
-            moved(self.reference), moved(self.reference_lengths), moved(self.reference_embedding),
-            None if branches is None else {name: part.to(device) for name, part in branches.items()},
-        )  # fmt: skip
+        return replace(self, **{one.name: moved(getattr(self, one.name)) for one in fields(self)})
 
     def lengths(self) -> list[int]:
         """Mel frames per clip, context included."""
@@ -157,7 +158,7 @@ class SyncVoice(nn.Module):
         """
         if self.fusion is None:
             return z_t
-        in_target = self.target_mask(script)
+        in_target = self.target_mask(script) & self.seen_mask(script)
         return self.fusion(z_t, adapted, {m: in_target & use[m][:, None] for m in adapted})
 
     def target_mask(self, script: Script) -> Tensor:
@@ -167,6 +168,16 @@ class SyncVoice(nn.Module):
         start = torch.tensor(script.context_lengths(), device=device)[:, None]
         end = torch.tensor(script.lengths(), device=device)[:, None]
         return (frames >= start) & (frames < end)
+
+    def seen_mask(self, script: Script) -> Tensor:
+        """True on frames whose video frame shows a face, bool (B, T), or (B, 1) where all do."""
+        if script.seen is None:
+            return torch.ones(len(script.tokens), 1, dtype=torch.bool, device=self.backbone.embed.weight.device)
+        device = script.seen.device
+        start = torch.tensor(script.context_lengths(), device=device)[:, None]
+        frames = torch.arange(max(script.lengths()), device=device)[None] - start
+        shown = (frames * (HOP * FPS)).div(SAMPLE_RATE, rounding_mode="floor")
+        return script.seen.gather(1, shown.clamp(0, script.seen.shape[1] - 1))
 
     def embed_speaker(self, script: Script) -> Tensor | None:
         """e_g (B, time_embed_dim), or None without speaker encoder or reference."""
