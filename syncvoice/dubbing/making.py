@@ -164,8 +164,9 @@ class Making:
         """Return the sounds that a session has, and tell of them."""
         lines = [line for line in self.result.lines if line.says]
         found, seed = {}, self._seeds()[0]
-        for line in lines if self.session is not None else ():
-            sound = self.session.find(line.cue, seed, self.wishes.takes, chosen=line not in wanted)
+        for line in lines:
+            session, other = self.session, line not in wanted
+            sound = session.find(line.cue, seed, self.wishes.takes, other) if session is not None else None
             if sound is not None:
                 found[line.cue.name] = sound
         if found:
