@@ -1,7 +1,9 @@
 # make results   the default study: tables, plots, gallery and report under results/mini/ (sets itself up)
-# make test      formatting, lint, types and tests
+# make test      formatting, lint, types and tests (one process per core)
+# make check     formatting, lint, types and the quick tests
 # make natural   fetches what speaks, hears and judges from the package index, and tries it on eight clips
 # make report    results/STUDY/report.zip of what is there
+# make docs      README and docs/ as a site in build/site/
 # make pretrain  the shipped start weights from nothing (hours)
 # Another study: make results STUDY=tiny. Options for Snakemake: make results SNAKEFLAGS="--cores 1"
 
@@ -14,9 +16,10 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 CONFIG := --configfile config/$(STUDY).yaml
 INSTALLED := .venv/.installed
 PEERS := .venv/.peers
+SPREAD := --numprocesses auto --dist loadgroup
 PIP := .venv/bin/python -m pip --quiet --disable-pip-version-check install
 
-.PHONY: results report test natural format pretrain clean-study
+.PHONY: results report test check lint natural docs format pretrain clean-study
 
 results: $(INSTALLED) unlock
 	snakemake $(CONFIG) $(SNAKEFLAGS)
@@ -36,18 +39,33 @@ unlock: $(INSTALLED)
 	@if [ -n "$$(ls -A .snakemake/locks 2>/dev/null)" ] && ! workflow/scripts/snakemake_runs_here; then \
 		echo "lifting the lock of a run that has ended"; snakemake $(CONFIG) --unlock; fi
 
-test: $(PEERS)
+test: lint
+	pytest $(SPREAD)
+
+check: lint
+	pytest $(SPREAD) -m "not slow" tests/unit
+
+lint: $(PEERS)
 	ruff check .
 	ruff format --check .
 	snakefmt --check workflow
 	snakemake --lint
 	mypy
-	pytest
 
 NATURAL := $(addprefix resources/assets/,kokoro_int8 whisper_base distillmos)
 natural: $(PEERS) unlock
 	snakemake $(NATURAL) $(CONFIG)
 	SYNCVOICE_NATURAL=required pytest tests/end_to_end/test_natural.py
+
+SITE := build/site-source
+docs: .venv/.docs
+	rm -rf $(SITE)
+	mkdir -p $(SITE)/config $(SITE)/results
+	cp -r README.md NOTICE docs $(SITE)
+	cp config/README.md $(SITE)/config
+	cp -r results/reference $(SITE)/results
+	mkdocs build --strict --quiet
+	@echo "open build/site/index.html"
 
 format: $(INSTALLED)
 	ruff check --fix .
@@ -74,4 +92,8 @@ $(INSTALLED): requirements.lock requirements-nodeps.lock
 # What tests and benchmarks compare our scorers with; no study needs it.
 $(PEERS): $(INSTALLED) requirements-test.lock
 	$(PIP) --no-deps -r requirements-test.lock
+	touch $@
+
+.venv/.docs: $(INSTALLED) requirements-docs.lock
+	$(PIP) --no-deps -r requirements-docs.lock
 	touch $@

@@ -40,19 +40,6 @@ from syncvoice.timed_speech.script import script_of
 from syncvoice.timed_speech.speaking import NaturalSpeaker, levelled, speech_level
 
 VOICE = "am_eric"
-HOMOPHONES = {
-    **dict.fromkeys(("be", "bee"), "b"), **dict.fromkeys(("see", "sea"), "c"), **dict.fromkeys(("dee",), "d"),
-    **dict.fromkeys(("eff",), "f"), **dict.fromkeys(("gee", "jee"), "g"), **dict.fromkeys(("eye", "aye"), "i"),
-    **dict.fromkeys(("jay",), "j"), **dict.fromkeys(("kay", "okay"), "k"), **dict.fromkeys(("el", "ell"), "l"),
-    **dict.fromkeys(("em",), "m"), **dict.fromkeys(("en",), "n"), **dict.fromkeys(("oh", "owe"), "o"),
-    **dict.fromkeys(("pea", "pee"), "p"), **dict.fromkeys(("queue", "cue"), "q"), **dict.fromkeys(("are",), "r"),
-    **dict.fromkeys(("ess", "es"), "s"), **dict.fromkeys(("tea", "tee"), "t"), **dict.fromkeys(("you", "ewe"), "u"),
-    **dict.fromkeys(("ex",), "x"), **dict.fromkeys(("why",), "y"), **dict.fromkeys(("zed", "zee"), "z"),
-    **dict.fromkeys(("aitch",), "h"), **dict.fromkeys(("vee",), "v"), **dict.fromkeys(("eh", "ay"), "a"),
-    **dict.fromkeys(("won",), "one"), **dict.fromkeys(("to", "too"), "two"), **dict.fromkeys(("for", "fore"), "four"),
-    **dict.fromkeys(("ate",), "eight"), **dict.fromkeys(("read",), "red"), **dict.fromkeys(("blew",), "blue"),
-    **dict.fromkeys(("bye", "buy"), "by"), **dict.fromkeys(("been", "ben"), "bin"),
-}  # fmt: skip
 
 
 @dataclass
@@ -156,21 +143,16 @@ def keep(folder: Path, measured: Mapping[str, Measured]) -> None:
 
 def add_word_errors(groups: Iterable[Measured], asset: Path) -> None:
     """Add word error rates of Whisper base to every group and row."""
-    from syncvoice.metrics.words.counting import corpus_rate, count_errors
+    from syncvoice.metrics.words.counting import corpus_rate
+    from syncvoice.metrics.words.protocols import BY_EAR
     from syncvoice.metrics.words.whisper_transcripts import WhisperTranscriber, load_model
-    from syncvoice.text.normalise import normalise
 
     whisper = WhisperTranscriber(load_model(asset))
-
-    def heard(text: str) -> str:
-        """Words with homophones of letters and digits made equal."""
-        return " ".join(HOMOPHONES.get(word, word) for word in normalise(text, "en").split())
-
     for group in groups:
         for name, sounds in group.sounds.items():
             texts = whisper.transcribe([resample(sound, clocks.SAMPLE_RATE, 16_000) for sound in sounds], "en")
-            counts = [count_errors(heard(a), heard(b)) for a, b in zip(group.texts, texts, strict=True)]
-            group.values[f"wer_whisper_base.{name}"] = [corpus_rate(counts)]
+            counts = [BY_EAR.count(a, b, "en") for a, b in zip(group.texts, texts, strict=True)]
+            group.values[f"wer_whisper_base.{name}"] = [corpus_rate([one for one in counts if one is not None])]
 
 
 def add_naturalness(groups: Iterable[Measured], asset: Path) -> None:

@@ -27,8 +27,8 @@ from syncvoice.minidub import voices
 from syncvoice.model.syncvoice import Script, SyncVoice, SyncVoiceConfig, pad_stack
 from syncvoice.model.zipformer import ZipformerLayer
 from syncvoice.pretraining.data import open_pool
+from syncvoice.pretraining.joined_pool import AnyPool
 from syncvoice.pretraining.loop import PretrainingRun
-from syncvoice.pretraining.natural_pool import AnyPool
 from syncvoice.pretraining.optimisers import optimisers
 from syncvoice.pretraining.settings import BackboneRun, settings_of
 from syncvoice.seeding import rng

@@ -14,7 +14,8 @@ from syncvoice.minidub.sentences import draw_sentence
 from syncvoice.minidub.speech import Phone, random_delivery, synthesise
 from syncvoice.minidub.voices import Voice
 from syncvoice.pretraining.clip_pool import ClipPool
-from syncvoice.pretraining.natural_pool import AnyPool, ShardedPool
+from syncvoice.pretraining.joined_pool import AnyPool, JoinedPool
+from syncvoice.pretraining.natural_pool import ShardedPool
 from syncvoice.pretraining.settings import SpeechSource
 from syncvoice.pretraining.speech_data import SpeechPool, build
 from syncvoice.seeding import rng
@@ -49,9 +50,16 @@ def open_pool(settings: SpeechSource, pool_voices: Sequence[Voice] = voices.PRET
         settings: of the run.
         pool_voices: voices of a pool that has to be built.
     """
-    path = settings.place
-    if is_natural(settings):
-        return ShardedPool(path, settings.pool_hours)
+    if not is_natural(settings):
+        return _espeak_pool(settings.place, settings, pool_voices)
+    natural = ShardedPool(settings.place, settings.pool_hours)
+    if settings.espeak_pool is None:
+        return natural
+    return JoinedPool([natural, _espeak_pool(Path(settings.espeak_pool), settings, pool_voices)])
+
+
+def _espeak_pool(path: Path, settings: SpeechSource, pool_voices: Sequence[Voice]) -> SpeechPool:
+    """Open a pool of espeak voices, building it first when the file is absent."""
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         build(path, settings.pool_size, settings.pool_seed, pool_voices)

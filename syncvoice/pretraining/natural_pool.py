@@ -21,7 +21,8 @@ from syncvoice.minidub import natural_speech, natural_voices, sentences
 from syncvoice.minidub.natural_voices import NaturalVoice
 from syncvoice.minidub.phrases import Sentence
 from syncvoice.pretraining import speech_data
-from syncvoice.pretraining.speech_data import SpeechPool, Utterance
+from syncvoice.pretraining.joined_pool import JoinedPool
+from syncvoice.pretraining.speech_data import SpeechPool
 from syncvoice.seeding import rng
 from syncvoice.text.phones import phone_class
 from syncvoice.text.tokenizer import EmiliaTokenizer
@@ -179,8 +180,8 @@ def _checked_seconds(path: Path, seed: int, size: int) -> float:
         return float(file["audio_offset"][-1]) / SAMPLE_RATE
 
 
-class ShardedPool:
-    """All finished shards of a pool as one, with the interface of `SpeechPool`."""
+class ShardedPool(JoinedPool):
+    """All finished shards of a pool as one."""
 
     def __init__(self, folder: Path | str, hours: float | None = None) -> None:
         """Open the shards in order.
@@ -195,53 +196,14 @@ class ShardedPool:
         paths = sorted(Path(folder).glob("shard_*.h5"))
         if not paths:
             raise UserError(f"{folder} holds no shard; make the pool with 'syncvoice speak-pool'")
-        self.pools: list[SpeechPool] = []
+        self.shards: list[SpeechPool] = []
         seconds = 0.0
         for path in paths:
             if hours is not None and seconds >= hours * 3600:
                 break
-            self.pools.append(SpeechPool(path))
-            seconds += float(self.pools[-1].n_samples.sum()) / SAMPLE_RATE
-        self._first = np.cumsum([0, *map(len, self.pools)])
-        self.text, self.language, self.source, self.voice = (
-            [value for pool in self.pools for value in getattr(pool, name)]
-            for name in ("text", "language", "source", "voice")
-        )
-
-    def __len__(self) -> int:
-        """Return the number of utterances."""
-        return int(self._first[-1])
-
-    @property
-    def n_samples(self) -> np.ndarray:
-        """Number of samples of every utterance at 24 kHz, int64 (utterances,)."""
-        return np.concatenate([pool.n_samples for pool in self.pools])
-
-    def _place(self, index: int) -> tuple[SpeechPool, int]:
-        if not 0 <= index < len(self):
-            raise IndexError(index)
-        shard = int(np.searchsorted(self._first, index, side="right")) - 1
-        return self.pools[shard], index - int(self._first[shard])
-
-    def audio(self, index: int) -> np.ndarray:
-        """Return float32 (samples,) at 24 kHz."""
-        pool, place = self._place(index)
-        return pool.audio(place)
-
-    def tokens(self, index: int) -> np.ndarray:
-        """Return Emilia ids int32 (tokens,)."""
-        pool, place = self._place(index)
-        return pool.tokens(place)
-
-    def phones(self, index: int) -> tuple[speech_data.Phone, ...]:
-        """Return the phones of an utterance."""
-        pool, place = self._place(index)
-        return pool.phones(place)
-
-    def __getitem__(self, index: int) -> Utterance:
-        """Return one utterance; negative indices count from the end."""
-        pool, place = self._place(index + len(self) if index < 0 else index)
-        return pool[place]
+            self.shards.append(SpeechPool(path))
+            seconds += float(self.shards[-1].n_samples.sum()) / SAMPLE_RATE
+        super().__init__(self.shards)
 
     def provenance(self) -> dict[str, Any]:
         """Return what the provenance file says about the data of a run."""
@@ -256,9 +218,6 @@ class ShardedPool:
             "pool": {
                 "utterances": len(self),
                 "hours": round(float(self.n_samples.sum()) / SAMPLE_RATE / 3600, 3),
-                "sha256": {pool.path.name: sha256_of(pool.path) for pool in self.pools},
+                "sha256": {pool.path.name: sha256_of(pool.path) for pool in self.shards},
             },
         }
-
-
-AnyPool = SpeechPool | ShardedPool

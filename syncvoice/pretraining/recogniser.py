@@ -17,8 +17,8 @@ from syncvoice.minidub import phrases
 from syncvoice.networks.recogniser import BLANK, NO_PHONE, CtcRecogniser, features, pad_features
 from syncvoice.pretraining.clip_pool import ClipPool
 from syncvoice.pretraining.data import at_16k, phone_labels, sounds_of, unseen_utterances
+from syncvoice.pretraining.joined_pool import AnyPool
 from syncvoice.pretraining.loop import PretrainingRun, fast_arithmetic
-from syncvoice.pretraining.natural_pool import AnyPool
 from syncvoice.pretraining.settings import RecogniserRun, settings_of
 from syncvoice.text.normalise import normalise
 from syncvoice.text.phones import PHONE_CLASSES

@@ -16,8 +16,8 @@ from torch.nn import functional
 from syncvoice.minidub import natural_voices, voices
 from syncvoice.networks.camplus import MEL_BINS, CAMPPlus, fbank, log_fbank
 from syncvoice.pretraining.data import at_16k, open_pool, unseen_utterances
+from syncvoice.pretraining.joined_pool import AnyPool
 from syncvoice.pretraining.loop import PretrainingRun, fast_arithmetic
-from syncvoice.pretraining.natural_pool import AnyPool
 from syncvoice.pretraining.settings import SpeakerEncoderRun, settings_of
 
 SCALE = 32.0

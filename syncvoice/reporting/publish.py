@@ -1,4 +1,4 @@
-"""Keeping the results of a run in results/reference/, where the README's numbers come from (`readme_block`)."""
+"""Keeping the results of a run in results/reference/, where README and docs take their numbers from."""
 
 import shutil
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from syncvoice.errors import UserError
 from syncvoice.files import atomic_path
 from syncvoice.records.clips import clips_of
-from syncvoice.reporting.readme_block import read_rows
+from syncvoice.reporting.results_block import read_rows
 
 KEPT = (
     "tables/*.csv", "tables/*.md", "plots/*.svg", "plots/*.png", "plots/contact_sheet/*/test.jpg",

@@ -70,7 +70,8 @@ def test_every_network_gives_similarities_in_range(encoder: Encoder, references:
     scorer = WavlmSimilarityScorer(encoder, references)
     sound = speech("f2", 1).audio
     scores = {score.metric: score.value for score in scorer.score(utterance(sound, reference="ref_f2", speaker="f2"))}
-    assert set(scores) == {"sim_o.wavlm_ecapa", "sim_o_other.wavlm_ecapa"}
+    assert set(scores) == {"sim_o.wavlm_ecapa", "sim_o_other.wavlm_ecapa", "sim_margin.wavlm_ecapa"}
+    assert scores["sim_margin.wavlm_ecapa"] == scores["sim_o.wavlm_ecapa"] - scores["sim_o_other.wavlm_ecapa"]
     assert scores["sim_o.wavlm_ecapa"] == pytest.approx(1, abs=2e-3)  # its own recording, as 16-bit file
     assert -1 <= scores["sim_o_other.wavlm_ecapa"] < scores["sim_o.wavlm_ecapa"]
 

@@ -23,6 +23,7 @@ from syncvoice.pretraining.natural_pool import (
     shard_path,
 )
 from syncvoice.pretraining.settings import SpeechSource
+from syncvoice.pretraining.speech_data import SpeechPool
 from syncvoice.seeding import rng
 from syncvoice.text.tokenizer import EmiliaTokenizer
 from tests.unit.fake_kokoro import FakeKokoro
@@ -96,6 +97,20 @@ def test_runs_take_a_folder_for_a_pool_and_check_themselves_on_unseen_natural_vo
     assert {u.voice for u in found} == {voice.name for voice in UNSEEN_VOICES}
     assert len(found) == sum(3 if voice.language == "en" else 1 for voice in UNSEEN_VOICES)
     assert {u.language for u in found} == {"en", "zh"} and all(u.audio.any() and u.phones for u in found)
+
+
+def test_espeak_voices_may_stand_beside_natural_ones(tmp_path: Path) -> None:
+    build_shard(tmp_path / "natural", 0, seed=3, size=SIZE)
+    file = tmp_path / "espeak.h5"
+    settings = SpeechSource(pool=str(tmp_path / "natural"), espeak_pool=str(file), pool_size=5, seed=3)
+    pool = open_pool(settings)
+    assert len(pool) == SIZE + 5 and file.is_file()
+    espeak = SpeechPool(file)
+    assert [pool.text[SIZE + i] for i in range(5)] == espeak.text
+    assert np.array_equal(pool.audio(SIZE + 2), espeak.audio(2)) and pool[-1].voice == espeak.voice[-1]
+    told = pool.provenance()
+    assert [part["pool"]["utterances"] for part in told["pools"]] == [SIZE, 5]
+    assert set(told["voices"]) == set(pool.voice) and set(told["unseen_voices"]).isdisjoint(told["voices"])
 
 
 def test_building_goes_on_where_it_ended(tmp_path: Path) -> None:

@@ -5,14 +5,17 @@ from pathlib import Path
 import pytest
 import yaml
 
+from syncvoice import reporting
 from syncvoice.commands.columns import all_columns
 from syncvoice.errors import UserError
-from syncvoice.reporting import publish, readme_block
-from syncvoice.reporting.readme_block import fill, markers, read_block, results_block
+from syncvoice.reporting.results_block import fill, markers, read_shown, results_block
 from syncvoice.text.grid_grammar import SLOTS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-BLOCKS = sorted(path.stem for path in (REPOSITORY / "config/readme").glob("*.yaml"))
+STUDIES = sorted(path.stem for path in (REPOSITORY / "config/shown").glob("*.yaml"))
+SHOWN = [
+    (study, document) for study in STUDIES for document in read_shown(REPOSITORY / "config/shown" / f"{study}.yaml")
+]
 
 
 def test_block_is_replaced_and_nothing_else() -> None:
@@ -24,36 +27,35 @@ def test_block_is_replaced_and_nothing_else() -> None:
     with pytest.raises(UserError, match="markers"):
         fill("no markers", "mini", "new")
     with pytest.raises(UserError, match="not of tiny"):
-        read_block(REPOSITORY / "config/readme/tiny.yaml")
+        read_shown(REPOSITORY / "config/shown/tiny.yaml")
 
 
-@pytest.mark.parametrize("study", BLOCKS)
-def test_readme_agrees_with_the_kept_tables(study: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("study", "document"), SHOWN)
+def test_documents_agree_with_the_kept_tables(study: str, document: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(REPOSITORY)  # the block names the folder as seen from here
-    readme = Path("README.md").read_text(encoding="utf-8")
+    text = Path(document).read_text(encoding="utf-8")
     begin, end = markers(study)
-    shown = readme[readme.index(begin) : readme.index(end)]
+    shown = text[text.index(begin) : text.index(end)]
     command = shown.split("from `")[1].split("`")[0]
-    block = read_block(Path("config/readme") / f"{study}.yaml")
-    assert shown == f"{begin}\n{results_block(block, Path('results/reference') / study, all_columns(), command)}\n"
+    parts = read_shown(Path("config/shown") / f"{study}.yaml")[document]
+    folder = Path("results/reference") / study
+    assert shown == f"{begin}\n{results_block(parts, folder, all_columns(), command, document)}\n"
 
 
-def test_the_readme_has_a_block_for_every_description() -> None:
-    assert set(BLOCKS) >= {"mini", "grid_s1"}
-    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    assert all(marker in readme for study in BLOCKS for marker in markers(study))
+def test_every_study_is_shown_in_brief_and_in_full() -> None:
+    assert set(SHOWN) >= {(study, name) for study in ("mini", "grid_s1") for name in ("README.md", "docs/results.md")}
 
 
 def test_the_package_names_no_row_of_a_study() -> None:
     experiments = yaml.safe_load((REPOSITORY / "config/rows.yaml").read_text(encoding="utf-8"))["rows"]
-    for module in (publish, readme_block):
-        text = Path(module.__file__).read_text(encoding="utf-8")
+    for name in ("publish", "results_block"):
+        text = (Path(reporting.__file__).parent / f"{name}.py").read_text(encoding="utf-8")
         assert [name for name in experiments if f'"{name}"' in text] == []
 
 
 def test_a_rate_says_what_it_is_and_over_which_clips() -> None:
-    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    assert "WER closed grammar: 48 of 64 clips. PocketSphinx with the closed six-slot grammar" in readme
+    results = (REPOSITORY / "docs/results.md").read_text(encoding="utf-8")
+    assert "WER closed grammar: 48 of 64 clips. PocketSphinx with the closed six-slot grammar" in results
 
 
 def test_a_guess_among_the_sentences_of_the_grammar_has_81_percent_of_the_words_wrong() -> None:
@@ -76,14 +78,20 @@ def test_a_wrong_description_is_told(tmp_path: Path, part: dict[str, object], me
     (tmp_path / "tables").mkdir()
     (tmp_path / "tables/en_en.csv").write_text("experiment,group,metric,mean\nM3,all,lse_c.x,1\n")
     (tmp_path / "facts.json").write_text('{"share": 0.5}')
-    (tmp_path / "study.yaml").write_text(yaml.safe_dump({"parts": [part]}))
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump({"documents": [{"file": "README.md", "parts": [part]}]}))
     with pytest.raises(UserError, match=message):
-        results_block(read_block(tmp_path / "study.yaml"), tmp_path, all_columns(), "make results")
+        results_block(read_shown(tmp_path / "study.yaml")["README.md"], tmp_path, all_columns(), "make results")
 
 
-def test_facts_are_formatted_with_percents(tmp_path: Path) -> None:
+def test_facts_are_formatted_with_percents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "facts.json").write_text('{"share": 0.5, "clips": 3, "passed": true}')
     facts = {"file": "facts.json", "text": "{clips} clips, {share_percent:.1f} %: {passed}"}
-    (tmp_path / "s.yaml").write_text(yaml.safe_dump({"parts": [{"text": "{command}: {folder}"}, {"facts": facts}]}))
-    told = results_block(read_block(tmp_path / "s.yaml"), tmp_path, all_columns(), "make it")
+    parts = [{"text": "{command}: {folder}"}, {"facts": facts}]
+    (tmp_path / "s.yaml").write_text(yaml.safe_dump({"documents": [{"file": "docs/a.md", "parts": parts}]}))
+    shown = read_shown(tmp_path / "s.yaml")["docs/a.md"]
+    told = results_block(shown, tmp_path, all_columns(), "make it")
     assert told == f"make it: {tmp_path}\n\n3 clips, 50.0 %: yes"
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "facts.json").write_text((tmp_path / "facts.json").read_text())
+    monkeypatch.chdir(tmp_path)
+    assert results_block(shown, Path("kept"), all_columns(), "make it", "docs/a.md").startswith("make it: ../kept\n")

@@ -125,7 +125,7 @@ def test_scoring_twice_gives_the_same_file(model, tmp_path: Path) -> None:
     assert (tmp_path / "one.csv").read_bytes() == (tmp_path / "two.csv").read_bytes()
     with open(tmp_path / "one.csv", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert [row["status"] for row in rows] == ["ok"] * 6 + ["failed"] * 2
+    assert [row["status"] for row in rows] == ["ok"] * 12 + ["failed"] * 4
     assert rows[-1]["message"] == "no such sound" and rows[-1]["errors"] == rows[-1]["words"] == "6"
 
 
@@ -154,6 +154,12 @@ def test_missing_weights_and_package_are_sentences(tmp_path: Path, monkeypatch: 
         ("seed_tts", "It's — “fine”, isn't it?", "it's fine isn't it"),
         ("seed_tts", "a   b", "a  b"),
         ("seed_tts", "(F2) now.", "f2 now"),
+        ("by_ear", "Bin blue at F2, now!", "bin blue at f two now"),
+        ("by_ear", "Been blew at eff too now.", "bin blue at f two now"),
+        ("by_ear", "Set red with see 4 please", "set red with c four please"),
+        ("by_ear", "Lay white by U-9 again", "lay white by u nine again"),
+        ("by_ear", "Lay white by you, nine again", "lay white by u nine again"),
+        ("by_ear", "a dog", "a dog"),
     ],
 )
 def test_english_normalisers(protocol: str, text: str, expected: str) -> None:
@@ -162,7 +168,7 @@ def test_english_normalisers(protocol: str, text: str, expected: str) -> None:
     assert normaliser.label == f"{protocol}-en-1"
 
 
-@pytest.mark.parametrize("protocol", ["corpus", "seed_tts"])
+@pytest.mark.parametrize("protocol", ["corpus", "seed_tts", "by_ear"])
 def test_mandarin_counts_simplified_characters(protocol: str) -> None:
     rule = protocols.PROTOCOLS[protocol]
     assert rule.normalisers["zh"]("今天天氣，很好！ OK") == "今 天 天 气 很 好 o k"
@@ -194,6 +200,7 @@ def test_one_transcript_serves_all_protocols_of_a_file() -> None:
     assert {score.metric: score.value for score in scores} == {
         "wer.whisper_large_v3.styledubber": pytest.approx(1 / 5),
         "wer.whisper_large_v3.corpus": pytest.approx(2 / 6),  # digits stay digits there
+        "runaway.whisper_large_v3": 0.0,
     }
     assert transcriber.calls == [(1, "en", "windows")]
     (seed,) = WhisperSeedTtsScorer(transcriber).score(utterance(noise(1.0)))
@@ -221,7 +228,18 @@ def test_many_utterances_keep_their_order_and_their_problems() -> None:
 
 def test_empty_transcript_has_no_styledubber_value() -> None:
     scores = WhisperBaseScorer(FakeTranscriber(" ")).score(utterance(noise(1.0)))
-    assert [(score.metric, score.value) for score in scores] == [("wer.whisper_base.corpus", 1.0)]
+    assert {score.metric: score.value for score in scores} == {
+        "wer.whisper_base.corpus": 1.0, "wer.whisper_base.by_ear": 1.0, "runaway.whisper_base": 0.0
+    }  # fmt: skip
+
+
+def test_a_transcript_that_repeats_itself_is_told_and_counted_as_it_is() -> None:
+    looped = "bin blue at f two now " + "and then " * 60
+    scores = {s.metric: s for s in WhisperBaseScorer(FakeTranscriber(looped)).score(utterance(noise(1.0)))}
+    assert scores["runaway.whisper_base"].value == 1.0
+    assert scores["wer.whisper_base.by_ear"].counts["insertions"] == 120
+    spoken = {s.metric: s.value for s in WhisperBaseScorer(FakeTranscriber(script())).score(utterance(noise(1.0)))}
+    assert spoken["runaway.whisper_base"] == 0.0
 
 
 def test_failed_clip_counts_as_all_wrong() -> None:
@@ -243,7 +261,7 @@ def test_registry_and_scorers_agree(file: str) -> None:
     listed = {metric.id for metric in metrics_of_file(file)}
     assert listed == {metric for language in ("en", "zh") for metric in scorer.metrics_for({"language": language})}
     for metric in listed:
-        corpus = metric.endswith(".corpus")
-        assert METRICS[metric].errors_over_words == corpus
-        assert METRICS[metric].failed_value == 1.0
+        runaway = metric.startswith("runaway.")
+        assert METRICS[metric].errors_over_words == metric.endswith((".corpus", ".by_ear"))
+        assert METRICS[metric].failed_value == (None if runaway else 1.0)
     assert "openai-whisper" in scorer.VERSION and "-en-1" in scorer.VERSION

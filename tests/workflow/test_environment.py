@@ -48,7 +48,7 @@ def test_conda_environment_has_the_same_requirements() -> None:
 def test_conda_users_are_told_how_to_install_the_project() -> None:
     line = "conda env create -f environment.yml && conda activate syncvoice && pip install --no-deps -e ."
     assert line in (REPOSITORY / "environment.yml").read_text()
-    assert line in (REPOSITORY / "README.md").read_text()
+    assert line in (REPOSITORY / "docs/installation.md").read_text()
 
 
 def test_an_installed_tool_brings_its_weights(tmp_path: Path) -> None:
@@ -82,7 +82,13 @@ def test_weights_are_found_where_pip_puts_them(tmp_path: Path, monkeypatch: pyte
 
 
 def test_locks_hold_names_and_versions_only() -> None:
-    assert [line for line in locked() if not re.fullmatch(r"[a-z0-9-]+==[A-Za-z0-9.]+", line)] == []
+    lines = locked((*LOCKS, "requirements-docs.lock"))
+    assert [line for line in lines if not re.fullmatch(r"[a-z0-9-]+==[A-Za-z0-9.]+", line)] == []
+
+
+def test_the_site_is_locked_beside_the_study_and_changes_nothing_of_it() -> None:
+    site = {line.partition("==")[0] for line in locked(("requirements-docs.lock",))}
+    assert "mkdocs-material" in site and not site & {line.partition("==")[0] for line in locked(STUDY_LOCKS)}
 
 
 def test_locks_hold_every_requirement_once() -> None:

@@ -79,5 +79,5 @@ def test_a_misspelling_stops_the_dry_run(study: str, path: str, value: Any, mess
 def test_every_section_has_a_case() -> None:
     from syncvoice.study.study import Study
 
-    plain = {"name", "pretrain_from", "pretrain_minutes", "seed"}  # single values, not sections
+    plain = {"name", "pretrain_from", "pretrain_minutes", "pretrain_hours", "seed"}  # single values, not sections
     assert {case[1].split(".")[0] for case in CASES} >= set(Study.model_fields) - plain

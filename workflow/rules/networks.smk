@@ -1,5 +1,7 @@
 """Networks that are trained for a study or before all studies: what they read; no rule stands here."""
 
+NATURAL_POOL = "results/pretrain/pool_natural"
+
 
 def manifest_of_adaptation(wildcards):
     """Clips that a shipped network learns on."""
@@ -22,6 +24,12 @@ def start_of_pretraining(wildcards):
     """Weights that pretraining continues from, if the study says so."""
     folder = STUDY.pretrain_from
     return [f"{folder}/{wildcards.network}.safetensors"] if folder else []
+
+
+def pool_of_pretraining(wildcards):
+    """The mark that natural speech has been spoken, for networks whose settings name it as their pool."""
+    settings = load_configfile(REPOSITORY / "config" / "pretrain" / f"{wildcards.network}.yaml")
+    return [f"{NATURAL_POOL}.spoken"] if settings.get("pool") == NATURAL_POOL else []
 
 
 def options_of_pretraining(wildcards):

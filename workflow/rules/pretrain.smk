@@ -1,8 +1,31 @@
 # Makes the start weights and scorers from nothing (`make pretrain`); no part of `all`, which uses the files in weights/.
 # The results lie in results/pretrain/; copying them to weights/ is a decision, not a job.
+# Speech by natural voices. The mark is its output, not the shards, so that a run that was stopped keeps what it spoke.
+rule speak_pool:
+    input:
+        f"{ASSET_FOLDER}/kokoro_int8",
+    output:
+        touch(f"{NATURAL_POOL}.spoken"),
+    log:
+        "results/pretrain/logs/speak_pool.log",
+    conda:
+        "../../environment.yml"
+    resources:
+        mem_mb=memory(2000),
+        attempt=attempt_number,
+    params:
+        env=thread_environment("pretrain"),
+        folder=NATURAL_POOL,
+        hours=STUDY.pretrain_hours,
+    shell:
+        "{params.env} SYNCVOICE_TRY={resources.attempt}:{log}"
+        " syncvoice speak-pool --out {params.folder} --hours {params.hours} > {log} 2>&1"
+
+
 rule pretrain_network:
     input:
         settings="config/pretrain/{network}.yaml",
+        pool=pool_of_pretraining,
         start=start_of_pretraining,
     output:
         "results/pretrain/{network}.safetensors",

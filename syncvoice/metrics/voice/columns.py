@@ -3,8 +3,18 @@
 from syncvoice.metrics.metric import Metric
 
 
-def _similarity(scorer: str, title: str, note: str) -> tuple[Metric, Metric]:
-    """Return both similarities of one speaker network (see `similarity`)."""
+def _margin(scorer: str, title: str, note: str = "") -> Metric:
+    """Return the metric own less other voices (see `similarity`)."""
+    return Metric(
+        f"sim_margin.{scorer}", f"sim_o.{scorer}", f"SIM-o less SIM to other voices ({title})", f"SIM margin {title}",
+        "higher", "", 3,
+        "Similarity to the reference recording less the mean similarity to the recordings of other voices of the same"
+        f" sex, clip by clip; 0 is a voice that copies nobody. {note}".rstrip(),
+    )  # fmt: skip
+
+
+def _similarity(scorer: str, title: str, note: str) -> tuple[Metric, Metric, Metric]:
+    """Return the similarities of one speaker network (see `similarity`)."""
     own = "of embeddings of the generated speech and of the original reference recording."
     other = "of embeddings of the generated speech and of the reference recordings of all other voices of the same sex."
     file = f"sim_o.{scorer}"
@@ -14,6 +24,7 @@ def _similarity(scorer: str, title: str, note: str) -> tuple[Metric, Metric]:
             f"sim_o_other.{scorer}", file, f"SIM to other voices ({title})", f"SIM other {title}", "lower", "", 3,
             f"Mean cosine {other} {note}",
         ),
+        _margin(scorer, title, note),
     )  # fmt: skip
 
 
@@ -48,5 +59,6 @@ COLUMNS = (
         "Mean cosine of GE2E embeddings of the generated speech and of the reference"
         " recordings of all other voices of the same sex: the floor of SIM-o.",
     ),
+    _margin("ge2e_resemblyzer", "GE2E"),
     *_SIMILARITIES,
 )

@@ -9,6 +9,7 @@ Metrics
 -------
 sim_o        generated speech against the ORIGINAL reference recording, not its copy through a vocoder.
 sim_o_other  mean over the reference recordings of all other voices of the same sex: what an unspecific voice would get.
+sim_margin   sim_o less sim_o_other, clip by clip: how much more like its own voice than like others the speech is.
 """
 
 from collections.abc import Mapping
@@ -36,7 +37,7 @@ class Encoder(Protocol):
 class SpeakerSimilarityScorer(Scorer):
     """Similarity to the reference recording and to other voices; every reference is embedded once per job."""
 
-    METRICS = ("sim_o", "sim_o_other")
+    METRICS = ("sim_o", "sim_o_other", "sim_margin")
 
     def __init__(self, encoder: Encoder, references: Mapping[str, Any]) -> None:
         """Score against recordings: clip id -> object with `audio` (path), `speaker` and `sex`."""
@@ -51,12 +52,13 @@ class SpeakerSimilarityScorer(Scorer):
             raise NotApplicable("the utterance has no reference recording")
         own = self._embedding(utterance.row["reference"])
         generated = self.encoder.embed(utterance.audio_16k)
-        sim_o, sim_other = self.metrics_for(utterance.row)
+        sim_o, sim_other, margin = self.metrics_for(utterance.row)
         others = [self._embedding(clip) for clip in self._other_voices(utterance.row)]
-        scores = [Score(sim_o, float(generated @ own))]
-        if others:
-            scores.append(Score(sim_other, float(np.mean(np.stack(others) @ generated))))
-        return scores
+        likeness = float(generated @ own)
+        if not others:
+            return [Score(sim_o, likeness)]
+        other = float(np.mean(np.stack(others) @ generated))
+        return [Score(sim_o, likeness), Score(sim_other, other), Score(margin, likeness - other)]
 
     def _other_voices(self, row: Mapping[str, str]) -> list[str]:
         """Reference recordings of all other voices of the speaker's sex, in the order of their names."""

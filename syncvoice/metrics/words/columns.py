@@ -6,13 +6,14 @@ _WORDS_NOTE = "Corpus rate: all errors over all words; a failed clip counts as a
 
 
 def _whisper(scorer: str, title: str, protocol: str, file: str = "", mandarin: bool = False) -> Metric:
-    """Return a metric of one of the three published protocols (see `protocols`)."""
+    """Return a metric of one protocol (see `protocols`)."""
     kind, protocol_name = ("CER" if mandarin else "WER"), protocol.replace("_", "-")
-    corpus = protocol == "corpus"
+    corpus = protocol in ("corpus", "by_ear")
     notes = {
         "styledubber": "Mean over clips of the errors over the words of the transcript, as the published code divides"
         " them; a clip with an empty transcript has no value.",
         "corpus": _WORDS_NOTE.replace("words", "characters" if mandarin else "words"),
+        "by_ear": "Digits, and words that sound like a letter or digit, count as these. " + _WORDS_NOTE,
         "seed_tts": "Mean over clips of the rate per clip, as in Seed-TTS-eval; a failed clip counts as 1.",
     }
     return Metric(
@@ -30,14 +31,28 @@ def _whisper(scorer: str, title: str, protocol: str, file: str = "", mandarin: b
     )
 
 
+def _runaway(scorer: str, title: str) -> Metric:
+    """Return the share of transcripts that repeat themselves."""
+    return Metric(
+        f"runaway.{scorer}", f"wer.{scorer}", f"Runaway transcripts ({title})", f"Runaway {title}", "lower", "%", 1,
+        f"Share of clips of which openai-whisper {title.removeprefix('Whisper ')} repeats itself (its text compresses"
+        " better than 2.4 times, Whisper's own limit); their words are counted as they are.",
+        scale=100.0,
+    )  # fmt: skip
+
+
 _SEED_TTS = "wer.whisper_large_v3.seed_tts"
 _WHISPER = (
     _whisper("whisper_base", "Whisper base", "styledubber"),
     _whisper("whisper_base", "Whisper base", "corpus"),
     _whisper("whisper_base", "Whisper base", "corpus", mandarin=True),
+    _whisper("whisper_base", "Whisper base", "by_ear"),
+    _whisper("whisper_base", "Whisper base", "by_ear", mandarin=True),
+    _runaway("whisper_base", "Whisper base"),
     _whisper("whisper_large_v3", "Whisper large-v3", "styledubber"),
     _whisper("whisper_large_v3", "Whisper large-v3", "corpus"),
     _whisper("whisper_large_v3", "Whisper large-v3", "corpus", mandarin=True),
+    _runaway("whisper_large_v3", "Whisper large-v3"),
     _whisper("whisper_large_v3", "Whisper large-v3", "seed_tts", _SEED_TTS),
     _whisper("whisper_large_v3", "Whisper large-v3", "seed_tts", _SEED_TTS, mandarin=True),
 )

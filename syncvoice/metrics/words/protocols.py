@@ -1,4 +1,4 @@
-"""The published word-error protocols, each with its normal form of texts, and our own.
+"""The published word-error protocols, each with its normal form of texts, and one of our own.
 
 Conventions
 -----------
@@ -19,6 +19,9 @@ corpus
 seed_tts
     ASCII and Chinese punctuation removed except the apostrophe, double spaces replaced once, lower case; the mean over
     clips of the rate per clip (Seed-TTS-eval).
+by_ear
+    Our own: as `corpus`, but digits become words and a word that sounds like a letter or digit of GRID counts as that
+    ("at f to" is right for "at f two"): the recogniser is not asked for spelling.
 
 Mandarin: the same punctuation is removed, traditional characters are rewritten as simplified ones (OpenCC `t2s`, our
 choice; needed because Whisper writes both) and every character counts as a word.
@@ -31,6 +34,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from syncvoice.metrics.words import homophones
 from syncvoice.metrics.words.counting import ErrorCounts, count_errors
 
 # Code points that the package zhon lists as Chinese punctuation: what both published cleaners remove.
@@ -86,6 +90,12 @@ def _styledubber(text: str) -> str:
 def _corpus(text: str) -> str:
     """No punctuation, lower case, single spaces."""
     return " ".join(text.translate(_REMOVE_ALL).lower().split())
+
+
+def _by_ear(text: str) -> str:
+    """No punctuation, digits apart from letters and as words, lower case, homophones made equal."""
+    spelled = _NUMERAL.sub(lambda match: f" {_cardinal(match[0])} ", _corpus(text.replace("-", " ")))
+    return homophones.by_ear(spelled)
 
 
 def _seed_tts(text: str) -> str:
@@ -170,4 +180,7 @@ SEED_TTS = Protocol(
     {"en": Normaliser("seed_tts-en", "1", _seed_tts), "zh": Normaliser("characters-zh", "1", _characters)},
     mode="single",
 )
-PROTOCOLS = {protocol.name: protocol for protocol in (STYLEDUBBER, CORPUS, SEED_TTS)}
+BY_EAR = Protocol(
+    "by_ear", {"en": Normaliser("by_ear-en", "1", _by_ear), "zh": Normaliser("characters-zh", "1", _characters)}
+)
+PROTOCOLS = {protocol.name: protocol for protocol in (STYLEDUBBER, CORPUS, SEED_TTS, BY_EAR)}

@@ -9,12 +9,18 @@ nothing is downloaded here.
 Scorers
 -------
 wer.whisper_base
-    `styledubber` (the published GRID figures use this model) and `corpus`.
+    `styledubber` (the published GRID figures use this model), `corpus` and our `by_ear`.
 wer.whisper_large_v3
     `styledubber` (the published V2C figures) and `corpus`; for Mandarin `cer.whisper_large_v3.corpus`. The published
     corpus rate of AlignDiT comes from faster-whisper with a beam of 5; ours is greedy.
 wer.whisper_large_v3.seed_tts
     `seed_tts`. The published Mandarin rate comes from another recogniser (Paraformer); ours is Whisper's.
+
+Runaways
+--------
+Greedy decoding sometimes repeats itself until Whisper's own cap (half the text context, 224 tokens) ends it. Such a
+transcript is counted as it is, and `runaway.MODEL` is 1 for it: its text compresses better than Whisper's own limit of
+2.4 allows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,11 +36,14 @@ from syncvoice.metrics.words import protocols as wer_protocols
 from syncvoice.metrics.words.protocols import Protocol
 from syncvoice.metrics.words.whisper_transcripts import BATCH, WINDOW_S, WhisperTranscriber, import_whisper, load_model
 
+RUNAWAY_COMPRESSION = 2.4  # default compression_ratio_threshold of whisper.transcribe
+
 
 class WhisperScorer(Scorer):
     """Whisper with one or more protocols; subclasses say which model and which protocols."""
 
     PROTOCOLS: tuple[Protocol, ...] = ()
+    TELLS_RUNAWAYS = True
     BATCH = BATCH
 
     def __init__(self, transcriber: WhisperTranscriber, weights_sha256: str = "") -> None:
@@ -74,7 +83,8 @@ class WhisperScorer(Scorer):
         if language == "zh":
             wer_protocols.simplified("")  # here, not per clip: a missing package is no property of the speech
         protocols = self._protocols(language) or list(self.PROTOCOLS)
-        return [protocol.metric(self.NAME, language) for protocol in protocols]
+        rates = [protocol.metric(self.NAME, language) for protocol in protocols]
+        return [*rates, f"runaway.{self.NAME}"] if self.TELLS_RUNAWAYS else rates
 
     def check(self, row: Mapping[str, str]) -> None:
         """Raise NotApplicable for a language that no protocol of this file covers."""
@@ -144,14 +154,21 @@ class WhisperScorer(Scorer):
             if counts is not None:
                 metric = protocol.metric(self.NAME, row["language"])
                 scores.append(Score(metric, counts.rate, asdict(counts)))
+        if self.TELLS_RUNAWAYS:
+            scores.append(Score(f"runaway.{self.NAME}", float(is_runaway(transcript))))
         return scores
+
+
+def is_runaway(transcript: str) -> bool:
+    """Whether a transcript repeats itself, by the limit with which Whisper itself distrusts one."""
+    return bool(transcript) and import_whisper().utils.compression_ratio(transcript) > RUNAWAY_COMPRESSION
 
 
 class WhisperBaseScorer(WhisperScorer):
     """Whisper base, the recogniser of the published GRID figures."""
 
     NAME = "whisper_base"
-    PROTOCOLS = (wer_protocols.STYLEDUBBER, wer_protocols.CORPUS)
+    PROTOCOLS = (wer_protocols.STYLEDUBBER, wer_protocols.CORPUS, wer_protocols.BY_EAR)
 
 
 class WhisperLargeScorer(WhisperScorer):
@@ -166,3 +183,4 @@ class WhisperSeedTtsScorer(WhisperScorer):
 
     NAME = "whisper_large_v3"
     PROTOCOLS = (wer_protocols.SEED_TTS,)
+    TELLS_RUNAWAYS = False  # the other file of this model does

@@ -1,10 +1,13 @@
-"""A study's results in the README, from its kept tables and a description of what to show (config/readme/STUDY.yaml).
+"""A study's results in README and docs, from its kept tables and a description of what to show.
+
+The description is config/shown/STUDY.yaml.
 
 A block is a list of parts: text, a table of means, a table of paired differences, or sentences with numbers from a
 file. This module names no row and no study.
 """
 
 import csv
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -72,14 +75,21 @@ class Part(Section):
         return self
 
 
-class ReadmeBlock(Section):
-    """What the README shows of a study."""
+class Document(Section):
+    """A document, and the parts of a study's block in it."""
 
+    file: str
     parts: list[Part] = Field(min_length=1)
 
 
-def read_block(path: Path) -> ReadmeBlock:
-    """Read the description of a block.
+class Shown(Section):
+    """What is shown of a study, by document."""
+
+    documents: list[Document] = Field(min_length=1)
+
+
+def read_shown(path: Path) -> dict[str, list[Part]]:
+    """Read what each document shows of a study: file -> parts of its block.
 
     Raises:
         UserError: there is none for this study, or it has a wrong key or value.
@@ -91,27 +101,31 @@ def read_block(path: Path) -> ReadmeBlock:
     except FileNotFoundError as error:
         known = ", ".join(sorted(file.stem for file in path.parent.glob("*.yaml"))) or "no study"
         raise UserError(
-            f"the README shows results of {known}, not of {path.stem}; write {path}, or leave out --readme"
+            f"the documents show results of {known}, not of {path.stem}; write {path}, or leave out --documents"
         ) from error
     except yaml.YAMLError as error:
         raise UserError(f"{path} is no valid YAML: {error}") from error
-    return validated(ReadmeBlock, values if isinstance(values, dict) else {}, str(path))
+    shown = validated(Shown, values if isinstance(values, dict) else {}, str(path))
+    return {document.file: document.parts for document in shown.documents}
 
 
-def results_block(block: ReadmeBlock, folder: Path, columns: Columns, command: str) -> str:
-    """Return the README's results of a study as Markdown.
+def results_block(parts: Sequence[Part], folder: Path, columns: Columns, command: str, document: str = "") -> str:
+    """Return a document's results of a study as Markdown.
 
     Args:
-        block: what to show.
-        folder: kept results, with tables/.
+        parts: what to show.
+        folder: kept results, with tables/; as seen from the folder that the document's name starts in.
         columns: what is known of the metrics.
         command: what made the results.
+        document: file that shows them: links in it start from its own folder.
 
     Raises:
         UserError: a table, row or metric is not there.
     """
     source = _Source(folder, columns)
-    return "\n\n".join(_part(part, source, command) for part in block.parts)
+    seen = Path(os.path.relpath(folder, Path(document).parent)).as_posix() if document else str(folder)
+    words = {"{folder}": seen, "{command}": command}
+    return "\n\n".join(_part(part, source, words) for part in parts)
 
 
 class _Source:
@@ -145,9 +159,12 @@ def read_rows(path: Path, delimiter: str = ",") -> list[dict[str, str]]:
         return list(csv.DictReader(file, delimiter=delimiter))
 
 
-def _part(part: Part, source: _Source, command: str) -> str:
+def _part(part: Part, source: _Source, words: Mapping[str, str]) -> str:
     if part.text is not None:
-        return part.text.replace("{folder}", str(source.folder)).replace("{command}", command)
+        text = part.text
+        for name, value in words.items():
+            text = text.replace(name, value)
+        return text
     if part.means is not None:
         return "\n".join([*_means(part.means, source), "", *_notes(part.means, source)]).rstrip()
     if part.differences is not None:
@@ -219,7 +236,7 @@ def _facts(part: Facts, folder: Path) -> str:
     lines: Sequence[Mapping[str, Any]] = [read_json(path)] if path.suffix == ".json" else read_rows(path)
     chosen = [line for line in lines if all(line.get(key) == value for key, value in part.where.items())]
     if not chosen:
-        raise UserError(f"{path}: no line has {part.where}; correct config/readme")
+        raise UserError(f"{path}: no line has {part.where}; correct config/shown")
     try:
         return part.before + ", ".join(part.text.format(**_numbers(line)) for line in chosen) + part.after
     except (KeyError, ValueError) as error:
@@ -242,17 +259,17 @@ def _numbers(line: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def markers(study: str) -> tuple[str, str]:
-    """Lines of the README between which a study's results stand."""
+    """Lines of a document between which a study's results stand."""
     return f"<!-- results of {study} -->", f"<!-- /results of {study} -->"
 
 
-def fill(readme: str, study: str, text: str) -> str:
+def fill(document: str, study: str, text: str) -> str:
     """Replace what stands between the markers of a study.
 
     Raises:
         UserError: a marker is missing.
     """
     begin, end = markers(study)
-    if begin not in readme or end not in readme:
-        raise UserError(f"README lacks the markers {begin} and {end}; put them where the results belong")
-    return readme[: readme.index(begin) + len(begin)] + "\n" + text + "\n" + readme[readme.index(end) :]
+    if begin not in document or end not in document:
+        raise UserError(f"the document lacks the markers {begin} and {end}; put them where the results belong")
+    return document[: document.index(begin) + len(begin)] + "\n" + text + "\n" + document[document.index(end) :]
