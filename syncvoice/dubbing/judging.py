@@ -6,7 +6,7 @@ what it is. Nothing here changes a dub.
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -157,6 +157,26 @@ def listener_of() -> tuple[str, Any]:
         if find_weights(asset) is not None:
             return name, load_scorer(scorer, Sources(SHIPPED))
     raise UserError("Whisper's weights are not there; 'syncvoice doctor' says where to put them")
+
+
+def ear_of(language: str) -> Callable[[np.ndarray, str], float] | None:
+    """Return what tells the share of words that are not heard in a sound at 24 kHz of a text; None without Whisper."""
+    from syncvoice.metrics.scorer import NotApplicable, ScoreError
+
+    try:
+        _, scorer = listener_of()
+    except UserError:
+        return None
+
+    def missed(sound: np.ndarray, text: str) -> float:
+        """Share of words that are not heard; 0 where they cannot be counted, for all takes alike."""
+        try:
+            counts = counts_of(scorer, sound, text, language)
+        except (NotApplicable, ScoreError):
+            return 0.0
+        return min(1.0, counts["errors"] / max(1, counts["words"]))
+
+    return missed
 
 
 def _sync(result: Dubbed, video: Path, missing: list[str]) -> tuple[float, float, str] | None:

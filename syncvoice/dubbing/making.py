@@ -31,7 +31,6 @@ class Wishes:
         only_cues: numbers of the cues that are spoken (anew); () speaks all.
         takes: of every cue, of which the best is kept; only for engines that draw lots.
         session: folder that keeps spoken cues, so that a dub resumes and cues can be spoken again.
-        missed: (sound at 24 kHz, text) -> share of words that are not heard, for the choice of takes; None: no words.
     """
 
     pace: Pace = field(default_factory=Pace)
@@ -40,7 +39,6 @@ class Wishes:
     only_cues: tuple[int, ...] = ()
     takes: int = 1
     session: Path | None = None
-    missed: Any = None
 
     def check(self, engine: Any, has_subtitles: bool) -> None:
         """Refuse wishes that an engine cannot fulfil.
@@ -102,6 +100,7 @@ class Making:
         voices: by speaker, as the engine reads them.
         files: recording of every speaker that has one.
         session: None keeps nothing.
+        jury: of takes, None until there are some.
     """
 
     engine: Any
@@ -112,6 +111,7 @@ class Making:
     voices: dict[str, Any] = field(default_factory=dict)
     files: dict[str, Path] = field(default_factory=dict)
     session: Session | None = None
+    jury: Jury | None = None
 
     def assign(self, loaded: Mapping[str, Any], recordings: Mapping[str, Path]) -> None:
         """Give every speaker a voice.
@@ -148,8 +148,9 @@ class Making:
             if todo:
                 self.engine.look(self.result, todo, frames, several_faces, progress)
         with self.result.stage("speak"):
-            for line, takes in self.engine.speak(self.result, todo, self.voices, self._seeds(), progress):
-                made[line.cue.name] = self._best(line, takes)
+            if todo:
+                for line, takes in self.engine.speak(self.result, todo, self.voices, self._seeds(), progress):
+                    made[line.cue.name] = self._best(line, takes)
             speech = placed([line.cue for line in self.result.lines], made, n_frames)
             self.result.sounds, self.result.references = made, self.files
             self.result.speech = np.asarray(self.engine.finish(self.result, speech, self.voices, frames))
@@ -165,8 +166,10 @@ class Making:
         lines = [line for line in self.result.lines if line.says]
         found, seed = {}, self._seeds()[0]
         for line in lines:
-            session, other = self.session, line not in wanted
-            sound = session.find(line.cue, seed, self.wishes.takes, other) if session is not None else None
+            if self.session is None:
+                break
+            how = "other" if line not in wanted else "named" if self.wishes.only_cues else "all"
+            sound = self.session.find(line.cue, seed, self.wishes.takes, how)
             if sound is not None:
                 found[line.cue.name] = sound
         if found:
@@ -190,10 +193,11 @@ class Making:
         return sound
 
     def _jury(self) -> Jury:
-        """Return who judges takes, made once."""
-        if not hasattr(self, "_judges"):
+        """Return who judges takes, made once: by ear too, where Whisper's weights are."""
+        if self.jury is None:
+            from syncvoice.dubbing.judging import ear_of
             from syncvoice.dubbing.voice import read_reference
 
             references = {name: read_reference(path, cut=True) for name, path in self.files.items()}
-            self._judges = Jury(references, self.language, self.wishes.missed)
-        return self._judges
+            self.jury = Jury(references, self.language, ear_of(self.language))
+        return self.jury

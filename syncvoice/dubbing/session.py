@@ -58,18 +58,20 @@ class Session:
                 raise UserError(f"{folder / LIST} is no list of a session; remove it to begin anew") from error
         return session
 
-    def find(self, cue: Cue, seed: int, takes: int, chosen: bool) -> np.ndarray | None:
+    def find(self, cue: Cue, seed: int, takes: int, wanted: str) -> np.ndarray | None:
         """Return the sound of a cue, (samples,) float32 at 24 kHz; None if it must be spoken.
 
         Args:
             cue: as it is planned now.
             seed, takes: that it would be spoken with.
-            chosen: another seed will do, because the cue is not the one that shall be spoken again.
+            wanted: "named" (this cue shall be spoken: only the same seed will do), "all" (so will what was spoken again
+                by name) or "other" (other cues are named: any seed will do).
         """
         kept = self.cues.get(cue.name)
         if kept is None or kept["key"] != self._key(cue):
             return None
-        if not chosen and not kept["again"] and (kept["seed"], kept["takes"]) != (seed, takes):
+        loose = wanted == "other" or (wanted == "all" and kept["again"])
+        if not loose and (kept["seed"], kept["takes"]) != (seed, takes):
             return None
         try:
             sound, _ = read_wav(self.folder / kept["sound"], sha256=kept["sha256"])

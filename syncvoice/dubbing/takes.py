@@ -1,7 +1,7 @@
 """Several takes of a cue, and which is the best: by the likeness of the voice, then by the words that are heard."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,18 +14,27 @@ TIE = 0.02  # of the cosine: takes that are no further from the best are equally
 
 @dataclass(frozen=True)
 class Judged:
-    """A take: its seed, cosine to the recording (-1 where no voice is heard), and missed words (0 if none listened)."""
+    """A take: its seed, cosine to the recording (-1 where no voice is heard), missed words (None if none listened)."""
 
     seed: int
     likeness: float
-    missed: float = 0.0
+    missed: float | None = None
+
+    def told(self) -> str:
+        """Return the take with its numbers."""
+        heard = "" if self.missed is None else f" with {self.missed:.0%} of the words missed"
+        return f"seed {self.seed} {self.likeness:.2f}{heard}"
 
 
-def best_take(judged: list[Judged]) -> Judged:
-    """Return the best take: among those nearly as alike as the most alike one, the one with the fewest missed words."""
+def nearly_best(judged: Sequence[Judged]) -> list[Judged]:
+    """Return the takes that are nearly as alike as the most alike one."""
     most = max(one.likeness for one in judged)
-    near = [one for one in judged if one.likeness >= most - TIE]
-    return min(near, key=lambda one: (one.missed, -one.likeness))
+    return [one for one in judged if one.likeness >= most - TIE]
+
+
+def best_take(judged: Sequence[Judged]) -> Judged:
+    """Return the best take: among the most alike ones that with the fewest missed words."""
+    return min(nearly_best(judged), key=lambda one: (one.missed or 0.0, -one.likeness))
 
 
 class Jury:
@@ -47,17 +56,20 @@ class Jury:
 
     def choose(self, cue: Cue, takes: Mapping[int, np.ndarray]) -> tuple[int, str]:
         """Return the seed of the best take, and a sentence with all of them."""
-        judged = [self._judge(cue, seed, sound) for seed, sound in takes.items()]
-        best = best_take(judged)
-        heard = "" if self._missed is None else ", {:.0%} missed"
-        told = ", ".join(f"seed {one.seed} {one.likeness:.2f}{heard.format(one.missed)}" for one in judged)
+        judged = [Judged(seed, self._likeness(cue.speaker, sound)) for seed, sound in takes.items()]
+        near = {one.seed for one in nearly_best(judged)}
+        if self._missed is not None and len(near) > 1:  # listening takes seconds: only where it decides
+            judged = [
+                replace(one, missed=self._missed(takes[one.seed], cue.text)) if one.seed in near else one
+                for one in judged
+            ]
+        best, told = best_take(judged), ", ".join(one.told() for one in judged)
         return best.seed, f"{cue.where()}: seed {best.seed} is the best of {len(judged)} (likeness by GE2E: {told})"
 
-    def _judge(self, cue: Cue, seed: int, sound: np.ndarray) -> Judged:
-        """Judge one take."""
-        found, wanted = self._embed(sound), self._wanted[cue.speaker]
-        likeness = -1.0 if found is None or wanted is None else float(found @ wanted)
-        return Judged(seed, likeness, 0.0 if self._missed is None else self._missed(sound, cue.text))
+    def _likeness(self, speaker: str, sound: np.ndarray) -> float:
+        """Cosine of a take to the speaker's recording; -1 where no voice is heard."""
+        found, wanted = self._embed(sound), self._wanted[speaker]
+        return -1.0 if found is None or wanted is None else float(found @ wanted)
 
     def _embed(self, sound: np.ndarray) -> np.ndarray | None:
         """GE2E embedding of a sound at 24 kHz, None where no voice is found."""

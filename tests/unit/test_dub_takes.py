@@ -9,6 +9,7 @@ import pytest
 from syncvoice.audio import read_wav
 from syncvoice.cli import main
 from syncvoice.dubbing import Dubbed, Sound, Wishes
+from syncvoice.dubbing.judging import ear_of, listener_of
 from syncvoice.dubbing.script import Cue
 from syncvoice.dubbing.session import Session
 from syncvoice.dubbing.takes import Judged, Jury, best_take
@@ -35,8 +36,16 @@ def test_a_jury_finds_the_voice_of_the_recording_and_the_words() -> None:
     missed = {4: 0.5, 5: 0.25}
     jury = Jury({"ANN": voices[150.0]}, "en", lambda sound, text: missed[4 if sound[10] < 0 else 5])
     seed, told = jury.choose(cue, {4: -voices[150.0], 5: voices[150.0]})
-    assert seed == 5 and "50% missed" in told and "25% missed" in told
+    assert seed == 5 and "50% of the words missed" in told and "25% of the words missed" in told
+    jury = Jury({"ANN": voices[150.0]}, "en", lambda *_: pytest.fail("the voices decide"))
+    assert jury.choose(cue, {4: voices[110.0], 5: voices[150.0]})[0] == 5
     assert Jury({"ANN": np.zeros(48_000, np.float32)}, "en").choose(cue, {7: voices[110.0]})[0] == 7
+
+
+@pytest.fixture(autouse=True)
+def _nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("syncvoice.dubbing.judging.LISTENERS", {})
+    listener_of.cache_clear()
 
 
 def spoken(place: Path, out: str, seed: int = 1, **wishes: object) -> Dubbed:
@@ -47,6 +56,10 @@ def spoken(place: Path, out: str, seed: int = 1, **wishes: object) -> Dubbed:
 
 def pieces(result: Dubbed) -> dict[str, np.ndarray]:
     return {name.removeprefix("cue "): sound for name, sound in result.sounds.items()}
+
+
+def test_without_whisper_nobody_listens_to_takes() -> None:
+    assert ear_of("en") is None
 
 
 def test_takes_are_the_readings_of_following_seeds_and_the_best_is_kept(place: Path) -> None:
@@ -72,6 +85,10 @@ def test_a_session_resumes_and_speaks_one_cue_again(place: Path, monkeypatch: py
     assert np.array_equal(pieces(other)["1"], first["1"]) and np.array_equal(pieces(other)["3"], first["3"])
     assert not np.array_equal(pieces(other)["2"], first["2"])
     assert any("2 cues are kept, 1 are spoken" in note for note in other.notes)
+
+    third = pieces(spoken(place, "third.mp4", session=folder, only_cues=(2,), seed=10))
+    assert not np.array_equal(third["2"], pieces(other)["2"]), "again, with another seed"
+    other = spoken(place, "other.mp4", session=folder, only_cues=(2,), seed=9)
 
     monkeypatch.setattr("syncvoice.dubbing.by_model.ModelEngine.look", lambda *_: pytest.fail("nothing is to be made"))
     whole = spoken(place, "whole.mp4", session=folder)

@@ -70,6 +70,9 @@ def test_a_dub_is_judged_and_what_cannot_be_is_said(tmp_path: Path, monkeypatch:
     assert any("lip sync not checked" in why and "no face" in why for why in found.missing)
     assert "voice not compared: there is no recording" in found.told(True)
 
+    ear = judging.ear_of("en")
+    assert ear is not None and ear(result.speech, "one two three four") == 0.25
+
     def nobody() -> None:
         raise UserError("Whisper's weights are not there; do this")
 
