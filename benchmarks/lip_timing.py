@@ -93,7 +93,7 @@ class Listener:
 def measure(clip: SourceClip, reader: LipReader, speaker: NaturalSpeaker | None, listener: Listener | None,
             found: Measured) -> None:  # fmt: skip
     """Measure one clip."""
-    from syncvoice.dubbing.by_timing import LOOKS
+    from syncvoice.dubbing.faces import LOOKS
     from syncvoice.video.decode import decode_clip
     from syncvoice.video.prepare import PrepareSettings, track_video
 

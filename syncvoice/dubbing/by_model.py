@@ -1,15 +1,16 @@
 """The engine that speaks with a SyncVoice model: a trained recipe guided by text, face and lips."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from syncvoice.dubbing.dubbed import Counter, Dubbed, Progress
 from syncvoice.dubbing.model import DubbingModel, load_dubbing_model
 from syncvoice.dubbing.script import Cue, syllables
-from syncvoice.dubbing.speech import Line, Sound, speak
+from syncvoice.dubbing.speech import Line, Sound, spoken
 from syncvoice.errors import UserError
 from syncvoice.text.language import LANGUAGES
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from syncvoice.generation.speech import Voice
     from syncvoice.video.decode import FrameSource
     from syncvoice.video.several import Rule
+    from syncvoice.video.track import Track
 
 
 @dataclass
@@ -26,10 +28,14 @@ class ModelEngine:
     Attributes:
         speaker: the model, loaded.
         sound: how to sample.
+        is_random: another seed is another reading.
+        has_voice: it speaks without a recording.
     """
 
     speaker: DubbingModel
     sound: Sound
+    is_random: ClassVar[bool] = True
+    has_voice: ClassVar[bool] = False
 
     @classmethod
     def load(cls, model: Path | None, sound: Sound) -> "ModelEngine":
@@ -61,7 +67,7 @@ class ModelEngine:
             )
         self.sound.guidance(language, self.speaker)
 
-    def read_voice(self, path: Path | None, text: str | None, language: str, result: Dubbed) -> "Voice":
+    def read_voice(self, path: Path | None, text: str | None, language: str, speaker: str) -> "Voice":
         """Return the reference voice.
 
         Raises:
@@ -89,12 +95,12 @@ class ModelEngine:
 
     def look(self, result: Dubbed, lines: list[Line], frames: "FrameSource", several_faces: "Rule",
              progress: Progress) -> None:  # fmt: skip
-        """Fill in the visual features of lines; one without a usable face is left to its text.
+        """Fill in the visual features of lines; one without a usable face, or a stretch of it, is left to its text.
 
         Raises:
             UserError: no line has a usable face.
         """
-        from syncvoice.dubbing.faces import extractors_of, follow_cues, visual_features
+        from syncvoice.dubbing.faces import LOOKS, extractors_of, follow_cues, visual_features
         from syncvoice.video.decode import ClipProblem
 
         conditions = [condition for condition in lines[0].scales.active() if condition != "text"]
@@ -102,7 +108,7 @@ class ModelEngine:
             return
         extractors = extractors_of(self.speaker.seen, conditions)  # refused before the video is looked at
         count, total = Counter(progress, "follow the face"), sum(line.cue.n_frames for line in lines)
-        found = follow_cues(frames, [line.cue for line in lines], several_faces, lambda: count.step(total))
+        found = follow_cues(frames, [line.cue for line in lines], several_faces, lambda: count.step(total), LOOKS)
         problems = [track.message for track in found if isinstance(track, ClipProblem)]
         if len(problems) == len(found):
             off = " and ".join(conditions)
@@ -113,16 +119,33 @@ class ModelEngine:
                 result.warn([f"{line.cue.where()} is spoken from its text alone: {track.message}"])
             else:
                 line.visual = visual_features(track, extractors)
+                self._leave_gaps(result, line, track)
 
-    def speak(self, result: Dubbed, lines: list[Line], n_frames: int, voice: "Voice", frames: "FrameSource",
-              progress: Progress) -> np.ndarray:  # fmt: skip
-        """Return the speech (960 * n_frames,) of a whole video.
+    def _leave_gaps(self, result: Dubbed, line: Line, track: "Track") -> None:
+        """Leave the stretches of a line without a face to its text, and tell them."""
+        import torch
 
-        Raises:
-            UserError: the model gave sound that is not finite.
-        """
+        from syncvoice.dubbing.faces import seen_of
+
+        seen, where = seen_of(track)
+        if where:
+            line.seen = torch.from_numpy(seen)
+            result.warn([f"{line.cue.where()} shows no face from {where} of its time; there the text alone leads"])
+
+    def speak(self, result: Dubbed, lines: list[Line], voices: "Mapping[str, Voice]", seeds: Sequence[int],
+              progress: Progress) -> Iterator[tuple[Line, dict[int, np.ndarray]]]:  # fmt: skip
+        """Yield lines with their sounds by seed, see `speech.spoken`."""
         count = Counter(progress, "speak")
-        return speak(lines, n_frames, self.speaker, voice, self.sound, count.step)
+        yield from spoken(lines, self.speaker, voices, self.sound, seeds, count.step)
+
+    def finish(self, result: Dubbed, speech: np.ndarray, voices: "Mapping[str, Voice]",
+               frames: "FrameSource") -> np.ndarray:  # fmt: skip
+        """Return the speech as it is: a model learns its level."""
+        return speech
+
+    def settings(self) -> dict[str, Any]:
+        """Return what the sound of a line depends on, its seed apart."""
+        return {"model": self.name, **{name: value for name, value in asdict(self.sound).items() if name != "seed"}}
 
     def note(self) -> str:
         """Return what the file's metadata says of the speech."""

@@ -4,10 +4,10 @@ Where the lips say another language than the text, times come from the phrases a
 face is seen, speech has its natural durations. The voice is the stock voice, or blend, nearest to the recording.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 LIP_TIMING = "weights/lip_timing.safetensors"
 Follow = Literal["auto", "lips", "mouth", "nothing"]
 FOLLOWS: tuple[Follow, ...] = ("auto", "lips", "mouth", "nothing")
-LOOKS = {"max_gap_frames": 10**6, "min_face_share": 0.2}  # lost frames are no obstacle: they say nothing
 
 
 @dataclass
@@ -92,6 +91,12 @@ class TimedEngine:
     follow: Follow = "auto"
     blend: Mapping[str, float] | None = None
     digest: str = ""
+    is_random: ClassVar[bool] = False
+
+    @property
+    def has_voice(self) -> bool:
+        """Whether it speaks without a recording."""
+        return self.blend is not None
 
     @classmethod
     def load(cls, follow: Follow = "auto", blend: Mapping[str, float] | None = None) -> "TimedEngine":
@@ -116,8 +121,8 @@ class TimedEngine:
     def begin(self, language: str) -> None:
         """Every language that `script_of` reads will do; it refuses the others."""
 
-    def read_voice(self, path: Path | None, text: str | None, language: str, result: Dubbed) -> TimedVoice:
-        """Return the blend that was asked for, or the nearest one.
+    def read_voice(self, path: Path | None, text: str | None, language: str, speaker: str) -> TimedVoice:
+        """Return the blend that was asked for, or the nearest one; a speaker who is named takes the nearest.
 
         Raises:
             UserError: neither recording nor blend, or the recording cannot be used.
@@ -127,7 +132,7 @@ class TimedEngine:
         from syncvoice.timed_speech.speaking import NaturalSpeaker
 
         reference = None if path is None else read_reference(path, cut=True)
-        if self.blend is not None:
+        if self.blend is not None and not speaker:
             told = ",".join(f"{name}={weight:g}" for name, weight in self.blend.items())
             return TimedVoice(NaturalSpeaker(self.network, blend(self.blend)), told, reference)
         if reference is None:
@@ -162,7 +167,7 @@ class TimedEngine:
         Raises:
             UserError: the rule `several_faces` is unknown, or needs sound and there is none.
         """
-        from syncvoice.dubbing.faces import follow_cues
+        from syncvoice.dubbing.faces import LOOKS, follow_cues
         from syncvoice.lip_timing.timing import Face
         from syncvoice.video.decode import ClipProblem
 
@@ -179,23 +184,33 @@ class TimedEngine:
             else:
                 line.face = Face(track.landmarks, track.found)
 
-    def speak(self, result: Dubbed, lines: list[TimedLine], n_frames: int, voice: TimedVoice, frames: "FrameSource",
-              progress: Progress) -> np.ndarray:  # fmt: skip
-        """Return the speech (960 * n_frames,) of a whole video, as loud as the video's own speech.
+    def speak(self, result: Dubbed, lines: list[TimedLine], voices: Mapping[str, TimedVoice], seeds: Sequence[int],
+              progress: Progress) -> Iterator[tuple[TimedLine, dict[int, np.ndarray]]]:  # fmt: skip
+        """Yield lines with their sound; it is the same for every seed.
 
         Raises:
             UserError: a text cannot be said in its time at all.
         """
+        count = Counter(progress, "speak")
+        for line in lines:
+            sound = self._line(result, line, voices[line.cue.speaker].speaker)
+            count.step(len(lines))
+            yield line, {seeds[0]: sound}
+
+    def finish(self, result: Dubbed, speech: np.ndarray, voices: Mapping[str, TimedVoice],
+               frames: "FrameSource") -> np.ndarray:  # fmt: skip
+        """Return the speech as loud as the video's own, and tell whose voices it has."""
         from syncvoice.timed_speech.speaking import levelled
 
-        sound, count = np.zeros(clocks.samples(n_frames)), Counter(progress, "speak")
-        for line in lines:
-            start = clocks.samples(line.cue.start)
-            sound[start : clocks.samples(line.cue.stop)] = self._line(result, line, voice.speaker)
-            count.step(len(lines))
-        speech = levelled(sound, source_level(frames))
-        self._tell_voice(result, voice, speech)
+        speech = levelled(speech, source_level(frames))
+        for voice in {id(voice): voice for voice in voices.values()}.values():
+            names = [name for name, other in voices.items() if other is voice]
+            self._tell_voice(result, [] if len(names) == len(voices) else names, voice, speech)
         return speech
+
+    def settings(self) -> dict[str, Any]:
+        """Return what the sound of a line depends on."""
+        return {"model": self.name, "follow": self.follow, "blend": dict(self.blend or {})}
 
     def _line(self, result: Dubbed, line: TimedLine, speaker: "NaturalSpeaker") -> np.ndarray:
         """Speak one line, and fill in its words."""
@@ -232,13 +247,20 @@ class TimedEngine:
         else:
             result.warn([f"{says}; the lips leave open when they are said. Is it the text that they say?"])
 
-    def _tell_voice(self, result: Dubbed, voice: TimedVoice, speech: np.ndarray) -> None:
-        """Note which voice spoke, and how near it is to the recording by a network that did not choose it."""
+    def _tell_voice(self, result: Dubbed, names: list[str], voice: TimedVoice, speech: np.ndarray) -> None:
+        """Note which voice spoke, and how near it is to the recording by a network that did not choose it.
+
+        names: of the speakers with this voice, [] for all.
+        """
         from syncvoice.dubbing.nearness import nearness
 
-        result.notes.append(f"voice: {voice.told}; a stock voice, no clone of the recording")
-        if voice.reference is not None:
-            result.notes.append(nearness(voice.reference, speech))
+        who = f" of {', '.join(name or 'all others' for name in names)}" if names else ""
+        result.notes.append(f"voice{who}: {voice.told}; a stock voice, no clone of the recording")
+        if voice.reference is None:
+            return
+        cues = [line.cue for line in result.lines if line.says and line.cue.speaker in names]
+        parts = [speech[clocks.samples(cue.start) : clocks.samples(cue.stop)] for cue in cues]
+        result.notes.append(nearness(voice.reference, np.concatenate(parts) if names else speech))
 
     def note(self) -> str:
         """Return what the file's metadata says of the speech."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
 from syncvoice.dubbing.script import Cue
 
 Progress = Callable[[str, int, int], None]  # stage, done, total
@@ -47,6 +49,10 @@ class Dubbed:
         warnings: sentences, also logged.
         notes: sentences that an engine has to tell besides.
         timings: seconds of computing per stage.
+        speech: of the whole video at 24 kHz.
+        sounds: of the cues that are spoken, by name.
+        references: recording of every speaker that has one.
+        is_random: another seed is another reading.
     """
 
     out: Path
@@ -56,12 +62,22 @@ class Dubbed:
     warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     timings: dict[str, float] = field(default_factory=dict)
+    speech: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32), repr=False)
+    sounds: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
+    references: dict[str, Path] = field(default_factory=dict)
+    is_random: bool = False
 
     def warn(self, sentences: Sequence[str]) -> None:
         """Keep and log warnings."""
         for sentence in sentences:
             log.warning("%s", sentence)
         self.warnings += sentences
+
+    def advise(self, sentences: Sequence[str]) -> None:
+        """Log sentences now, before the work, and keep them as notes."""
+        for sentence in sentences:
+            log.warning("%s", sentence)
+        self.notes += sentences
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

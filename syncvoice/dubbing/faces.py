@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Found = Track | ClipProblem
+LOOKS = {"max_gap_frames": 10**6, "min_face_share": 0.2}  # lost frames are no obstacle: there the text leads
+FILLED_FRAMES = 5  # of a lost face that are interpolated, as in what the models learned from
 
 
 def follow_cues(
@@ -90,6 +92,23 @@ def _follow(
     if crowded:
         return crowd_problem(crowded[0])
     return problem or track
+
+
+def seen_of(track: Track) -> tuple[np.ndarray, str]:
+    """Return which frames of a track show a face, bool (frames,), and where they do not, for people ("" if they do).
+
+    A face that is lost for FILLED_FRAMES or fewer is interpolated, and counts as seen.
+    """
+    edges = np.diff(np.concatenate([[0], ~track.found.astype(bool), [0]]).astype(np.int8))
+    gaps = [
+        (int(start), int(end))
+        for start, end in zip(np.flatnonzero(edges == 1), np.flatnonzero(edges == -1), strict=True)
+        if end - start > FILLED_FRAMES
+    ]
+    seen = np.ones(len(track.found), bool)
+    for start, end in gaps:
+        seen[start:end] = False
+    return seen, ", ".join(f"{start / clocks.FPS:.2f} to {end / clocks.FPS:.2f} s" for start, end in gaps)
 
 
 def extractors_of(seen: Mapping[str, Seen], conditions: Sequence[str]) -> dict[str, Any]:

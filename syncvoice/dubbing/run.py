@@ -10,8 +10,13 @@ import numpy as np
 from syncvoice import clocks
 from syncvoice.dubbing.dubbed import Dubbed, Progress
 from syncvoice.dubbing.engine import choose_engine
-from syncvoice.dubbing.script import check_length, rate_warnings, read_subtitles, syllables, whole_clip
+from syncvoice.dubbing.judging import worth
+from syncvoice.dubbing.making import Making, Wishes
+from syncvoice.dubbing.plan import Plan, make_plan, plan_video
+from syncvoice.dubbing.script import check_length
 from syncvoice.dubbing.speech import Sound
+from syncvoice.dubbing.voice_check import check_voice
+from syncvoice.dubbing.voices import Voices, assigned, voices_of
 from syncvoice.errors import UserError
 from syncvoice.outputs import check_output
 from syncvoice.text.language import LANGUAGES, check_language
@@ -50,44 +55,49 @@ class Dubber:
         chosen = choose_engine(engine, None if model is None else Path(model), self.sound, follow, voice_blend)
         self._engine: Any = chosen.engine
         self.why = chosen.why
+        self.worth = worth(self.name)
         log.info("%s speaks: %s", self.name, self.why)
+        log.info("%s", self.worth)
 
     @property
     def name(self) -> str:
         """Which model speaks."""
         return str(self._engine.name)
 
-    def dub(self, video: str | Path, text: str | None = None, *, voice: str | Path | None = None, out: str | Path,
+    def dub(self, video: str | Path, text: str | None = None, *, voice: Voices = None, out: str | Path,
             subtitles: str | Path | None = None, language: str = "en", voice_text: str | None = None,
             keep_background: str | Path | None = None, several_faces: "Rule" = "exclude",
-            progress: Progress | None = None) -> Dubbed:  # fmt: skip
+            progress: Progress | None = None, wishes: Wishes | None = None) -> Dubbed:  # fmt: skip
         """Dub one video; arguments, result and errors as of `dub`."""
-        files = {"video": video, "voice": voice, "subtitles": subtitles, "background": keep_background}
-        inputs = {name: Path(path) for name, path in files.items() if path is not None}
+        recordings, wishes = voices_of(voice), wishes or Wishes()
+        inputs = inputs_of(video, recordings, subtitles, keep_background)
         result, engine, show = Dubbed(Path(out), self.name), self._engine, progress or _no_progress
         _check(inputs, result.out, text, language)
+        wishes.check(engine, subtitles is not None)
         engine.begin(language)
         with result.stage("read the voice"):
-            reference = engine.read_voice(inputs.get("voice"), voice_text, language, result)
+            loaded = _loaded(engine, recordings, voice_text, language)
+            result.advise([told for path in dict.fromkeys(recordings.values()) for told in check_voice(path)])
         with result.stage("decode the video"):
             frames, n_frames = _decoded(inputs["video"], one_text=text is not None)
             result.seconds = n_frames / clocks.FPS
-        _add_lines(result, n_frames, text, inputs.get("subtitles"), language, engine)
-        lines = [line for line in result.lines if line.says]
-        with result.stage("follow the face"):
-            engine.look(result, lines, frames, several_faces, show)
-        with result.stage("speak"):
-            speech = engine.speak(result, lines, n_frames, reference, frames, show)
+        said, result.is_random = wishes.said(text, inputs.get("subtitles"), language), engine.is_random
+        making = Making(engine, result, wishes, make_plan(said, n_frames, recordings), language)
+        result.warn(making.plan.warnings)
+        result.lines += [engine.line(one.cue, language, one.syllables) for one in making.plan.cues]
+        making.assign(loaded, recordings)
+        making.open_session(inputs["video"], several_faces, voice_text)
+        speech = making.speech(n_frames, frames, several_faces, show)
         with result.stage("write the video"):
             _write(result, inputs, speech, engine.note())
         return result
 
 
-def dub(video: str | Path, text: str | None = None, *, voice: str | Path | None = None, out: str | Path,
+def dub(video: str | Path, text: str | None = None, *, voice: Voices = None, out: str | Path,
         subtitles: str | Path | None = None, language: str = "en", voice_text: str | None = None,
         sound: Sound | None = None, keep_background: str | Path | None = None, model: str | Path | None = None,
         several_faces: "Rule" = "exclude", progress: Progress | None = None, engine: str = "auto", follow: str = "auto",
-        voice_blend: Mapping[str, float] | None = None) -> Dubbed:  # fmt: skip
+        voice_blend: Mapping[str, float] | None = None, wishes: Wishes | None = None) -> Dubbed:  # fmt: skip
     """Dub a video; the file at `out` appears when it is complete.
 
     The speech follows the face, is exactly as long as the picture and is marked as synthetic in
@@ -98,10 +108,11 @@ def dub(video: str | Path, text: str | None = None, *, voice: str | Path | None 
         video: any video FFmpeg reads, with one face; at most 30 s unless `subtitles` are given.
         text: what is said; None with `subtitles`.
         voice: recording of the voice to speak with, at least 1 s; the first 10 s are used. The timed engine takes the
-            stock voices nearest to it, and needs none with `voice_blend`.
+            stock voices nearest to it, and needs none with `voice_blend`. A mapping gives one to each speaker that the
+            subtitles name, "" to all others.
         out: MP4 to write.
-        subtitles: SubRip file; every cue is spoken in its own time, with silence between. A cue without a usable face
-            is spoken from its text alone, with a warning.
+        subtitles: SubRip, WebVTT or SubStation file, or a video with a subtitle track; every cue is spoken in its own
+            time, with silence between. A cue without a usable face is spoken from its text alone, with a warning.
         language: of the text, of LANGUAGES; the models know en and zh, natural speech all.
         voice_text: what the recording says. With it the recording is the context of the speech (ZipVoice), without it
             the voice is a speaker embedding (paper: Dual Speaker Encoder).
@@ -112,6 +123,7 @@ def dub(video: str | Path, text: str | None = None, *, voice: str | Path | None 
             video's own sound, "longest" the one seen longest, "first" the one found first.
         progress: called with (stage, done, total).
         engine, follow, voice_blend: see `Dubber`, which also keeps the models loaded between clips.
+        wishes: limits of the speech rate, takes, single cues, a session; see there.
 
     Raises:
         UserError: something cannot be used; says what to do.
@@ -121,25 +133,53 @@ def dub(video: str | Path, text: str | None = None, *, voice: str | Path | None 
     >>> result.seconds, [line.guided_by() for line in result.lines]
     (1.6, [('text', 'face', 'lip')])
     """
-    inputs = {"video": video, "voice": voice, "subtitles": subtitles, "background": keep_background}
-    _check({name: Path(path) for name, path in inputs.items() if path is not None}, Path(out), text, language)
+    _check(inputs_of(video, voices_of(voice), subtitles, keep_background), Path(out), text, language)
     began = Dubbed(Path(out))
     with began.stage("load the model"):
         dubber = Dubber(engine, model=model, sound=sound, follow=follow, voice_blend=voice_blend)
     result = dubber.dub(
         video, text, voice=voice, out=out, subtitles=subtitles, language=language, voice_text=voice_text,
-        keep_background=keep_background, several_faces=several_faces, progress=progress,
+        keep_background=keep_background, several_faces=several_faces, progress=progress, wishes=wishes,
     )  # fmt: skip
     result.timings = {**began.timings, **result.timings}
     return result
+
+
+def plan_of(video: Path, clip: Mapping[str, Any]) -> tuple[Plan, list[str]]:
+    """Return the plan of a clip and advice about its voices, without any model.
+
+    Args:
+        video: the clip.
+        clip: arguments of `Dubber.dub`.
+
+    Raises:
+        UserError: as of `dub`, as far as it needs no model.
+    """
+    recordings, wishes = voices_of(clip.get("voice")), clip.get("wishes") or Wishes()
+    subtitles, language = clip.get("subtitles"), str(clip.get("language", "en"))
+    inputs = inputs_of(video, recordings, subtitles, clip.get("keep_background"))
+    _check(inputs, None, clip.get("text"), language)
+    wishes.check_texts(subtitles is not None)
+    plan = plan_video(video, wishes.said(clip.get("text"), inputs.get("subtitles"), language), list(recordings))
+    if recordings:
+        plan.notes += assigned([one.cue for one in plan.cues if one.syllables], list(recordings))[1]
+    return plan, [told for path in dict.fromkeys(recordings.values()) for told in check_voice(path)]
+
+
+def inputs_of(video: str | Path, recordings: Mapping[str, Path], subtitles: str | Path | None,
+              background: str | Path | None) -> dict[str, Path]:  # fmt: skip
+    """Return all files that are read, by what people call them."""
+    voices = {f"voice of {name}" if name else "voice": path for name, path in recordings.items()}
+    files = {"video": video, **voices, "subtitles": subtitles, "background": background}
+    return {name: Path(path) for name, path in files.items() if path is not None}
 
 
 def _no_progress(stage: str, done: int, total: int) -> None:
     """Show nothing."""
 
 
-def _check(inputs: Mapping[str, Path], out: Path, text: str | None, language: str) -> None:
-    """Refuse what needs no computing to refuse.
+def _check(inputs: Mapping[str, Path], out: Path | None, text: str | None, language: str) -> None:
+    """Refuse what needs no computing to refuse; without `out` nothing is written.
 
     Raises:
         UserError: see the messages.
@@ -147,8 +187,9 @@ def _check(inputs: Mapping[str, Path], out: Path, text: str | None, language: st
     for name, path in inputs.items():
         if not path.is_file():
             raise UserError(f"{name} {path} does not exist; check the path")
-    check_output(out, inputs)
-    if out.suffix.lower() != ".mp4":
+    if out is not None:
+        check_output(out, inputs)
+    if out is not None and out.suffix.lower() != ".mp4":
         raise UserError(f"the output {out} must end with .mp4; only MP4 is written")
     if (text is None) == ("subtitles" not in inputs):
         raise UserError("give either a text for the whole clip, or subtitles for texts with their times")
@@ -175,31 +216,18 @@ def _decoded(path: Path, one_text: bool) -> "tuple[FrameSource, int]":
         raise UserError(f"{path}: {problem.message}") from problem
 
 
-def _add_lines(result: Dubbed, n_frames: int, text: str | None, subtitles: Path | None, language: str,
-               engine: Any) -> None:  # fmt: skip
-    """Fill in the lines, and warn of texts that do not fit their time.
+def _loaded(engine: Any, recordings: Mapping[str, Path], voice_text: str | None, language: str) -> dict[str, Any]:
+    """Return the voices by speaker, as an engine reads them; "" is that of all others.
 
     Raises:
-        UserError: see `whole_clip` and `read_subtitles`; or there is no text to say.
+        UserError: there is none, or one cannot be used.
     """
-    from syncvoice.text.espeak import phonemize
-    from syncvoice.text.tokenizer import EmiliaTokenizer
-
-    cues, warnings = ([], []) if subtitles is None else read_subtitles(subtitles, n_frames)
-    result.warn(warnings)
-    check_language(" ".join(cue.text for cue in cues), language)
-    tokenizer = EmiliaTokenizer()
-    for cue in cues or whole_clip(text or "", n_frames):
-        known = language in tokenizer.languages
-        needed = syllables(tokenizer.tokens(cue.text, language) if known else phonemize(cue.text, language))
-        result.lines.append(engine.line(cue, language, needed))
-        if needed:
-            result.warn(rate_warnings(cue, needed, language))
-        elif cues:
-            result.warn([f"{cue.where()} has nothing to say ({cue.text!r}) and stays silent"])
-    if not any(line.says for line in result.lines):
-        source = f"text {text!r}" if subtitles is None else f"{subtitles}"
-        raise UserError(f"{source} has not one syllable to say; write {LANGUAGES[language].name} words")
+    wanted: dict[str, Path | None] = dict(recordings)
+    if not wanted or (engine.has_voice and "" not in wanted):
+        wanted[""] = None
+    return {
+        name: engine.read_voice(path, None if name else voice_text, language, name) for name, path in wanted.items()
+    }
 
 
 def _write(result: Dubbed, inputs: Mapping[str, Path], speech: np.ndarray, note: str) -> None:

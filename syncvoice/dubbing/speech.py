@@ -1,7 +1,7 @@
 """Speak the lines of a video with the code of the studies (`syncvoice.generation.speech`)."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from syncvoice.section import nearest
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from syncvoice.generation.speech import Voice
+    from syncvoice.generation.speech import Request, Voice
     from syncvoice.model.guidance import Scales
 
 GUIDED_SCALE = 2.0  # of what the model sees, as in the study's rows M3 and M5
@@ -86,6 +86,7 @@ class Line:
         syllables_per_s: speech rate that the text needs.
         scales: guidance; without a usable face that of the text alone.
         visual: features per condition (n_frames, dim).
+        seen: frames that show a face, bool (n_frames,); None: all. Elsewhere the text alone leads.
     """
 
     cue: Cue
@@ -93,6 +94,7 @@ class Line:
     syllables_per_s: float
     scales: "Scales"
     visual: "Mapping[str, Tensor]" = field(default_factory=dict)
+    seen: "Tensor | None" = None
 
     @property
     def says(self) -> bool:
@@ -107,48 +109,58 @@ class Line:
         """Leave the text as the only condition."""
         from syncvoice.model.guidance import Scales
 
-        self.scales, self.visual = Scales(self.scales["text"]), {}
+        self.scales, self.visual, self.seen = Scales(self.scales["text"]), {}, None
 
 
-def speak(lines: Sequence[Line], n_frames: int, speaker: DubbingModel, voice: "Voice", sound: Sound,
-          on_step: Callable[[int], None]) -> np.ndarray:  # fmt: skip
-    """Return the speech of a whole video.
+Spoken = tuple[Line, dict[int, np.ndarray]]  # a line and its sounds by seed
+
+
+def spoken(lines: Sequence[Line], speaker: DubbingModel, voices: Mapping[str, "Voice"], sound: Sound,
+           seeds: Sequence[int], on_step: Callable[[int], None]) -> Iterator[Spoken]:  # fmt: skip
+    """Yield lines with their sounds, (960 * n_frames,) float32 at 24 kHz, in the order of computing.
 
     Args:
-        lines: in order of time.
-        n_frames: length of the video at 25 fps.
+        lines: that say something.
         speaker: the model; its estimator is made bfloat16 where that is faster, as in the studies.
-        voice: context speech if it has tokens, else speaker embedding.
+        voices: by speaker of a cue; context speech if it has tokens, else speaker embedding.
         sound: how to sample.
+        seeds: of the noise, one take for each; with several of them line after line is spoken.
         on_step: called after every Euler step with the number of all steps.
-
-    Returns:
-        (960 * n_frames,) float32 at 24 kHz, silent between the lines.
-
-    Raises:
-        UserError: the model gave sound that is not finite.
     """
     from syncvoice.device import resolve_device
     from syncvoice.fast.precision import prepare_for_sampling
-    from syncvoice.generation.speech import Request, Sampling, batches_by_length, synthesise
+    from syncvoice.generation.speech import Sampling, batches_by_length, synthesise
     from syncvoice.model.vocoder import Vocoder
 
     device = resolve_device()
     prepare_for_sampling(speaker.model.to(device).backbone, sound.precision)
     vocoder = Vocoder.load(speaker.weights["vocoder"]).to(device).eval()
-    kind = "context" if voice.tokens else "speaker"
-    groups: dict[Scales, list[Request]] = {}
-    for line in lines:
-        if line.tokens:
-            request = Request(line.cue.name, line.tokens, voice, line.visual, line.cue.n_frames, sound.seed)
-            groups.setdefault(line.scales, []).append(request)
-    steps = sound.steps * sum(len(batches_by_length(group, kind == "context")) for group in groups.values())
-    made: dict[str, np.ndarray] = {}
-    for scales, group in groups.items():
+    groups, named = _groups(lines, voices, seeds), {line.cue.name: line for line in lines}
+    steps = sound.steps * sum(len(batches_by_length(group, kind == "context")) for (kind, *_), group in groups.items())
+    takes: dict[str, dict[int, np.ndarray]] = {name: {} for name in named}
+    for (kind, scales, _), group in groups.items():
         sampling = Sampling(scales, sound.steps, voice=kind)
         for request, audio, _ in synthesise(speaker.model, vocoder, group, sampling, lambda: on_step(steps)):
-            made[request.name] = audio
-    return placed([line.cue for line in lines], made, n_frames)
+            takes[request.name][request.seed] = audio
+            if len(takes[request.name]) == len(seeds):
+                made = takes.pop(request.name)
+                yield named[request.name], {seed: made[seed] for seed in seeds}
+
+
+def _groups(lines: Sequence[Line], voices: Mapping[str, "Voice"],
+            seeds: Sequence[int]) -> "dict[tuple[str, Scales, str], list[Request]]":  # fmt: skip
+    """Return requests that can be sampled together, by kind of voice, scales, and line if there are several takes."""
+    from syncvoice.generation.speech import Request
+
+    groups: dict[tuple[str, Scales, str], list[Request]] = {}
+    for line in lines:
+        voice, cue = voices[line.cue.speaker], line.cue
+        kind = "context" if voice.tokens else "speaker"
+        group = groups.setdefault((kind, line.scales, cue.name if len(seeds) > 1 else ""), [])
+        group += [
+            Request(cue.name, line.tokens, voice, line.visual, cue.n_frames, seed, seen=line.seen) for seed in seeds
+        ]
+    return groups
 
 
 def placed(cues: Sequence[Cue], made: Mapping[str, np.ndarray], n_frames: int) -> np.ndarray:

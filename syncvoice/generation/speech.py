@@ -49,6 +49,7 @@ class Request:
         n_frames: length of the video at 25 fps.
         seed: of the noise.
         parts: (tokens, mel frames) over which the text is spread, in order; () spreads it over the whole.
+        seen: video frames that show a face, bool (n_frames,); None: all. Elsewhere the text alone leads.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Request:
     n_frames: int
     seed: int
     parts: tuple[tuple[int, int], ...] = ()
+    seen: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,9 @@ def script_of(model: SyncVoice, requests: Sequence[Request], sampling: Sampling)
     script = Script(tokens, segments, visual)
     if any(r.parts for r in requests):
         script.parts = [r.parts or (target,) for r, (_, target) in zip(requests, segments, strict=True)]
+    if any(r.seen is not None for r in requests):
+        masks = [torch.ones(r.n_frames, dtype=torch.bool) if r.seen is None else r.seen for r in requests]
+        script.seen = torch.nn.utils.rnn.pad_sequence(masks, batch_first=True)
     if not context:
         script.reference = pad_stack([r.voice.mel for r in requests])
         script.reference_lengths = torch.tensor([len(r.voice.mel) for r in requests])

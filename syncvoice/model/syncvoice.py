@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from syncvoice.clocks import FPS, HOP, SAMPLE_RATE
 from syncvoice.model.fusion import TextVisualFusion
 from syncvoice.model.guidance import Scales
 from syncvoice.model.speaker import DualSpeakerEncoder
@@ -71,6 +72,8 @@ class Script:
         reference_embedding: CAM++ embedding of the reference voice (B, pretrained_speaker_dim).
         keep_branches: see `DualSpeakerEncoder.forward`.
         parts: per clip, (tokens, frames) of the parts of the target over which its tokens are spread; None: one part.
+        seen: frames at 25 fps of the targets in which a face is seen, bool (B, N max); None: all. The others hold the
+            null vector, as a dropped condition does.
     """
 
     tokens: list[list[int]]
@@ -81,6 +84,7 @@ class Script:
     reference_embedding: Tensor | None = None
     keep_branches: Mapping[str, Tensor] | None = None
     parts: list[tuple[tuple[int, int], ...]] | None = None
+    seen: Tensor | None = None
 
     def to(self, device: torch.device) -> "Script":
         """Return the script with its tensors on a device."""
@@ -162,7 +166,7 @@ class SyncVoice(nn.Module):
         """
         if self.fusion is None:
             return z_t
-        in_target = self.target_mask(script)
+        in_target = self.target_mask(script) & self.seen_mask(script)
         return self.fusion(z_t, adapted, {m: in_target & use[m][:, None] for m in adapted})
 
     def target_mask(self, script: Script) -> Tensor:
@@ -172,6 +176,16 @@ class SyncVoice(nn.Module):
         start = torch.tensor(script.context_lengths(), device=device)[:, None]
         end = torch.tensor(script.lengths(), device=device)[:, None]
         return (frames >= start) & (frames < end)
+
+    def seen_mask(self, script: Script) -> Tensor:
+        """True on frames whose video frame shows a face, bool (B, T), or (B, 1) where all do."""
+        if script.seen is None:
+            return torch.ones(len(script.tokens), 1, dtype=torch.bool, device=self.backbone.embed.weight.device)
+        device = script.seen.device
+        start = torch.tensor(script.context_lengths(), device=device)[:, None]
+        frames = torch.arange(max(script.lengths()), device=device)[None] - start
+        shown = (frames * (HOP * FPS)).div(SAMPLE_RATE, rounding_mode="floor")
+        return script.seen.gather(1, shown.clamp(0, script.seen.shape[1] - 1))
 
     def embed_speaker(self, script: Script) -> Tensor | None:
         """e_g (B, time_embed_dim), or None without speaker encoder or reference."""

@@ -21,12 +21,13 @@ from syncvoice.audio import resample
 from syncvoice.errors import UserError
 from syncvoice.files import atomic_path
 from syncvoice.video.media import ClipProblem, stream_of
-from syncvoice.video.shown import SQUARE, Shown, look_at, shown_pictures
+from syncvoice.video.shown import MATRICES, SQUARE, Colours, Shown, colours_of, look_at, shown_pictures
 
 AUDIO_RATE = 48_000  # Hz in the file: every player takes it
 AUDIO_BIT_RATE = 160_000
 KNOWN_STEPS = tuple(Fraction(base, rate) for rate in (24_000, 25_000, 30_000, 50_000, 60_000) for base in (1000, 1001))
 FINE_CLOCK = Fraction(1, 90_000)  # for pictures at irregular times
+VIDEO_RANGE = 1  # of FFmpeg's numbers
 NOTICE = "This video holds synthetic speech, made by SyncVoice."
 
 
@@ -141,7 +142,7 @@ def _encoded_picture(path: Path, shown: Shown, target: Any) -> Iterator[tuple[Fr
     pictures = shown_pictures(path)
     first, shape = next(pictures)
     frames = chain([first], (image for image, _ in pictures))
-    return _encoded_frames(frames, target, times, shape)
+    return _encoded_frames(frames, target, times, shape, colours_of(path))
 
 
 def _encoded_frames(
@@ -149,6 +150,7 @@ def _encoded_frames(
     target: Any,
     times: Sequence[Fraction] | None = None,
     pixel_shape: Fraction = SQUARE,
+    colours: Colours | None = None,
 ) -> Iterator[tuple[Fraction, Any]]:
     """Add an H.264 stream to `target`; yield (decoding time, packet) of RGB frames.
 
@@ -157,6 +159,7 @@ def _encoded_frames(
         target: open container.
         times: of the frames in seconds from 0, and of the end; None means 25 fps.
         pixel_shape: width / height of a pixel.
+        colours: tags of the source, which the file then has too; the range is that of video (16 to 235).
     """
     first = next(frames)
     height, width = (side // 2 * 2 for side in first.shape[:2])  # 4:2:0 colour needs even sides
@@ -168,6 +171,8 @@ def _encoded_frames(
     stream.codec_context.time_base = step
     if pixel_shape != SQUARE:
         stream.codec_context.sample_aspect_ratio = pixel_shape.limit_denominator(255)
+    if colours is not None:
+        _tag(stream.codec_context, colours)
     # With x264's macroblock tree the bytes of a 360x288 picture differed from run to run (our measurement).
     # MP4 keeps durations in coding order, so irregular ones need coding in the order of showing.
     ordered = ":bframes=0" if step == FINE_CLOCK else ""
@@ -175,6 +180,13 @@ def _encoded_frames(
     stream.codec_context.thread_count = 1
     cut = (image[:height, :width] for image in chain([first], frames))
     return _picture_packets(cut, stream, step, stamps)
+
+
+def _tag(context: Any, colours: Colours) -> None:
+    """Say in a stream what its colours mean."""
+    if colours != Colours():
+        context.colorspace, context.color_primaries = colours.matrix, colours.primaries
+        context.color_trc, context.color_range = colours.transfer, VIDEO_RANGE
 
 
 def _clock(times: Sequence[Fraction] | None) -> tuple[Fraction, Sequence[int]]:
@@ -207,6 +219,8 @@ def _picture_packets(
 
     for number, image in enumerate(frames):
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+        if (matrix := int(stream.codec_context.colorspace)) in MATRICES:  # else FFmpeg takes that of BT.601
+            frame = frame.reformat(format="yuv420p", dst_colorspace=matrix, dst_color_range=VIDEO_RANGE)
         frame.pts, frame.time_base = stamps[number], step
         lasts[frame.pts] = stamps[number + 1] - stamps[number]
         yield from told(stream.encode(frame))

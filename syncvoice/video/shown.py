@@ -21,6 +21,7 @@ LOOKAHEAD = 8  # frames that tell whether time stamps are in the order of showin
 MAX_HOLE_SECONDS = 10  # a longer jump of time stamps is a broken file, not a pause
 COPIED_CODECS = ("h264", "hevc", "av1", "vp9", "mpeg4")  # what players expect in MP4; others become H.264
 SQUARE = Fraction(1)
+MATRICES = (1, 5, 6, 7, 9)  # BT.709, BT.601 (two names), SMPTE 240M, BT.2020: those that swscale and x264 both know
 
 
 @dataclass(frozen=True)
@@ -233,6 +234,30 @@ def pixel_shape_of(stream: Any) -> Fraction:
     """Return width / height of a stored pixel; square where the file does not say."""
     shape = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio
     return Fraction(shape) if shape and shape > 0 else SQUARE
+
+
+@dataclass(frozen=True)
+class Colours:
+    """What the numbers of a picture mean, as FFmpeg numbers it; 2 says nothing."""
+
+    matrix: int = 2
+    primaries: int = 2
+    transfer: int = 2
+
+
+def colours_of(path: Path) -> Colours:
+    """Return the colour tags of a video's first picture; none where its matrix is not one of common video.
+
+    Raises:
+        ClipProblem: the file cannot be used.
+    """
+    with opened(path) as container:
+        stream = picture_of(container, path, Limits())
+        frame = next(iter(container.decode(stream)), None)
+        context = stream.codec_context
+        if frame is None or int(frame.colorspace) not in MATRICES:
+            return Colours()
+        return Colours(int(frame.colorspace), int(context.color_primaries), int(context.color_trc))
 
 
 def fitted(image: np.ndarray, height: int, width: int) -> np.ndarray:

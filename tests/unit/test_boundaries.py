@@ -29,7 +29,7 @@ MAY_IMPORT = {
     },
     "metrics": {"fast", "features", "networks", "records", "text", "video"},
     "dubbing": {
-        *("fast", "features", "generation", "lip_timing", "model", "networks", "records", "text"),
+        *("fast", "features", "generation", "lip_timing", "metrics", "model", "networks", "records", "text"),
         *("timed_speech", "video"),
     },
     "reporting": {"features", "records", "text", "video"},

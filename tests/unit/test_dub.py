@@ -204,11 +204,28 @@ def test_cue_without_a_face_is_spoken_from_its_text(place: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("faces", "told"),
+    [("1" * 25 + "0" * 15, "1.00 to 1.60 s"), ("0" * 15 + "1" * 25, "0.00 to 0.60 s"),
+     ("1" * 12 + "0" * 12 + "1" * 16, "0.48 to 0.96 s"), ("1" * 18 + "0" * 4 + "1" * 18, None)],
+)  # fmt: skip
+def test_a_stretch_without_a_face_is_led_by_the_text_alone(place: Path, faces: str, told: str | None) -> None:
+    size = face_frames(1)[0].shape[0]
+    pictures = [face if seen == "1" else blank for face, blank, seen in zip(
+        face_frames(N), blank_frames(N, size), faces, strict=True)]  # fmt: skip
+    video = write_video(place / "stretch.mp4", pictures, None)
+    result = dub(place, "stretched.mp4", video=video)
+    assert result.lines[0].guided_by() == ("text", "face", "lip"), "guided again from the first frame with a face"
+    assert not result.warnings if told is None else told in result.warnings[0]
+    seen = result.lines[0].seen  # type: ignore[attr-defined]
+    assert seen is None if told is None else "".join(str(int(one)) for one in seen) == faces
+    assert np.abs(result.speech[-24_000 // 4 :]).max() > 0, "it speaks on"
+
+
+@pytest.mark.parametrize(
     ("cues", "message"),
     [
-        ([(0.0, 1.0, "a"), (0.9, 1.5, "b")], "overlap"),
         ([(0.0, 1.0, "a"), (3.0, 4.0, "b")], "starts after the video's end"),
-        ([(0.0, 0.2, "a")], "shorter than 0.4 s"),
+        ([(0.0, 0.2, "♪")], "not one syllable"),
         ([(0.0, 1.0, "♪")], "not one syllable"),
         ([], "holds no cue"),
     ],
@@ -307,7 +324,7 @@ def test_a_study_s_model_comes_before_the_shipped_one(tmp_path: Path, monkeypatc
 
 
 def test_markup_is_no_text(place: Path) -> None:
-    from syncvoice.dubbing.script import read_subtitles
+    from syncvoice.dubbing.subtitles import read_subtitles
 
     path = subtitles(place, "m.srt", (0, 1, '{\\an8}<font color="red">Tom</font> &amp;\n<i>Ann</i> <zhong1>'))
     assert [cue.text for cue in read_subtitles(path, 25)[0]] == ["Tom & Ann <zhong1>"]

@@ -1,5 +1,6 @@
 """`syncvoice dub --engine timed` from file to file, with a TTS that beeps; who speaks; many clips, one Dubber."""
 
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,11 @@ def test_a_batch_dubs_what_it_can(place: Path, tmp_path: Path, capsys: pytest.Ca
     told = capsys.readouterr()
     assert "row 3: video" in told.err and "does not exist" in told.err
     assert "1 of 3 clips cannot be used (rows 3" in told.err
-    assert sorted(path.name for path in (tmp_path / "made").iterdir()) == ["blank.mp4", "first.mp4"]
+    assert sorted(path.name for path in (tmp_path / "made").iterdir()) == ["blank.mp4", "first.mp4", "report.csv"]
+    rows = list(csv.DictReader((tmp_path / "made/report.csv").read_text(encoding="utf-8").splitlines()))
+    assert [(row["row"], row["status"]) for row in rows] == [("2", "ok"), ("3", "failed"), ("4", "ok")]
+    assert "does not exist" in rows[1]["message"] and "natural durations" in rows[0]["warnings"]
+    assert "2 of 3 clips dubbed" in told.out and "clips: 100%" in told.err
 
 
 @pytest.mark.parametrize(

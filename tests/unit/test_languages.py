@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from syncvoice.dubbing.by_model import ModelEngine
-from syncvoice.dubbing.script import USUAL_RATE, syllables
+from syncvoice.dubbing.pace import Pace
+from syncvoice.dubbing.script import syllables
 from syncvoice.errors import UserError
 from syncvoice.lip_timing.visemes import visemes_of
 from syncvoice.networks.kokoro import ids_of, styles
@@ -80,7 +81,7 @@ def test_every_language_has_a_reader_voices_and_a_rate(code: str) -> None:
     language = LANGUAGES[code]
     assert phonemize({"zh": "你好", "hi": "नमस्ते"}.get(code, "papa"), code)
     assert any(name[0] in language.stock for name in styles())
-    slow, fast = USUAL_RATE[code]
+    slow, fast = Pace().slowest(code), Pace().fastest(code)
     assert 0 < slow < fast
 
 

@@ -1,5 +1,6 @@
 """Properties of the model that the paper and the design promise, on a tiny random model."""
 
+import dataclasses
 from unittest import mock
 
 import pytest
@@ -161,3 +162,46 @@ def test_time_grid_ends() -> None:
 def test_parts_of_a_target_hold_their_own_tokens_and_silence_the_pad() -> None:
     index = token_index_segments([[(2, 4), (0, 3), (1, 2), (2, 2), (0, 1)]])
     assert index.tolist() == [[0, 0, 1, 1, 5, 5, 5, 2, 2, 3, 4, 5]]
+
+
+def test_a_script_on_a_device_is_the_same_script() -> None:
+    """No field may be lost, whichever is added: the times of words were, and the rows that lips time with them."""
+    values = {"tokens": [[1]], "segments": [((0, 0), (1, 4))], "parts": [((1, 4),)]}
+    tensors = {"reference": torch.ones(1, 2), "reference_lengths": torch.ones(1), "seen": torch.ones(1, 2) > 0}
+    groups = {"visual": {"lip": torch.ones(1, 2, 3)}, "keep_branches": {"learnable": torch.ones(1)}}
+    script = Script(**values, **tensors, **groups, reference_embedding=torch.ones(1, 2))
+    moved = script.to(torch.device("cpu"))
+    for field in dataclasses.fields(Script):
+        kept, found = getattr(script, field.name), getattr(moved, field.name)
+        assert kept is not None, f"{field.name} is not tried here"
+        if isinstance(kept, torch.Tensor):
+            assert torch.equal(kept, found), field.name
+        elif isinstance(kept, dict):
+            assert all(torch.equal(kept[name], found[name]) for name in kept), field.name
+        else:
+            assert kept == found, field.name
+
+
+def test_times_of_words_reach_the_text() -> None:
+    model, request = make_model(), make_request("a", 20)
+    timed = dataclasses.replace(request, parts=((1, 10), (2, 20), (1, 45)))
+    assert not torch.equal(sample(model, [timed], Scales(2.0))[0], sample(model, [request], Scales(2.0))[0])
+
+
+@pytest.mark.parametrize("voice", ["context", "speaker"])
+def test_frames_without_a_face_are_led_by_the_text_alone(voice: str) -> None:
+    model, request = make_model(), make_request("a", 20)
+    later = {name: part.clone() for name, part in request.visual.items()}
+    for part in later.values():
+        part[11:].normal_(0, 9)  # one frame after the last seen one: neighbours are interpolated
+
+    def mel(visual: dict[str, Tensor] | None, seen: Tensor | None) -> Tensor:
+        one = dataclasses.replace(request, visual=visual or request.visual, seen=seen)
+        return sample(model, [one, make_request("b", 8)], Scales(2.0, face=2.0, lip=2.0), voice)[0]
+
+    seen = torch.arange(20) < 10
+    assert torch.equal(mel(None, seen), mel(later, seen)), "what is not seen changes nothing"
+    assert not torch.equal(mel(None, None), mel(later, None))
+    assert not torch.equal(mel(None, seen), mel(None, None))
+    assert torch.equal(mel(None, torch.ones(20, dtype=torch.bool)), mel(None, None))
+    assert torch.equal(mel(None, torch.zeros(20, dtype=torch.bool)), mel(later, torch.zeros(20, dtype=torch.bool)))

@@ -192,8 +192,8 @@ NUMBERINGS = [(1, 2, 3), (0, 1, 2), (1, 1, 1), (1, 2, 1), (7, 8, 9), (3, 2, 1), 
 
 @pytest.mark.parametrize("numbers", NUMBERINGS)
 def test_subtitle_numbers_are_labels(folder: Path, numbers: tuple[int | None, ...]) -> None:
-    from syncvoice.dubbing.script import read_subtitles
     from syncvoice.dubbing.speech import placed
+    from syncvoice.dubbing.subtitles import read_subtitles
 
     blocks = []
     for place, number in enumerate(numbers):

@@ -235,6 +235,44 @@ def test_pixel_shapes_are_kept(tmp_path: Path, shape: str, codec: str, suffix: s
         assert (file.streams.video[0].sample_aspect_ratio or Fraction(1)) == 1 / Fraction(shape)
 
 
+def tagged(path: Path, codec: str, matrix: int, primaries: int, transfer: int) -> Path:
+    """Three coloured stripes whose file says what its numbers mean."""
+    image = np.zeros((64, 96, 3), np.uint8)
+    image[:, :32], image[:, 32:64], image[:, 64:] = (200, 30, 30), (30, 180, 40), (40, 60, 200)
+    with av.open(str(path), "w") as target:
+        stream = target.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt, stream.bit_rate = 96, 64, "yuv420p", 4_000_000
+        context = stream.codec_context
+        context.colorspace, context.color_primaries, context.color_trc = matrix, primaries, transfer
+        for number in range(12):
+            space = {"dst_colorspace": matrix} if matrix != 2 else {}
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuv420p", **space)
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            target.mux(stream.encode(frame))
+        target.mux(stream.encode(None))
+    return path
+
+
+def colours(path: Path) -> tuple[tuple[int, ...], np.ndarray]:
+    """Tags of the first picture, and its stripes."""
+    with av.open(str(path)) as file:
+        frame, context = next(file.decode(video=0)), file.streams.video[0].codec_context
+        tags = int(frame.colorspace), int(context.color_primaries), int(context.color_trc)
+        return tags, frame.reformat(format="rgb24").to_ndarray()[32, [16, 48, 80]].astype(int)
+
+
+@pytest.mark.parametrize(("codec", "suffix"), [("mpeg2video", "mpg"), ("mpeg2video", "mkv"), ("libx264", "mp4")])
+@pytest.mark.parametrize("tags", [(1, 1, 1), (5, 5, 6), (6, 6, 6), (9, 9, 14), (2, 2, 2)])
+def test_colours_look_alike_and_keep_their_tags(
+    tmp_path: Path, codec: str, suffix: str, tags: tuple[int, int, int]
+) -> None:
+    source = tagged(tmp_path / f"a.{suffix}", codec, *tags)
+    put_sound(source, clicks(12 * 960), tmp_path / "out.mp4")
+    (before, seen), (after, shown) = colours(source), colours(tmp_path / "out.mp4")
+    assert before == after == tags
+    assert np.abs(seen - shown).max() < 6
+
+
 @pytest.mark.parametrize("second", [(128, 128), (32, 32), (64, 128), (96, 48)])
 def test_frames_whose_size_changes_are_shown_whole(tmp_path: Path, second: tuple[int, int]) -> None:
     data = b""
