@@ -34,8 +34,9 @@ def load_study(values: Mapping[str, Any], config_dir: Path | str, source: str) -
     """Resolve a study: `defaults.yaml` <- files named in `extends` <- `values`.
 
     Plain sections merge key by key; the maps in `REPLACED` replace, so that nothing leaks from one study into another.
-    Every recipe lies over `recipe_defaults`, every experiment over `experiment_defaults` and over the row of its name
-    in rows.yaml. What stands under `ablations.NAME` is then added to the study: entries to maps, items to lists.
+    A recipe that says `like: NAME` is recipe NAME but for its own keys. Every recipe lies over `recipe_defaults`, every
+    experiment over `experiment_defaults` and over the row of its name in rows.yaml. What stands under `ablations.NAME`
+    is added to the study first: entries to maps, items to lists.
 
     Args:
         values: content of the study file.
@@ -75,6 +76,7 @@ def _resolved(layers: Mapping[str, Mapping[str, Any]], shared: Mapping[str, Mapp
     for name, additions in (resolved.pop("ablations", None) or {}).items():
         resolved = _added(resolved, additions, f"{source}: ablations.{name}")
     _set_roots(resolved)
+    _set_likes(resolved.get("recipes") or {}, source)
     resolved["recipe_defaults"] = _start_weights(resolved) | resolved.get("recipe_defaults", {})
     for section, template in TEMPLATES.items():
         base = resolved.pop(template, {})
@@ -138,6 +140,23 @@ def _set_roots(resolved: dict[str, Any]) -> None:
         dataset = datasets.get(key.removesuffix("_root")) if isinstance(datasets, dict) else None
         if isinstance(dataset, dict):
             dataset["path"] = str(resolved.pop(key))
+
+
+def _set_likes(recipes: dict[str, Any], source: str) -> None:
+    """Replace `{like: NAME, ...}` by recipe NAME with the keys given, as `<<` of YAML does inside a file.
+
+    Raises:
+        UserError: there is no such recipe, or it is itself like another.
+    """
+    likes = {name: entry for name, entry in recipes.items() if isinstance(entry, Mapping) and "like" in entry}
+    for name, entry in likes.items():
+        model, where = entry["like"], f"{source}: recipes.{name}.like"
+        if model not in recipes:
+            raise UserError(f"{where}: unknown recipe {model!r}; {nearest(str(model), recipes)}")
+        if model in likes:
+            raise UserError(f"{where}: {model} is like another recipe itself; name {likes[model]['like']} instead")
+        own = {key: value for key, value in entry.items() if key != "like"}
+        recipes[name] = copy.deepcopy(dict(recipes[model] or {}) | own)
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

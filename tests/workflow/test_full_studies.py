@@ -85,6 +85,16 @@ def test_dry_run_without_weights_lists_what_is_missing(
             assert way in line and "licence of the weights: " in line
 
 
+@pytest.mark.parametrize(("study", "overlay"), [("grid", "emonet_grid"), ("lrs3", "emonet")])
+def test_a_pretrained_face_encoder_is_an_overlay(bare: Project, study: str, overlay: str) -> None:
+    alone = bare.plan(f"config/{study}.yaml", *roots(bare, study))
+    overlaid = bare.plan(f"config/{study}.yaml", f"config/ablations/{overlay}.yaml", *roots(bare, study))
+    added = {rule: count - alone.get(rule, 0) for rule, count in overlaid.items() if count != alone.get(rule, 0)}
+    splits = {name: split.shards for name, split in read_study(CONFIG / f"{study}.yaml").datasets[study].splits.items()}
+    assert added == {"train": 2, "resolve_recipe": 2, "generate": 2, "score": 10, "write_settings": 4, "fetch_asset": 1,
+                     "compute_feature": 2 * (splits["train"] + splits["test"])}  # fmt: skip
+
+
 def test_embedded_study_misses_nothing(bare: Project) -> None:
     result = bare.snakemake("--dry-run", "--quiet", "--configfile", "config/tiny.yaml")
     assert result.returncode == 0 and "missing" not in result.stdout
