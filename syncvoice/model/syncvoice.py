@@ -5,7 +5,7 @@ target (the video's length). Axes: B clips, T mel frames, N video frames.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -29,6 +29,8 @@ class SyncVoiceConfig:
         speaker_branches: subset of ("pretrained", "learnable"); empty for a model without speaker encoder.
         pretrained_speaker_dim: width of the CAM++ embedding.
         speaker_dim: width of the learnable encoder.
+        text_expansion: how the model learned to spread tokens over frames, "segments" (those of context and target over
+            their own frames) or "average" (ZipVoice's rule).
     """
 
     backbone: ZipVoiceConfig = field(default_factory=ZipVoiceConfig)
@@ -37,6 +39,7 @@ class SyncVoiceConfig:
     speaker_branches: tuple[str, ...] = ()
     pretrained_speaker_dim: int = 192
     speaker_dim: int = 128
+    text_expansion: str = "segments"
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "SyncVoiceConfig":
@@ -55,6 +58,7 @@ class SyncVoiceConfig:
             "speaker_branches": list(self.speaker_branches),
             "pretrained_speaker_dim": self.pretrained_speaker_dim,
             "speaker_dim": self.speaker_dim,
+            "text_expansion": self.text_expansion,
         }
 
 
@@ -71,6 +75,8 @@ class Script:
         reference_embedding: CAM++ embedding of the reference voice (B, pretrained_speaker_dim).
         keep_branches: see `DualSpeakerEncoder.forward`.
         parts: per clip, (tokens, frames) of the parts of the target over which its tokens are spread; None: one part.
+        spans: per clip, first frame and frame after the last of what is to be spoken, the rest is context; None: the
+            whole target is.
     """
 
     tokens: list[list[int]]
@@ -81,6 +87,7 @@ class Script:
     reference_embedding: Tensor | None = None
     keep_branches: Mapping[str, Tensor] | None = None
     parts: list[tuple[tuple[int, int], ...]] | None = None
+    spans: list[tuple[int, int]] | None = None
 
     def to(self, device: torch.device) -> "Script":
         """Return the script with its tensors on a device."""
@@ -90,11 +97,14 @@ class Script:
             return None if part is None else part.to(device)
 
         branches = self.keep_branches
-        return Script(
-            self.tokens, self.segments, {name: part.to(device) for name, part in self.visual.items()},
-            moved(self.reference), moved(self.reference_lengths), moved(self.reference_embedding),
-            None if branches is None else {name: part.to(device) for name, part in branches.items()},
-        )  # fmt: skip
+        return replace(
+            self,
+            visual={name: part.to(device) for name, part in self.visual.items()},
+            reference=moved(self.reference),
+            reference_lengths=moved(self.reference_lengths),
+            reference_embedding=moved(self.reference_embedding),
+            keep_branches=None if branches is None else {name: part.to(device) for name, part in branches.items()},
+        )
 
     def lengths(self) -> list[int]:
         """Mel frames per clip, context included."""
@@ -120,9 +130,9 @@ class SyncVoice(nn.Module):
             if config.speaker_branches else None
         )  # fmt: skip
 
-    def text_condition(self, script: Script, expansion: str = "segments") -> Tensor:
-        """z_t (B, T, feat_dim); `expansion` is "segments" (own frames) or "average" (ZipVoice's rule)."""
-        if expansion == "average":
+    def text_condition(self, script: Script, expansion: str | None = None) -> Tensor:
+        """z_t (B, T, feat_dim); `expansion` as `SyncVoiceConfig.text_expansion`, which None takes."""
+        if (expansion or self.config.text_expansion) == "average":
             index = token_index_average([len(t) for t in script.tokens], script.lengths())
         elif script.parts is None:
             index = token_index_segments(script.segments)
@@ -161,11 +171,10 @@ class SyncVoice(nn.Module):
         return self.fusion(z_t, adapted, {m: in_target & use[m][:, None] for m in adapted})
 
     def target_mask(self, script: Script) -> Tensor:
-        """True on frames of the target segment, bool (B, T)."""
-        device = self.backbone.embed.weight.device
-        frames = torch.arange(max(script.lengths()), device=device)[None]
-        start = torch.tensor(script.context_lengths(), device=device)[:, None]
-        end = torch.tensor(script.lengths(), device=device)[:, None]
+        """True on frames that are to be spoken, the target segment or its span, bool (B, T)."""
+        spans = script.spans or list(zip(script.context_lengths(), script.lengths(), strict=True))
+        start, end = torch.tensor(spans, device=self.backbone.embed.weight.device).T[..., None]
+        frames = torch.arange(max(script.lengths()), device=start.device)[None]
         return (frames >= start) & (frames < end)
 
     def embed_speaker(self, script: Script) -> Tensor | None:
@@ -177,7 +186,7 @@ class SyncVoice(nn.Module):
             script.reference_embedding, script.reference, script.reference_lengths, script.keep_branches
         )
 
-    def condition_subsets(self, script: Script, scales: Scales, expansion: str) -> dict[tuple[str, ...], Tensor]:
+    def condition_subsets(self, script: Script, scales: Scales, expansion: str | None) -> dict[tuple[str, ...], Tensor]:
         """z_tv of every condition subset that guidance needs; text encoder and adapters run once.
 
         Returns:

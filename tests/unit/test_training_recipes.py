@@ -24,8 +24,8 @@ CONFIG = Path(__file__).resolve().parents[2] / "config"
 FILES = ("grid", "bilingual", "lrs3", "efficient")
 
 
-def study_of(file: str, **changes: Any) -> Study:
-    """A study that takes its recipes from a file, with the data set that they name."""
+def study_of(file: str, no_visual: dict[str, Any] | None = None, **changes: Any) -> Study:
+    """A study that takes its recipes from a file, with the data set that they name; `no_visual` adds such a recipe."""
     recipes = yaml.safe_load((CONFIG / f"recipes/{file}.yaml").read_text())["recipes"]
     names = {recipe["dataset"] for recipe in recipes.values()}
     values = {
@@ -35,6 +35,9 @@ def study_of(file: str, **changes: Any) -> Study:
     }  # fmt: skip
     if changes:
         values |= {"recipes": {"full": recipes["full"] | changes}}
+    if no_visual:
+        first = next(iter(recipes))
+        values |= {"recipes": {"full": recipes[first], "no_visual": recipes[first] | no_visual}}
     return load_study(values, CONFIG, "study.yaml")
 
 
