@@ -66,8 +66,8 @@ class BatchPlan:
     Every epoch is a random order of the clips; neighbours of like length are batched. A step is `parts` batches, which
     together have up to `batch_seconds` of audio; devices take them in turn. References are other clips of the same
     speaker; with `context.kind: span` only the speaker embedding hears them. The plan depends on seed, clips and number
-    of parts only, not on the model, so recipes that share them see the same batches, and a step is the same however many
-    devices share its parts.
+    of parts only, not on the model, so recipes that share them see the same batches, and a step is the same however
+    many devices share its parts.
     """
 
     def __init__(self, clips: Sequence[Clip], recipe: NamedRecipe, parts: int = 1) -> None:
