@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from syncvoice.errors import UserError
+from syncvoice.places import find_weights
 from syncvoice.section import nearest, validated
 from syncvoice.study.checks import check_names, check_networks
 from syncvoice.study.parts import with_typed_parts
@@ -85,6 +86,7 @@ def _resolved(layers: Mapping[str, Mapping[str, Any]], shared: Mapping[str, Mapp
             name: _overlay(_overlay(base, shared.get(section, {}).get(name, {})), entry or {})
             for name, entry in entries.items()
         }
+    _drop_rows_without_files(resolved)
     study = validated(Study, with_typed_parts(resolved, source), source)
     check_names(study, source)
     check_networks(study, source)
@@ -157,6 +159,16 @@ def _set_likes(recipes: dict[str, Any], source: str) -> None:
             raise UserError(f"{where}: {model} is like another recipe itself; name {likes[model]['like']} instead")
         own = {key: value for key, value in entry.items() if key != "like"}
         recipes[name] = copy.deepcopy(dict(recipes[model] or {}) | own)
+
+
+def _drop_rows_without_files(resolved: dict[str, Any]) -> None:
+    """Leave out the experiments whose `only_with` asset is not on this machine, and their names in tables."""
+    rows = resolved["experiments"]
+    absent = {name for name, row in rows.items() if (asset := row.get("only_with")) and not find_weights(str(asset))}
+    resolved["experiments"] = {name: row for name, row in rows.items() if name not in absent}
+    for table in (resolved.get("tables") or {}).values():
+        if isinstance(table, dict) and isinstance(table.get("rows"), list):
+            table["rows"] = [row for row in table["rows"] if row not in absent]
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

@@ -127,7 +127,10 @@ class Recipe(Section):
     log_every: int = Field(ge=1)  # steps
     checkpoint_every: int = Field(ge=1)  # steps
     keep_checkpoints: int = Field(ge=0)  # training checkpoints that stay when the run has finished
-    made_by: Name  # rule that makes the model; another than `train` stands in workflow/rules/ablations/
+    # rule that makes the model: train, import_checkpoint (`start` is somebody else's trained checkpoint), or one in
+    # workflow/rules/ablations/
+    made_by: Name
+    key_map: str | None = None  # import_checkpoint: file that names its tensors, see config/foreign/README.md
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> "Recipe":
