@@ -7,8 +7,8 @@ compared with the `.align` files; clips without one are compared with forced ali
 from training clips of s1), whose own bias, measured on the test clips of s1, is taken off. Printed and written: error
 of the word starts from the lips, of the words as they are then spoken, and of a cascade without lips (`tts_fitted`);
 correlation of the energy envelopes with the recording; word errors of Whisper base by ear (`protocols`), also of an
-everyday sentence that fits each clip's length but is not what its lips say (`everyday`), and naturalness by DistillMOS, where their weights are there; and how long `syncvoice dub` takes from
-its start to the file.
+everyday sentence that fits each clip's length but is not what its lips say (`everyday`); naturalness by DistillMOS; and
+how long `syncvoice dub` takes from its start to the file. What needs weights that are not there is left out.
 """
 
 import argparse
