@@ -43,6 +43,7 @@ GROUPS = {
         "tasks": "write the list of utterances of a dubbing task",
         "resolve-recipe": "write the resolved settings of a recipe",
         "train": "fine-tune a recipe",
+        "import-checkpoint": "turn a checkpoint that somebody else trained into the model of a recipe",
         "export": "write the weights that inference needs from a training checkpoint",
         "generate": "generate the speech of an experiment",
         "mux": "put generated speech on its video",

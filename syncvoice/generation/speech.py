@@ -70,14 +70,14 @@ class Sampling:
         scales: guidance scales.
         num_steps, t_shift: Euler steps and time grid.
         voice: "context" (reference as context speech) or "speaker" (reference as speaker embedding).
-        expansion: text expansion, "segments" or "average" (ZipVoice's rule).
+        expansion: text expansion, "segments" or "average" (ZipVoice's rule); None: the one that the model learned with.
     """
 
     scales: Scales
     num_steps: int = 8
     t_shift: float = 0.5
     voice: str = "context"
-    expansion: str = "segments"
+    expansion: str | None = None
 
 
 @torch.inference_mode()

@@ -106,7 +106,8 @@ def prepare(recipe: NamedRecipe, plan: BatchPlan, features_root: Path) -> tuple[
     torch.manual_seed(recipe.seed)
     start = Path(recipe.start)
     width = len(next(iter(embeddings.values()))) if embeddings else None
-    model = model_from_start(start, dims, recipe.adapter_dim, branches, recipe.padding, width)
+    model = model_from_start(start, dims, recipe.adapter_dim, branches, recipe.padding, width, recipe.expansion,
+                             recipe.speaker_width)  # fmt: skip
     module = FineTuning(model, recipe, conditions, new_parts(start), plan.epoch_of)
     return module, BatchMaker(stores, visual, embeddings)
 

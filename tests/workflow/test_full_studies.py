@@ -105,6 +105,32 @@ def test_fetch_plans_what_has_a_source_and_nothing_else(bare: Project, study: st
     assert "train" not in result.stdout.partition("Job stats:")[2].partition("total")[0]
 
 
+@pytest.mark.parametrize(("study", "overlay"), [("grid", "emonet_grid"), ("lrs3", "emonet")])
+def test_a_pretrained_face_encoder_is_an_overlay(bare: Project, study: str, overlay: str) -> None:
+    alone = bare.plan(f"config/{study}.yaml", *roots(bare, study))
+    overlaid = bare.plan(f"config/{study}.yaml", f"config/ablations/{overlay}.yaml", *roots(bare, study))
+    added = {rule: count - alone.get(rule, 0) for rule, count in overlaid.items() if count != alone.get(rule, 0)}
+    splits = {name: split.shards for name, split in read_study(CONFIG / f"{study}.yaml").datasets[study].splits.items()}
+    assert added == {"train": 2, "resolve_recipe": 2, "generate": 2, "score": 10, "write_settings": 4, "fetch_asset": 1,
+                     "compute_feature": 2 * (splits["train"] + splits["test"])}  # fmt: skip
+
+
+def test_the_authors_row_appears_with_their_file(bare: Project) -> None:
+    alone = bare.plan("config/lrs3.yaml", *roots(bare, "lrs3"))
+    folder = bare.folder / "resources/assets/syncvoice_lrs3"
+    folder.mkdir(parents=True)
+    try:
+        (folder / "model.pt").touch()
+        found = bare.plan("config/lrs3.yaml", *roots(bare, "lrs3"))
+        added = {rule: count - alone.get(rule, 0) for rule, count in found.items() if count != alone.get(rule, 0)}
+        # model.json and tokens.txt beside it are fetched
+        assert added == {"import_checkpoint": 1, "resolve_recipe": 1, "generate": 1, "score": 5, "write_settings": 1,
+                         "fetch_asset": 2}  # fmt: skip
+        assert bare.plan("config/translation.yaml", *roots(bare, "translation"))["import_checkpoint"] == 1
+    finally:
+        (folder / "model.pt").unlink()
+
+
 def test_embedded_study_misses_nothing(bare: Project) -> None:
     result = bare.snakemake("--dry-run", "--quiet", "--configfile", "config/tiny.yaml")
     assert result.returncode == 0 and "missing" not in result.stdout
