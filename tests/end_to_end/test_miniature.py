@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +35,8 @@ class Run:
     def study(self, name: str) -> Study:
         """The study as the workflow resolves it."""
         values = yaml.safe_load((self.folder / "config" / f"{name}.yaml").read_text())
-        return load_study(values, self.folder / "config", name)
+        with chdir(self.folder):  # where its weights lie: a row may stand only where they do
+            return load_study(values, self.folder / "config", name)
 
     def finish(self, name: str) -> Path:
         """Run a study to its end; returns its results."""
