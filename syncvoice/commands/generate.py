@@ -3,7 +3,9 @@
 import argparse
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -20,6 +22,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Generate into a temporary folder beside `out`, which is then renamed; only the kind's module is imported.
 
+    A killed job leaves that folder and its journal: the same job, with the same inputs and code, goes on after it.
+
     Raises:
         UserError: settings, model or features cannot be used.
     """
@@ -27,6 +31,7 @@ def run(args: argparse.Namespace) -> None:
 
     from syncvoice.errors import UserError
     from syncvoice.generation.work import Work, kind_module
+    from syncvoice.journal import Journal
     from syncvoice.records.speech import write_speech
     from syncvoice.records.tasks import read_task
     from syncvoice.section import read_settings
@@ -35,10 +40,30 @@ def run(args: argparse.Namespace) -> None:
     kind = kind_module(args.kind)
     if kind.NEEDS_RECIPE and args.model is None:
         raise UserError(f"kind {args.kind} needs a trained model; name its folder with --model")
+    settings = read_settings(args.experiment_settings, kind.Settings)
     partial = args.out.with_name(args.out.name + ".part")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    work = Work(read_task(args.task), args.manifest, args.features_root, args.model, partial)
-    write_speech(partial, kind.speak(read_settings(args.experiment_settings, kind.Settings), work))
+    with Journal(partial / "made.jsonl", work_of_job(args, settings.model_dump(mode="json"))) as journal:
+        work = Work(read_task(args.task), args.manifest, args.features_root, args.model, partial, journal)
+        if not journal.entries:
+            remove_sounds(partial)
+        rows = kind.speak(settings, work)
+        write_speech(partial, rows)
+        journal.finish()
     shutil.rmtree(args.out, ignore_errors=True)
     partial.rename(args.out)
+
+
+def work_of_job(args: argparse.Namespace, settings: Mapping[str, Any]) -> str:
+    """Return the digest of all that decides the sounds: inputs, weights that the settings name, arithmetic."""
+    from syncvoice.device import device_kind
+    from syncvoice.journal import work_of
+
+    weights = [value for value in settings.values() if isinstance(value, str) and Path(value).is_file()]
+    inputs = [args.task, args.manifest, *([args.model] if args.model else []), args.features_root, *weights]
+    return work_of(inputs, settings, args.kind, device_kind(), os.environ.get("OMP_NUM_THREADS", ""))
+
+
+def remove_sounds(folder: Path) -> None:
+    """Remove what another job left in a folder, except the journal that was just begun."""
+    for path in sorted(folder.rglob("*.wav")):
+        path.unlink()

@@ -25,8 +25,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tokenizer", choices=("emilia", "libritts"), default="emilia", help="of public weights (default: emilia)"
     )
+    parser.add_argument(
+        "--reading", choices=("own", "public"), default="own", help="of English by public weights (default: own)"
+    )
     parser.add_argument("--speed", type=float, default=1.0, help="of speaking, 1 = as the recording (default: 1)")
-    parser.add_argument("--steps", type=int, help="sampling steps (default: 16, distilled weights 8)")
+    parser.add_argument("--steps", type=int, help="sampling steps (default: as the weights' public recipe)")
     parser.add_argument("--guidance", type=float, help="how strictly the text is followed (default: 1, distilled 3)")
     parser.add_argument("--seed", type=int, default=1, help="another seed is another reading (default: 1)")
     parser.add_argument("--precision", choices=("auto", "fp32", "bf16"), default="auto", help="of the arithmetic")
@@ -39,6 +42,7 @@ def run(args: argparse.Namespace) -> None:
     made = speak(
         args.text, args.voice, args.voice_text, args.out, args.language, args.voice_language, args.model, args.vocoder,
         args.tokenizer, args.speed, args.steps, args.guidance, args.seed, args.precision,
+        args.reading,
     )  # fmt: skip
     sys.stdout.write(
         f"{made.out}: {made.seconds:.2f} s of synthetic speech by model {made.model}, vocoder {made.vocoder} "

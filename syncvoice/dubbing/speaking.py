@@ -7,7 +7,7 @@ The shipped weights are small and show that everything works; their speech is no
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -58,6 +58,7 @@ def speak(
     guidance: float | None = None,
     seed: int = 1,
     precision: str = "auto",
+    reading: Literal["own", "public"] = "own",
 ) -> Spoken:
     """Write a text as speech in the voice of a recording.
 
@@ -72,10 +73,11 @@ def speak(
         vocoder: weight file; None takes the public Vocos where it is there and a model is named, else the shipped one.
         tokenizer: of public weights, "emilia" or "libritts".
         speed: of speaking, 1 as the recording.
-        steps: of sampling; None takes 16, distilled weights 8.
+        steps: of sampling; None takes what the public recipe of the weights takes (`zero_shot.Steps.default`).
         guidance: ZipVoice's scale g; None takes 1, distilled weights 3.
         seed: of the noise; another one is another reading.
         precision: "fp32", "bf16" or "auto" (see `syncvoice.device`).
+        reading: of English by public weights, "own" or "public", as they learned it (see `text.tokenizer`).
 
     Returns:
         what was made; the same arguments and machine make the same file.
@@ -100,12 +102,12 @@ def speak(
     check_language(text, language)
     check_language(voice_text, voice_language or language)
     recording = _recording(voice)
-    release, weights = _release(model, tokenizer)
+    release, weights = _release(model, tokenizer, reading)
     vocoder = _vocoder(model) if vocoder is None else Path(vocoder)
     device = resolve_device()
     prepare_for_sampling(release.model.to(device), precision)
     prompt = zero_shot.make_prompt(release, recording, voice_text, voice_language or language)
-    usual = zero_shot.Steps.default(release.model)
+    usual = zero_shot.Steps.default(release.model, release.tokenizer)
     sampling = replace(
         usual, num_steps=steps or usual.num_steps, seed=seed,
         guidance_scale=usual.guidance_scale if guidance is None else guidance,
@@ -149,7 +151,7 @@ def _recording(path: Path) -> np.ndarray:
     return audio
 
 
-def _release(model: Path | str | None, tokenizer: str) -> tuple["Release", Path]:
+def _release(model: Path | str | None, tokenizer: str, reading: Literal["own", "public"]) -> tuple["Release", Path]:
     """The model to speak with and its weight file."""
     from syncvoice.model.public_layout import layout_files, load_release
 
@@ -157,7 +159,7 @@ def _release(model: Path | str | None, tokenizer: str) -> tuple["Release", Path]
     if not path.exists():
         hint = "give the folder of public ZipVoice weights" if model else "give the folder of weights with --model"
         raise UserError(f"model {path} does not exist; {hint}")
-    return load_release(path, tokenizer), layout_files(path)[0]
+    return load_release(path, tokenizer, reading=reading), layout_files(path)[0]
 
 
 def _vocoder(model: Path | str | None) -> Path:

@@ -6,6 +6,7 @@ digest of its own source, so a reader with a manifest can tell which clip change
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -74,8 +75,9 @@ class FeatureStore(Mapping[str, np.ndarray]):
             paths: shard files.
             expected: what the key must hold, for example `key_of(extractor)`; other entries are not compared.
         """
-        self._files: list[Any] = []
-        self._where: dict[str, Any] = {}
+        self._files: dict[Path, Any] = {}
+        self._process = os.getpid()
+        self._where: dict[str, Path] = {}
         self.keys_by_path: dict[Path, Key] = {}
         for path in map(Path, paths):
             file = _open(path)
@@ -84,9 +86,9 @@ class FeatureStore(Mapping[str, np.ndarray]):
             except (ValueError, OSError) as error:
                 raise ChangedFile(f"{path}: its header changed on the disk ({error}); {AGAIN}") from error
             _check_key(path, key, expected or {})
-            self._files.append(file)
+            self._files[path] = file
             self.keys_by_path[path] = key
-            self._where.update((clip, file) for clip in file)
+            self._where.update((clip, path) for clip in file)
         _check_same(self.keys_by_path)
 
     @property
@@ -101,12 +103,21 @@ class FeatureStore(Mapping[str, np.ndarray]):
             KeyError: the clip is in no shard.
             ChangedFile: the values are not those that were written.
         """
-        file = self._where[clip]
+        file = self._file_of(clip)
         try:
             return file[clip][()]
         except OSError as error:  # its checksum does not fit
             raise_if_passing(error, file.filename)
             raise ChangedFile(f"{file.filename}: values of '{clip}' changed on the disk ({error}); {AGAIN}") from error
+
+    def _file_of(self, clip: str) -> Any:
+        """Return the open shard of a clip; a process that was forked opens its own, HDF5 shares no file."""
+        path = self._where[clip]
+        if self._process != os.getpid():
+            self._files, self._process = {}, os.getpid()
+        if path not in self._files:
+            self._files[path] = _open(path)
+        return self._files[path]
 
     def __iter__(self) -> Iterator[str]:
         """Yield clip ids."""
@@ -127,17 +138,18 @@ class FeatureStore(Mapping[str, np.ndarray]):
         for clip in clips:
             if clip.id not in self._where:
                 raise UserError(f"clip '{clip.id}' is in none of the feature shards {names}; make them again")
-            found = self._where[clip.id][clip.id].attrs.get("source")
+            file = self._file_of(clip.id)
+            found = file[clip.id].attrs.get("source")
             expected = clip.digest(*fields)
             if found is not None and found != expected:
                 raise UserError(
-                    f"feature of clip '{clip.id}' in {self._where[clip.id].filename} is stale: computed from source "
+                    f"feature of clip '{clip.id}' in {file.filename} is stale: computed from source "
                     f"{found}, the manifest has {expected}; delete the shard and make it again"
                 )
 
     def close(self) -> None:
         """Close all files."""
-        for file in self._files:
+        for file in self._files.values():
             file.close()
 
     def __enter__(self) -> "FeatureStore":

@@ -1,12 +1,15 @@
 """Mouth and face pictures of clips from track shards, for extractors that are networks on pictures."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from syncvoice.errors import UserError
 from syncvoice.records.clips import Clip
+
+if TYPE_CHECKING:
+    from syncvoice.video.track import Track
 
 
 class Crops:
@@ -42,6 +45,15 @@ class Crops:
             UserError: the clip has no track, or its crops are of another number.
         """
         return self._checked(clip, self._of(clip).face(clip.id))
+
+    def track(self, clip: Clip) -> "Track":
+        """Return the track that the crops were cut by.
+
+        Raises:
+            UserError: the clip has no track.
+        """
+        found: Track = self._of(clip).track(clip.id)
+        return found
 
     def _checked(self, clip: Clip, pictures: np.ndarray) -> np.ndarray:
         """Return the pictures if there is one per frame.

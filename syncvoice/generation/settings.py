@@ -26,6 +26,7 @@ class SpeechSettings(Section):
     swap: Literal["none", "video", "text"]  # controls: another clip's video, or shuffled text
     sweep: dict[Name, Annotated[list[Scale], Field(min_length=1)]] | None  # points: every combination of these scales
 
+    reading: Literal["own", "public"]  # of English by rows of start weights; models read as their features were made
     tts_voices: dict[Literal["female", "male"], str]  # stock voices of rows that a public TTS model speaks
 
     @model_validator(mode="after")

@@ -18,7 +18,7 @@ from syncvoice import clocks
 from syncvoice.errors import UserError
 from syncvoice.generation.settings import SampledSettings
 from syncvoice.generation.vocode import decode
-from syncvoice.generation.work import Row, save
+from syncvoice.generation.work import Row, Work
 from syncvoice.model.guidance import Scales
 from syncvoice.model.solver import Conditions, euler
 from syncvoice.model.syncvoice import Script, SyncVoice, pad_stack, pad_visual
@@ -70,14 +70,14 @@ class Sampling:
         scales: guidance scales.
         num_steps, t_shift: Euler steps and time grid.
         voice: "context" (reference as context speech) or "speaker" (reference as speaker embedding).
-        expansion: text expansion, "segments" or "average" (ZipVoice's rule).
+        expansion: text expansion, "segments" or "average" (ZipVoice's rule); None: the one that the model learned with.
     """
 
     scales: Scales
     num_steps: int = 8
     t_shift: float = 0.5
     voice: str = "context"
-    expansion: str = "segments"
+    expansion: str | None = None
 
 
 @torch.inference_mode()
@@ -191,15 +191,18 @@ def synthesise(model: SyncVoice, vocoder: Vocoder, requests: Sequence[Request], 
 
 
 def speak_points(model: SyncVoice, settings: SampledSettings, requests: Sequence[Request],
-                 points: Sequence[tuple[str, Sampling]], out: Path, failed: Sequence[Row]) -> list[Row]:  # fmt: skip
+                 points: Sequence[tuple[str, Sampling]], work: Work, failed: Sequence[Row]) -> list[Row]:  # fmt: skip
     """Speak all requests at every point of a row and write the WAV files.
+
+    A batch whose sounds a killed job left is not spoken again; one that it left in part is, because the numbers of a
+    sound depend on its batch in the last bits.
 
     Args:
         model: in evaluation mode; its estimator takes the settings' precision here.
         settings: of the row.
         requests: what can be spoken.
         points: (name, how to sample).
-        out: folder for WAV files.
+        work: where the sounds go, and what a killed job left there.
         failed: rows of what cannot be spoken.
 
     Returns:
@@ -215,7 +218,11 @@ def speak_points(model: SyncVoice, settings: SampledSettings, requests: Sequence
     vocoder, rows = Vocoder.load(Path(settings.vocoder)).to(device).eval(), list(failed)
     with tqdm(total=len(points) * len(requests), desc=settings.experiment, unit="clip", mininterval=5.0) as bar:
         for point, sampling in points:
-            for request, sound, _ in synthesise(model, vocoder, requests, sampling):
-                rows.append(save(out, request.name, point, sound))
-                bar.update()
+            for batch in batches_by_length(requests, sampling.voice == "context"):
+                made = [work.made.get((request.name, point)) for request in batch]
+                if not all(made):
+                    spoken = synthesise(model, vocoder, batch, sampling)
+                    made = [work.keep(request.name, point, sound) for request, sound, _ in spoken]
+                rows += filter(None, made)
+                bar.update(len(batch))
     return sorted(rows, key=lambda row: (str(row["point"]), str(row["utterance"])))

@@ -12,7 +12,7 @@ import numpy as np
 
 from syncvoice import clocks
 from syncvoice.errors import UserError
-from syncvoice.generation.work import Row, Work, failed, save
+from syncvoice.generation.work import Row, Work, failed
 from syncvoice.records.clips import Clip, clips_of
 from syncvoice.records.sound import sound_of
 from syncvoice.records.tasks import Utterance
@@ -56,6 +56,9 @@ def speak_all(settings: TtsSettings, work: Work, say: Say) -> list[Row]:
     clips = {clip.id: clip for clip in clips_of(work.manifest)}
     rows: list[Row] = []
     for row in work.utterances:
+        if earlier := work.made.get((row.utterance, "")):
+            rows.append(earlier)
+            continue
         clip = clips[row.clip]
         recorded = sound_of(clip, clocks.SAMPLE_RATE)
         try:
@@ -64,7 +67,7 @@ def speak_all(settings: TtsSettings, work: Work, say: Say) -> list[Row]:
         except (UserError, ValueError) as error:  # a text that cannot be read, a clip too short for it
             rows.append(failed(row.utterance, "", str(error)))
             continue
-        rows.append(save(work.out, row.utterance, "", levelled(spoken.sound, speech_level(recorded))))
+        rows.append(work.keep(row.utterance, "", levelled(spoken.sound, speech_level(recorded))))
     return rows
 
 

@@ -2,6 +2,7 @@
 
 import importlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 
@@ -11,6 +12,7 @@ from syncvoice import clocks
 from syncvoice.audio import write_wav
 from syncvoice.errors import UserError
 from syncvoice.files import sha256_of
+from syncvoice.journal import Journal
 from syncvoice.records.tasks import Utterance
 from syncvoice.section import nearest
 
@@ -30,6 +32,7 @@ class Work:
         features_root: folder that holds SPLIT/FEATURE/shard-*.h5.
         model: folder of the trained model, None for a row without.
         out: folder for WAV files.
+        journal: keeps the rows that are made, so that a killed job goes on; None keeps none.
     """
 
     utterances: list[Utterance]
@@ -37,6 +40,25 @@ class Work:
     features_root: Path
     model: Path | None
     out: Path
+    journal: Journal | None = None
+
+    @cached_property
+    def made(self) -> dict[tuple[str, str], Row]:
+        """Rows that a killed job made, by utterance and point; sounds that are not those it wrote are left out."""
+        rows = self.journal.entries if self.journal else []
+        return {(row["utterance"], row["point"]): row for row in rows if self._is_there(row)}
+
+    def _is_there(self, row: Row) -> bool:
+        """Whether the sound of a row is the one that was written; a row without one is."""
+        path = self.out / str(row["wav"])
+        return not row["wav"] or (path.is_file() and sha256_of(path) == row["sha256"])
+
+    def keep(self, name: str, point: str, sound: np.ndarray) -> Row:
+        """Write a sound (see `save`) and note it in the journal."""
+        row = save(self.out, name, point, sound)
+        if self.journal:
+            self.journal.add(row)
+        return row
 
 
 def kind_names() -> list[str]:

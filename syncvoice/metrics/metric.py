@@ -55,6 +55,7 @@ class MetricFile:
         only_source: sentences that the scorer is made for ("grid"), empty = any.
         uses_card: whether the job computes on a graphics card where it is given one.
         needs: inputs beside the generated speech: any of `video`, `ground_truth`, `references`, `phones`.
+        sees_once: whether a job of its own looks at every clip once for all rows (`syncvoice embed-lips`).
     """
 
     id: str
@@ -64,3 +65,4 @@ class MetricFile:
     assets: tuple[str, ...] = ()
     only_source: str = ""
     uses_card: bool = False
+    sees_once: bool = False

@@ -16,24 +16,20 @@ from syncvoice.metrics.words import columns as words
 
 _FILES = (
     MetricFile("lse.syncnet_mini", "lip_sync.syncnet_mini:SyncNetMiniScorer", ("syncnet",), ("video",)),
-    MetricFile(
-        "lse.syncnet_v2.lrs", "lip_sync.syncnet_v2:WholeFrameScorer", (), ("video",), ("syncnet_v2",), uses_card=True
-    ),
-    MetricFile(
-        "lse.syncnet_v2.tracked",
-        "lip_sync.syncnet_v2:TrackedScorer",
-        (),
-        ("video",),
-        ("syncnet_v2", "s3fd"),
-        uses_card=True,
-    ),
-    MetricFile(
-        "lse.syncnet_v2.tracked_mediapipe",
-        "lip_sync.syncnet_v2:TrackedMediaPipeScorer",
-        (),
-        ("video",),
-        ("syncnet_v2",),
-        uses_card=True,
+    *(
+        MetricFile(
+            f"lse.syncnet_v2.{protocol}",
+            f"lip_sync.syncnet_v2:{scorer}",
+            needs=("video",),
+            assets=assets,
+            uses_card=True,
+            sees_once=True,
+        )
+        for protocol, scorer, assets in (
+            ("lrs", "WholeFrameScorer", ("syncnet_v2",)),
+            ("tracked", "TrackedScorer", ("syncnet_v2", "s3fd")),
+            ("tracked_mediapipe", "TrackedMediaPipeScorer", ("syncnet_v2",)),
+        )
     ),
     MetricFile("wer.pocketsphinx_grid", "words.pocketsphinx_grid:PocketSphinxScorer", only_source="grid"),
     MetricFile("wer.ctc_mini", "words.ctc_mini:CtcScorer", ("recogniser",)),

@@ -119,6 +119,7 @@ class Sources:
         assets: folder of the weights made by others; `weights` and SYNCVOICE_ASSETS are searched after it (`places`).
         remember: how many clips or references a scorer keeps in memory, None = all (a task is scored at many points).
         options: switches of single scorers by name (`jpeg`, `dtype`).
+        seen: files of what a scorer saw of the clips before, for all rows alike (`lip_sync.seen`).
     """
 
     weights: Path
@@ -128,6 +129,7 @@ class Sources:
     assets: Path = Path("resources/assets")
     remember: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    seen: Sequence[Path] = ()
 
     def weight_file(self, name: str) -> Path:
         """Path of a weight file, shipped or overridden."""
@@ -187,6 +189,10 @@ class Scorer(ABC):
 
     def check(self, row: Mapping[str, str]) -> None:  # noqa: B027 (a default, nothing to override)
         """Raise NotApplicable for rows that the scorer is not made for, whatever their speech; by default for none."""
+
+    def why_absent(self, metric: str) -> str:
+        """Return why a metric has no value for an utterance whose other metrics have one."""
+        return "not defined for this utterance"
 
     def counts_if_failed(self, row: Mapping[str, str]) -> dict[str, int]:
         """Word counts of a row whose speech cannot be scored; empty for metrics that count no words.

@@ -91,7 +91,10 @@ def _rows(scorer: Scorer, work: Work, result: list[Score] | Problem, note: str) 
     metrics = scorer.metrics_for(work.row)
     if isinstance(result, list):
         scores = {score.metric: score for score in result}
-        yield from ({**base, "metric": metric, **_result(scores.get(metric), note)} for metric in metrics)
+        for metric in metrics:
+            score = scores.get(metric)
+            absent = {"status": "not_applicable", "message": "" if score else scorer.why_absent(metric)}
+            yield {**base, "metric": metric, **(_result(score, note) if score else absent)}
         return
     status = "not_applicable" if isinstance(result, NotApplicable) else "failed"
     counts = _failed_counts(scorer, work.row) if status == "failed" else {}
@@ -113,10 +116,8 @@ def _failed_counts(scorer: Scorer, row: Mapping[str, str]) -> dict[str, str]:
         return {}
 
 
-def _result(score: Score | None, note: str) -> dict[str, str]:
-    """Value, status and counts of a score; a value that is not finite is a failure, a missing one not applicable."""
-    if score is None:
-        return {"status": "not_applicable", "message": "not defined for this utterance"}
+def _result(score: Score, note: str) -> dict[str, str]:
+    """Value, status and counts of a score; a value that is not finite is a failure."""
     if not math.isfinite(score.value):
         return {"status": "failed", "message": f"the scorer returned {score.value}"}
     counts = {name: str(count) for name, count in score.counts.items()}

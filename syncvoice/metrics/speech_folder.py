@@ -23,6 +23,7 @@ def score_rows(
     speech: Sequence[Mapping[str, str]],
     folder: Path,
     clips: Mapping[str, Any],
+    done: Mapping[tuple[str, str], Sequence[dict[str, str]]] | None = None,
 ) -> Iterator[dict[str, str]]:
     """Score every utterance of the task at every point of the speech folder.
 
@@ -34,6 +35,7 @@ def score_rows(
         speech: rows of the speech folder (`records.speech`).
         folder: where its sounds lie.
         clips: manifest entries by id.
+        done: rows by utterance and point that an earlier job found; these are not scored again, and not yielded.
     """
     from tqdm import tqdm
 
@@ -45,11 +47,21 @@ def score_rows(
 
     def work() -> Iterator[Work]:
         """One entry per point and utterance."""
-        for row, point in tqdm([(row, point) for point in points for row in tasks], scorer.NAME, disable=None):
+        left = [(row, point) for point in points for row in tasks if (row["utterance"], point) not in (done or {})]
+        for row, point in tqdm(left, scorer.NAME, disable=None):
             sound = generated.get((row["utterance"], point), generated.get((row["utterance"], "")))
             yield Work(row, point, partial(_load, row, point, sound, folder, clips))
 
     yield from scored(scorer, work())
+
+
+def in_order(
+    found: Mapping[tuple[str, str], Sequence[dict[str, str]]], tasks: Sequence[Mapping[str, str]]
+) -> list[dict[str, str]]:
+    """Return rows, given by utterance and point, by point and then as the task lists its utterances."""
+    places = {row["utterance"]: place for place, row in enumerate(tasks)}
+    ordered = sorted(found, key=lambda key: (key[1], places[key[0]]))
+    return [row for key in ordered for row in found[key]]
 
 
 def _load(

@@ -20,6 +20,7 @@ from syncvoice.files import atomic_path, read_json, write_json
 from syncvoice.model.zipvoice import ZipVoice, ZipVoiceConfig
 from syncvoice.records.weights import Weights, open_weights, read_checkpoint, save_weights, state_of
 from syncvoice.text.base import Tokenizer
+from syncvoice.text.clauses import Reading
 from syncvoice.text.tokenizer import EmiliaTokenizer
 from syncvoice.text.vocabulary import PAD, read_vocabulary, write_vocabulary
 
@@ -41,8 +42,9 @@ class Release:
 
 
 def load_release(
-    path: Path | str, tokenizer: str = "emilia", weights: str = "model", padding_mode: str = "invariant"
-) -> Release:
+    path: Path | str, tokenizer: str = "emilia", weights: str = "model", padding_mode: str = "invariant",
+    reading: Reading = "own",
+) -> Release:  # fmt: skip
     """Read a ZipVoice with its tokenizer; nothing that the files pickle is run.
 
     Args:
@@ -51,6 +53,7 @@ def load_release(
         tokenizer: "emilia" or "libritts", the kind of text that the vocabulary is made for; the files do not tell.
         weights: entry of a torch file, "model" or "model_avg" (the running mean of a training file).
         padding_mode: see `model.zipformer`; without effect on a single clip.
+        reading: of public weights by the Emilia tokenizer, "own" or "public" (see `text.tokenizer`).
 
     Returns:
         the model in eval mode on the CPU, float32.
@@ -86,7 +89,7 @@ def load_release(
             | {"guidance_scale_embed": DISTILLED_KEY in state}
         )
     )
-    return Release(opened.into(model), tokenizer_of(tokenizer, vocabulary))
+    return Release(opened.into(model), tokenizer_of(tokenizer, vocabulary, reading))
 
 
 def _own_release(weights: Weights, padding_mode: str) -> Release:
@@ -151,19 +154,24 @@ def read_sizes(path: Path | str) -> dict[str, Any]:
     return dict(values)
 
 
-def tokenizer_of(kind: str, vocabulary: Mapping[str, int]) -> Tokenizer:
+def tokenizer_of(kind: str, vocabulary: Mapping[str, int], reading: Reading = "own") -> Tokenizer:
     """A tokenizer of a kind, "emilia" or "libritts", with the vocabulary of trained weights.
+
+    Args:
+        kind: of the tokenizer.
+        vocabulary: symbol -> id.
+        reading: of English by the Emilia tokenizer (see `text.tokenizer`); that of LibriTTS has one only.
 
     Raises:
         UserError: another kind.
     """
     from syncvoice.text.characters import LibriTTSTokenizer
 
-    kinds: dict[str, type[EmiliaTokenizer] | type[LibriTTSTokenizer]]
-    kinds = {"emilia": EmiliaTokenizer, "libritts": LibriTTSTokenizer}
-    if kind not in kinds:
-        raise UserError(f"no tokenizer {kind!r}; expected {' or '.join(kinds)}")
-    return kinds[kind](vocabulary)
+    if kind == "libritts":
+        return LibriTTSTokenizer(vocabulary)
+    if kind != "emilia":
+        raise UserError(f"no tokenizer {kind!r}; expected emilia or libritts")
+    return EmiliaTokenizer(vocabulary, reading)
 
 
 def save_release(folder: Path | str, model: ZipVoice, symbols: Sequence[str], safetensors: bool = True) -> Path:

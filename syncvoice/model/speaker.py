@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from syncvoice.model.fusion import own_stream
+
 BRANCHES = ("pretrained", "learnable")
 
 
@@ -72,7 +74,10 @@ class DualSpeakerEncoder(nn.Module):
     def __init__(self, branches: Sequence[str], pretrained_dim: int, feat_dim: int, out_dim: int, dim: int) -> None:
         super().__init__()
         self.projection = nn.Linear(pretrained_dim, out_dim) if "pretrained" in branches else None
-        self.learnable = LearnableSpeakerEncoder(feat_dim, dim, out_dim) if "learnable" in branches else None
+        self.learnable: LearnableSpeakerEncoder | None = None
+        if "learnable" in branches:
+            with own_stream("speaker"):  # models with and without video, or the other branch, begin with the same
+                self.learnable = LearnableSpeakerEncoder(feat_dim, dim, out_dim)
         if self.projection is not None:
             nn.init.zeros_(self.projection.weight)
             nn.init.zeros_(self.projection.bias)

@@ -79,7 +79,8 @@ def start_digest(weights: Path) -> str:
 
 
 def model_from_start(weights: Path, visual_dims: Mapping[str, int], adapter_dim: int, branches: tuple[str, ...],
-                     padding: str = "invariant", speaker_width: int | None = None) -> SyncVoice:  # fmt: skip
+                     padding: str = "invariant", speaker_width: int | None = None, expansion: str = "segments",
+                     learnable_width: int | None = None) -> SyncVoice:  # fmt: skip
     """A model for fine-tuning: backbone and speaker encoder from the start weights, a new zero-initialised fusion.
 
     Public ZipVoice weights bring no speaker encoder; theirs is new, and zero-initialised too.
@@ -91,12 +92,22 @@ def model_from_start(weights: Path, visual_dims: Mapping[str, int], adapter_dim:
         branches: speaker branches of this recipe; weights of other branches are left out.
         padding: padding mode of the backbone.
         speaker_width: width of the pretrained speaker embedding, for a new speaker encoder.
+        expansion: how the model spreads tokens over frames, see `SyncVoiceConfig`.
+        learnable_width: width of the learnable speaker encoder; None takes that of the start weights, or the usual one.
 
     Raises:
         UserError: the file does not fit, naming missing and mis-shaped keys.
     """
     values = start_config(weights).as_dict()
     values |= {"visual_dims": dict(visual_dims), "adapter_dim": adapter_dim, "speaker_branches": list(branches)}
+    values["text_expansion"] = expansion
+    if learnable_width is not None and "learnable" in branches:
+        if not is_public(weights) and learnable_width != values["speaker_dim"]:
+            raise UserError(
+                f"the speaker encoder of {weights} is {values['speaker_dim']} wide, the recipe asks for "
+                f"{learnable_width}; set its speaker_width to null"
+            )
+        values["speaker_dim"] = learnable_width
     if speaker_width is not None and is_public(weights):
         values["pretrained_speaker_dim"] = speaker_width
     values["backbone"] |= {"padding_mode": padding}

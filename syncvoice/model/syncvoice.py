@@ -4,7 +4,7 @@ A clip is a sequence of segments: the context (reference voice with its text, no
 target (the video's length). Axes: B clips, T mel frames, N video frames.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -30,6 +30,8 @@ class SyncVoiceConfig:
         speaker_branches: subset of ("pretrained", "learnable"); empty for a model without speaker encoder.
         pretrained_speaker_dim: width of the CAM++ embedding.
         speaker_dim: width of the learnable encoder.
+        text_expansion: how the model learned to spread tokens over frames, "segments" (those of context and target over
+            their own frames) or "average" (ZipVoice's rule).
     """
 
     backbone: ZipVoiceConfig = field(default_factory=ZipVoiceConfig)
@@ -38,6 +40,7 @@ class SyncVoiceConfig:
     speaker_branches: tuple[str, ...] = ()
     pretrained_speaker_dim: int = 192
     speaker_dim: int = 128
+    text_expansion: str = "segments"
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "SyncVoiceConfig":
@@ -56,6 +59,7 @@ class SyncVoiceConfig:
             "speaker_branches": list(self.speaker_branches),
             "pretrained_speaker_dim": self.pretrained_speaker_dim,
             "speaker_dim": self.speaker_dim,
+            "text_expansion": self.text_expansion,
         }
 
 
@@ -74,6 +78,8 @@ class Script:
         parts: per clip, (tokens, frames) of the parts of the target over which its tokens are spread; None: one part.
         seen: frames at 25 fps of the targets in which a face is seen, bool (B, N max); None: all. The others hold the
             null vector, as a dropped condition does.
+        spans: per clip, first frame and frame after the last of what is to be spoken, the rest is context; None: the
+            whole target is.
     """
 
     tokens: list[list[int]]
@@ -85,17 +91,26 @@ class Script:
     keep_branches: Mapping[str, Tensor] | None = None
     parts: list[tuple[tuple[int, int], ...]] | None = None
     seen: Tensor | None = None
+    spans: list[tuple[int, int]] | None = None
 
     def to(self, device: torch.device) -> "Script":
         """Return the script with its tensors on a device."""
+        return self._each_tensor(lambda part: part.to(device, non_blocking=device.type == "cuda"))
 
-        def moved(part: Any) -> Any:
-            """Move what is there."""
-            if isinstance(part, Mapping):
-                return {name: tensor.to(device) for name, tensor in part.items()}
-            return part.to(device) if isinstance(part, Tensor) else part
+    def pin_memory(self) -> "Script":
+        """Return the script with its tensors in memory that a graphics card copies from without waiting."""
+        return self._each_tensor(Tensor.pin_memory)
 
-        return replace(self, **{one.name: moved(getattr(self, one.name)) for one in fields(self)})
+    def _each_tensor(self, change: Callable[[Tensor], Tensor]) -> "Script":
+        """Return the script with every tensor changed, and all else as it is."""
+
+        def changed(value: Any) -> Any:
+            """Change a tensor, or those of a mapping."""
+            if isinstance(value, Mapping):
+                return {name: changed(part) for name, part in value.items()}
+            return change(value) if isinstance(value, Tensor) else value
+
+        return replace(self, **{part.name: changed(getattr(self, part.name)) for part in fields(self)})
 
     def lengths(self) -> list[int]:
         """Mel frames per clip, context included."""
@@ -121,9 +136,9 @@ class SyncVoice(nn.Module):
             if config.speaker_branches else None
         )  # fmt: skip
 
-    def text_condition(self, script: Script, expansion: str = "segments") -> Tensor:
-        """z_t (B, T, feat_dim); `expansion` is "segments" (own frames) or "average" (ZipVoice's rule)."""
-        if expansion == "average":
+    def text_condition(self, script: Script, expansion: str | None = None) -> Tensor:
+        """z_t (B, T, feat_dim); `expansion` as `SyncVoiceConfig.text_expansion`, which None takes."""
+        if (expansion or self.config.text_expansion) == "average":
             index = token_index_average([len(t) for t in script.tokens], script.lengths())
         elif script.parts is None:
             index = token_index_segments(script.segments)
@@ -162,11 +177,10 @@ class SyncVoice(nn.Module):
         return self.fusion(z_t, adapted, {m: in_target & use[m][:, None] for m in adapted})
 
     def target_mask(self, script: Script) -> Tensor:
-        """True on frames of the target segment, bool (B, T)."""
-        device = self.backbone.embed.weight.device
-        frames = torch.arange(max(script.lengths()), device=device)[None]
-        start = torch.tensor(script.context_lengths(), device=device)[:, None]
-        end = torch.tensor(script.lengths(), device=device)[:, None]
+        """True on frames that are to be spoken, the target segment or its span, bool (B, T)."""
+        spans = script.spans or list(zip(script.context_lengths(), script.lengths(), strict=True))
+        start, end = torch.tensor(spans, device=self.backbone.embed.weight.device).T[..., None]
+        frames = torch.arange(max(script.lengths()), device=start.device)[None]
         return (frames >= start) & (frames < end)
 
     def seen_mask(self, script: Script) -> Tensor:
@@ -188,7 +202,7 @@ class SyncVoice(nn.Module):
             script.reference_embedding, script.reference, script.reference_lengths, script.keep_branches
         )
 
-    def condition_subsets(self, script: Script, scales: Scales, expansion: str) -> dict[tuple[str, ...], Tensor]:
+    def condition_subsets(self, script: Script, scales: Scales, expansion: str | None) -> dict[tuple[str, ...], Tensor]:
         """z_tv of every condition subset that guidance needs; text encoder and adapters run once.
 
         Returns:

@@ -14,23 +14,33 @@ from syncvoice.errors import UserError
 from syncvoice.model.public_layout import TOKENS_FILE, tokenizer_of
 from syncvoice.section import Section
 from syncvoice.text.base import Tokenizer
+from syncvoice.text.clauses import Reading
 from syncvoice.text.vocabulary import emilia_ids, read_vocabulary
 
 
 class TextPath(Section):
-    """A kind of tokenizer, and its symbols in the order of their ids; None stands for the 360 of Emilia."""
+    """A kind of tokenizer, its symbols in the order of their ids (None: the 360 of Emilia), and how English is read.
+
+    The reading ("own" or "public", see `text.tokenizer`) is chosen by whoever trains or speaks; weights do not say it.
+    """
 
     kind: Literal["emilia", "libritts"] = "emilia"
     symbols: tuple[str, ...] | None = None
+    reading: Reading = "own"
+
+    def read(self, reading: Reading) -> "TextPath":
+        """Return the same with another reading."""
+        return self.model_copy(update={"reading": reading})
 
     def tokenizer(self) -> Tokenizer:
         """Return the tokenizer."""
         ids = emilia_ids() if self.symbols is None else {symbol: index for index, symbol in enumerate(self.symbols)}
-        return tokenizer_of(self.kind, ids)
+        return tokenizer_of(self.kind, ids, self.reading)
 
     def __str__(self) -> str:
-        """Name kind and number of symbols, for messages."""
-        return f"{self.kind}, {len(self.symbols or emilia_ids())} symbols"
+        """Name kind, number of symbols and an unusual reading, for messages."""
+        reading = ", public reading" * (self.reading == "public")
+        return f"{self.kind}, {len(self.symbols or emilia_ids())} symbols{reading}"
 
 
 def text_of_tokens(path: Path | str) -> TextPath:
@@ -70,7 +80,7 @@ def check_same(start: Path, found: TextPath, feature: str) -> None:
         UserError: names both.
     """
     expected = text_of_start(start)
-    if found != expected:
+    if found.read(expected.reading) != expected:
         raise UserError(
             f"{start} reads texts as {expected}, but feature '{feature}' holds {found}; take for it the extractor "
             f"weights_tokens with 'weights: {start.with_name(TOKENS_FILE)}'"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from syncvoice.errors import UserError
+from syncvoice.places import find_weights
 from syncvoice.section import nearest, validated
 from syncvoice.study.checks import check_names, check_networks
 from syncvoice.study.parts import with_typed_parts
@@ -34,8 +35,9 @@ def load_study(values: Mapping[str, Any], config_dir: Path | str, source: str) -
     """Resolve a study: `defaults.yaml` <- files named in `extends` <- `values`.
 
     Plain sections merge key by key; the maps in `REPLACED` replace, so that nothing leaks from one study into another.
-    Every recipe lies over `recipe_defaults`, every experiment over `experiment_defaults` and over the row of its name
-    in rows.yaml. What stands under `ablations.NAME` is then added to the study: entries to maps, items to lists.
+    A recipe that says `like: NAME` is recipe NAME but for its own keys. Every recipe lies over `recipe_defaults`, every
+    experiment over `experiment_defaults` and over the row of its name in rows.yaml. What stands under `ablations.NAME`
+    is added to the study first: entries to maps, items to lists.
 
     Args:
         values: content of the study file.
@@ -75,6 +77,7 @@ def _resolved(layers: Mapping[str, Mapping[str, Any]], shared: Mapping[str, Mapp
     for name, additions in (resolved.pop("ablations", None) or {}).items():
         resolved = _added(resolved, additions, f"{source}: ablations.{name}")
     _set_roots(resolved)
+    _set_likes(resolved.get("recipes") or {}, source)
     resolved["recipe_defaults"] = _start_weights(resolved) | resolved.get("recipe_defaults", {})
     for section, template in TEMPLATES.items():
         base = resolved.pop(template, {})
@@ -83,6 +86,7 @@ def _resolved(layers: Mapping[str, Mapping[str, Any]], shared: Mapping[str, Mapp
             name: _overlay(_overlay(base, shared.get(section, {}).get(name, {})), entry or {})
             for name, entry in entries.items()
         }
+    _drop_rows_without_files(resolved)
     study = validated(Study, with_typed_parts(resolved, source), source)
     check_names(study, source)
     check_networks(study, source)
@@ -138,6 +142,33 @@ def _set_roots(resolved: dict[str, Any]) -> None:
         dataset = datasets.get(key.removesuffix("_root")) if isinstance(datasets, dict) else None
         if isinstance(dataset, dict):
             dataset["path"] = str(resolved.pop(key))
+
+
+def _set_likes(recipes: dict[str, Any], source: str) -> None:
+    """Replace `{like: NAME, ...}` by recipe NAME with the keys given, as `<<` of YAML does inside a file.
+
+    Raises:
+        UserError: there is no such recipe, or it is itself like another.
+    """
+    likes = {name: entry for name, entry in recipes.items() if isinstance(entry, Mapping) and "like" in entry}
+    for name, entry in likes.items():
+        model, where = entry["like"], f"{source}: recipes.{name}.like"
+        if model not in recipes:
+            raise UserError(f"{where}: unknown recipe {model!r}; {nearest(str(model), recipes)}")
+        if model in likes:
+            raise UserError(f"{where}: {model} is like another recipe itself; name {likes[model]['like']} instead")
+        own = {key: value for key, value in entry.items() if key != "like"}
+        recipes[name] = copy.deepcopy(dict(recipes[model] or {}) | own)
+
+
+def _drop_rows_without_files(resolved: dict[str, Any]) -> None:
+    """Leave out the experiments whose `only_with` asset is not on this machine, and their names in tables."""
+    rows = resolved["experiments"]
+    absent = {name for name, row in rows.items() if (asset := row.get("only_with")) and not find_weights(str(asset))}
+    resolved["experiments"] = {name: row for name, row in rows.items() if name not in absent}
+    for table in (resolved.get("tables") or {}).values():
+        if isinstance(table, dict) and isinstance(table.get("rows"), list):
+            table["rows"] = [row for row in table["rows"] if row not in absent]
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

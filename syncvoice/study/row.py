@@ -14,6 +14,7 @@ class Experiment(SpeechSettings):
 
     recipe: Name | None
     tasks: list[Name] = Field(min_length=1)
+    only_with: str | None  # asset without which the study goes without this row
     metrics: list[str] | None  # None = all metrics of the task
     group: str  # heading in a table
     caption: str

@@ -39,6 +39,12 @@ def missing_weights(study: Study, registry: Mapping[str, Asset]) -> list[str]:
     return [_sentence(path, use, registry) for path, use in weights_wanted(study).items() if not Path(path).exists()]
 
 
+def fetchable_weights(study: Study, registry: Mapping[str, Asset]) -> list[str]:
+    """Return the weight files of a study that have a source, whether they are there or not."""
+    with_source = {asset.put_by_hand for asset in registry.values() if asset.sources}
+    return [path for path in weights_wanted(study) if path in with_source]
+
+
 def _sentence(path: str, use: str, registry: Mapping[str, Asset]) -> str:
     """Say how one file is had."""
     entry = next((asset for asset in registry.values() if asset.put_by_hand == path), None)

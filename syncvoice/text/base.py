@@ -1,9 +1,13 @@
 """What every tokenizer does: text to symbols, symbols to ids."""
 
+import logging
+import unicodedata
 from collections.abc import Mapping
 
 from syncvoice.errors import UserError
 from syncvoice.text.vocabulary import PAD
+
+log = logging.getLogger(__name__)
 
 
 class Tokenizer:
@@ -29,7 +33,7 @@ class Tokenizer:
         raise NotImplementedError
 
     def tokens(self, text: str, language: str) -> list[str]:
-        """Return the symbols of a text; symbols outside the vocabulary are dropped, as in the reference.
+        """Return the symbols of a text that the vocabulary has; others are dropped, letters among them with a warning.
 
         Args:
             text: in one of `languages`, or a mixture if the tokenizer knows several.
@@ -41,8 +45,16 @@ class Tokenizer:
         if language not in self.languages:
             expected = " or ".join(map(repr, self.languages))
             raise UserError(f"{type(self).__name__} has no language {language!r}; expected {expected}")
-        return [symbol for symbol in self.symbols(text, language) if symbol in self.vocabulary]
+        symbols = self.symbols(text, language)
+        if lost := dict.fromkeys(s for s in symbols if s not in self.vocabulary and is_spoken(s)):
+            log.warning("no symbol for %s in the text '%s': it will not be spoken", ", ".join(lost), text)
+        return [symbol for symbol in symbols if symbol in self.vocabulary]
 
     def encode(self, text: str, language: str) -> list[int]:
         """Return the ids of `tokens(text, language)`, without a pad at the end."""
         return [self.vocabulary[symbol] for symbol in self.tokens(text, language)]
+
+
+def is_spoken(symbol: str) -> bool:
+    """Tell whether a symbol stands for sound: a letter, digit, part of a letter or [tag], not white space or a mark."""
+    return len(symbol) > 1 or unicodedata.category(symbol)[0] in "LNM"

@@ -155,15 +155,28 @@ class Espeak:
 
     def phonemes_of(self, text: str, voice: str) -> str:
         """Return espeak's IPA of plain text; clauses are joined by one space."""
+        return " ".join(phonemes for _, phonemes in self.clauses_of(text, voice) if phonemes)
+
+    def clauses_of(self, text: str, voice: str, ipa: bool = True) -> list[tuple[str, str]]:
+        """Return plain text as espeak cuts it: what it read for each clause, and the clause's phonemes ("" for none).
+
+        Args:
+            text: plain.
+            voice: espeak voice.
+            ipa: else phonemes by espeak's own names, which tell vowels apart that its IPA does not.
+        """
         self._set_voice(voice)
-        buffer = ctypes.create_string_buffer(text.encode("utf-8"))
-        pointer = ctypes.c_void_p(ctypes.addressof(buffer))
-        clauses = []
+        content = text.encode("utf-8")
+        buffer = ctypes.create_string_buffer(content)
+        start = ctypes.addressof(buffer)
+        pointer, read, clauses = ctypes.c_void_p(start), 0, []
         while pointer.value:
-            clause = self._library.espeak_TextToPhonemes(ctypes.byref(pointer), _UTF8, _IPA)
-            if clause:
-                clauses.append(clause.decode("utf-8"))
-        return " ".join(clause.strip() for clause in clauses if clause.strip())
+            phonemes = self._library.espeak_TextToPhonemes(ctypes.byref(pointer), _UTF8, _IPA if ipa else 0)
+            stop = pointer.value - start if pointer.value else len(content)
+            source = content[read:stop].decode("utf-8", errors="ignore")
+            clauses.append((source, phonemes.decode("utf-8").strip() if phonemes else ""))
+            read = stop
+        return clauses
 
 
 @lru_cache(maxsize=1)
@@ -176,3 +189,9 @@ def engine() -> Espeak:
 def phonemize(text: str, language: str) -> str:
     """Return espeak's IPA for text of a language of `LANGUAGES`, every code point one symbol."""
     return engine().phonemes_of(text, LANGUAGES[language].espeak)
+
+
+@lru_cache(maxsize=65_536)
+def clauses(text: str, language: str, ipa: bool = True) -> tuple[tuple[str, str], ...]:
+    """Return text of a language as espeak cuts it into clauses, see `Espeak.clauses_of`."""
+    return tuple(engine().clauses_of(text, LANGUAGES[language].espeak, ipa))

@@ -87,6 +87,11 @@ def mandarin(text: str) -> str:
     return _transform(text)
 
 
+def plain_mandarin(text: str) -> str:
+    """Return Mandarin text with what cn2an alone reads in hanzi, as the public ZipVoice code has it."""
+    return _transform(_ENDLESS.sub(_digits, text))
+
+
 def mandarin_units(text: str) -> str:
     """Return Mandarin text with the units after numbers in hanzi; Latin letters would be read as English."""
     return _UNIT.sub(lambda match: f"{match[1]}{UNITS[match[2]][2]}", text)

@@ -2,7 +2,9 @@
 
 English becomes espeak-ng IPA, every code point one symbol; Mandarin becomes pinyin pieces, initial + "0" and final +
 tone. Segments `<pin1>` give one syllable directly; a `[tag]` is one symbol, which the 360 do not have. The steps
-follow the reference implementation; where it uses piper-phonemize we split clauses at punctuation ourselves.
+follow the reference implementation, with two readings of what its rules lose or garble: "public" is as public weights
+learned it; "own", the usual one, puts Unicode into its usual form (NFKC) first, reads dates, times, units, texts
+without letters and an abbreviation's full stop as people do, and ends a sentence at "…".
 """
 
 import logging
@@ -15,11 +17,12 @@ from types import ModuleType
 
 from syncvoice.text import measures
 from syncvoice.text.base import Tokenizer
-from syncvoice.text.espeak import phonemize
+from syncvoice.text.clauses import Reading, english_tokens
 from syncvoice.text.numbers import expand_abbreviations, spell_out_numbers
+from syncvoice.text.public_english import public_english
 from syncvoice.text.vocabulary import emilia_ids
 
-VERSION = "2"
+VERSION = "3"
 _PUNCTUATION = str.maketrans(
     {
         "，": ",",
@@ -34,13 +37,12 @@ _PUNCTUATION = str.maketrans(
         "“": '"',
         "”": '"',
         "⋯": "…",
-        "（": "(",
-        "）": ")",
     }
 )
 _SPECIAL = re.compile(r"(<[a-zA-Zêü:]+[1-5]?>|\[[^\]]*\])")
-_CLAUSE_END = re.compile(r"([.,!?;:…]+)(?=\s|$)")
-_LANGUAGE_SWITCH = re.compile(r"\([a-z-]+\)")
+# Full-width brackets: no symbols in Mandarin, brackets in English. NFKC would make them ASCII's, which are symbols.
+_BRACKETS = str.maketrans("（）", "⟮⟯")
+_ASCII_BRACKETS = str.maketrans("⟮⟯", "()")
 _PINYIN = re.compile(r"[a-zêü]+[1-5]")
 
 
@@ -55,39 +57,28 @@ def _is_english(letter: str) -> bool:
 def split_segments(text: str, language: str) -> list[tuple[str, str]]:
     """Cut text into (kind, piece), kind "zh" | "en" | "pinyin" | "tag".
 
-    Characters that are neither hanzi nor Latin letters join the running segment; leading ones the segment that
-    follows, or `language` when there is none.
+    Characters that are neither hanzi nor Latin letters join the running segment, which a pinyin syllable makes
+    Mandarin; leading ones the segment that follows, or `language` when there is none.
     """
     segments: list[tuple[str, str]] = []
+    running = ""
     for part in _SPECIAL.split(text):
         if _SPECIAL.fullmatch(part):
-            segments.append(("tag" if part.startswith("[") else "pinyin", part[1:-1]))
+            tag = part.startswith("[")
+            running = running if tag else "zh"
+            segments.append(("tag" if tag else "pinyin", part[1:-1]))
             continue
-        kind, piece = "", ""
+        piece = ""
         for letter in part:
-            own = "zh" if _is_hanzi(letter) else "en" if _is_english(letter) else kind
-            if kind and own != kind:
-                segments.append((kind, piece))
+            own = "zh" if _is_hanzi(letter) else "en" if _is_english(letter) else running
+            if running and own != running and piece:
+                segments.append((running, piece))
                 piece = ""
-            kind, piece = own, piece + letter
+            running, piece = own, piece + letter
         if piece:
-            segments.append((kind or language, piece))
-    return segments
-
-
-@lru_cache(maxsize=65_536)
-def _english_tokens(text: str) -> tuple[str, ...]:
-    text = spell_out_numbers(expand_abbreviations(text.strip()))
-    tokens: list[str] = []
-    pieces = _CLAUSE_END.split(text)
-    for index in range(0, len(pieces), 2):
-        clause = _LANGUAGE_SWITCH.sub("", phonemize(pieces[index].strip(), "en")) if pieces[index].strip() else ""
-        tokens += unicodedata.normalize("NFD", clause)
-        mark = pieces[index + 1].replace("...", "…")[:1] if index + 1 < len(pieces) else ""
-        tokens += "." if mark == "…" else mark
-        if mark and mark in ",;:" and index + 2 < len(pieces) and pieces[index + 2].strip():
-            tokens.append(" ")  # a comma, colon or semicolon does not end the sentence
-    return tuple(tokens)
+            segments.append((running, piece))
+    first = next(("zh" if kind == "pinyin" else kind for kind, _ in segments if kind not in ("", "tag")), language)
+    return [(kind or first, piece) for kind, piece in segments]
 
 
 @lru_cache(maxsize=1)
@@ -114,14 +105,21 @@ def split_pinyin(syllable: str) -> list[str]:
 
 
 @lru_cache(maxsize=65_536)
-def _mandarin_tokens(text: str) -> tuple[str, ...]:
+def _mandarin_tokens(text: str, reading: Reading) -> tuple[str, ...]:
     from pypinyin import Style, lazy_pinyin
 
     tokens: list[str] = []
-    words = mandarin_cut(measures.mandarin(text))
+    words = mandarin_cut(measures.plain_mandarin(text) if reading == "public" else measures.mandarin(text))
     for item in lazy_pinyin(words, style=Style.TONE3, tone_sandhi=True, neutral_tone_with_five=True):
         tokens += split_pinyin(item) if _PINYIN.fullmatch(item) else item
     return tuple(tokens)
+
+
+@lru_cache(maxsize=65_536)
+def _english_tokens(text: str, reading: Reading) -> tuple[str, ...]:
+    if reading == "public":
+        return english_tokens(public_english(text), reading)
+    return english_tokens(spell_out_numbers(expand_abbreviations(text.strip())), reading)
 
 
 class EmiliaTokenizer(Tokenizer):
@@ -129,21 +127,29 @@ class EmiliaTokenizer(Tokenizer):
 
     languages = ("en", "zh")
 
-    def __init__(self, vocabulary: Mapping[str, int] | None = None) -> None:
-        """Take the 360 symbols, or another vocabulary (one with [tags], say)."""
+    def __init__(self, vocabulary: Mapping[str, int] | None = None, reading: Reading = "own") -> None:
+        """Take the 360 symbols, or another vocabulary (one with [tags], say).
+
+        Args:
+            vocabulary: symbol -> id.
+            reading: "own" or "public", see the module's text and `clauses.english_tokens`.
+        """
         super().__init__(emilia_ids() if vocabulary is None else vocabulary)
+        self.reading: Reading = reading
 
     def symbols(self, text: str, language: str) -> list[str]:
         """Return the symbols of a text; a tag is one symbol with its brackets."""
-        text = unicodedata.normalize("NFKC", text).translate(_PUNCTUATION).replace("...", "…").strip()
-        if language == "zh" and any(map(_is_hanzi, text)):
-            text = measures.mandarin_units(text)
+        if self.reading == "own":
+            text = unicodedata.normalize("NFKC", text.translate(_BRACKETS)).strip()
+            if language == "zh" and any(map(_is_hanzi, text)):
+                text = measures.mandarin_units(text)
+        text = text.translate(_PUNCTUATION).replace("...", "…")
         found: list[str] = []
         for kind, piece in split_segments(text, language):
             if kind == "en":
-                found += _english_tokens(piece)
+                found += _english_tokens(piece.translate(_ASCII_BRACKETS), self.reading)
             elif kind == "zh":
-                found += _mandarin_tokens(piece)
+                found += _mandarin_tokens(piece, self.reading)
             elif kind == "pinyin":
                 found += split_pinyin(piece.lower()) if _PINYIN.fullmatch(piece.lower()) else []
             else:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import IterableDataset
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from syncvoice import clocks
 from syncvoice.errors import UserError
@@ -27,12 +27,29 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Example:
-    """What is said, in whose voice, in one training clip: its clip and its reference, with or without context."""
+    """What is said, in whose voice, in one training clip.
+
+    Attributes:
+        clip: what is said.
+        reference: another recording of the speaker (the clip itself, where there is none).
+        context: whether the reference is spoken before the clip.
+        use_speaker: whether the speaker embedding is kept.
+        span: masked share of the clip and where it lies, in [0, 1] of the places it can have; None masks all.
+    """
 
     clip: Clip
     reference: Clip
     context: bool
     use_speaker: bool
+    span: tuple[float, float] | None = None
+
+    def masked(self, n_frames: int) -> tuple[int, int]:
+        """Return the first masked mel frame and the one after the last, of a clip of `n_frames` (public rule)."""
+        if self.span is None:
+            return 0, n_frames
+        size = max(1, int(self.span[0] * n_frames))
+        start = int(self.span[1] * (n_frames - size))
+        return start, start + size
 
 
 Step = list[list[Example]]  # the batches, one or several parts, of one update of the weights
@@ -48,19 +65,18 @@ class BatchPlan:
 
     Every epoch is a random order of the clips; neighbours of like length are batched. A step is `parts` batches, which
     together have up to `batch_seconds` of audio; devices take them in turn. References are other clips of the same
-    speaker. The plan depends on seed, clips and number of parts only, not on the model, so recipes that share them see
-    the same batches, and a step is the same however many devices share its parts.
+    speaker; with `context.kind: span` only the speaker embedding hears them. The plan depends on seed, clips and number
+    of parts only, not on the model, so recipes that share them see the same batches, and a step is the same however
+    many devices share its parts.
     """
 
-    def __init__(self, clips: Sequence[Clip], recipe: NamedRecipe, parts: int = 1,
-                 longest_reference: int = 55) -> None:  # fmt: skip
+    def __init__(self, clips: Sequence[Clip], recipe: NamedRecipe, parts: int = 1) -> None:
         """Choose the clips of this recipe's share and group references by speaker.
 
         Args:
             clips: of the training manifest.
             recipe: resolved recipe.
             parts: batches per step.
-            longest_reference: video frames; longer clips serve as reference only where a speaker has no shorter one.
 
         Raises:
             UserError: no clip.
@@ -76,7 +92,7 @@ class BatchPlan:
         self.references: dict[str, list[Clip]] = {}
         for speaker in sorted({c.speaker for c in self.clips}):
             own = sorted((c for c in self.clips if c.speaker == speaker), key=lambda c: (c.n_frames, c.id))
-            short = [c for c in own if c.n_frames <= longest_reference]
+            short = [c for c in own if c.n_frames <= recipe.context.longest_reference]
             self.references[speaker] = short if len(short) > 1 else own[: max(2, len(own) // 2)]
             if len(own) < 2:
                 log.warning(
@@ -110,12 +126,17 @@ class BatchPlan:
         u, masking = draw.random(), self.recipe.masking
         has_speaker_encoder = bool(self.recipe.speaker_branches)
         # Without speaker encoder the voice comes from the context alone; it is still dropped at its own rate.
-        context = others > 0 and u >= masking.context
+        inside = self.recipe.context.kind == "span"
+        context = (inside or others > 0) and u >= masking.context
         # Never both gone: a speaker with one clip has no context, so its embedding stays.
         speaker = has_speaker_encoder and not (context and u < masking.context + masking.speaker)
         chosen = int(draw.integers(max(others, 1)))
         chosen += place is not None and chosen >= place  # the clip itself is skipped
-        return Example(clip, references[chosen] if others else clip, context, speaker)
+        reference = references[chosen] if others else clip
+        if not inside:
+            return Example(clip, reference, context, speaker)
+        share, place_of_span = draw.uniform(*self.recipe.context.masked_share), draw.random()
+        return Example(clip, reference, False, speaker, (share, place_of_span) if context else None)
 
     def steps(self, first: int, last: int) -> Iterator[tuple[int, Step]]:
         """Yield (step, its batches) for steps first .. last − 1; epochs follow each other without a gap."""
@@ -167,6 +188,8 @@ class BatchMaker:
             for name, store in self.visual.items()
         }
         script = Script(tokens, segments, visual)
+        if any(e.span for e in examples):
+            script.spans = [e.masked(target) for e, (_, (_, target)) in zip(examples, segments, strict=True)]
         if self.embeddings:
             script.reference = pad_stack(reference_mels)
             script.reference_lengths = torch.tensor([len(r) for r in reference_mels])
@@ -176,7 +199,10 @@ class BatchMaker:
 
 
 class StepStream(IterableDataset):
-    """Batches of steps first .. last − 1, in order; with several processes, those of this process."""
+    """Batches of steps first .. last − 1, in order; with several processes, those of this process.
+
+    Workers of a loader take them in turn, so a loader that asks its workers in turn gives the same order.
+    """
 
     def __init__(self, plan: BatchPlan, maker: BatchMaker, first: int, last: int) -> None:
         """Stream the plan from `first` on (a resumed run starts in the middle)."""
@@ -187,18 +213,41 @@ class StepStream(IterableDataset):
         """Yield batches."""
         several = torch.distributed.is_available() and torch.distributed.is_initialized()
         rank, world = (torch.distributed.get_rank(), torch.distributed.get_world_size()) if several else (0, 1)
+        worker = get_worker_info()
+        own, workers = (worker.id, worker.num_workers) if worker else (0, 1)
+        turns = itertools.cycle(range(workers))
         for _, step in self.plan.steps(self.first, self.last):
             total = sum(map(target_frames, step))
             for part in range(rank, len(step), world):
+                if next(turns) != own:
+                    continue
                 batch = self.maker(step[part])
                 batch.part, batch.parts = part, len(step)
                 batch.share = len(step) * target_frames(step[part]) / total
                 yield batch
 
 
+def loader_of(stream: StepStream, kind: str, threads: int) -> DataLoader:
+    """Return a loader of whole batches.
+
+    On a graphics card `threads` processes read features and assemble batches ahead of the training, in pinned memory;
+    on a CPU they would only take its cores. The batches and their order are the same.
+
+    Args:
+        stream: of batches.
+        kind: of the device, see `device.device_kind`.
+        threads: of the recipe.
+    """
+    workers = threads if kind == "cuda" else 0
+    fork = "fork" if workers else None  # open shards are no values that could be sent to a new process
+    return DataLoader(
+        stream, batch_size=None, num_workers=workers, pin_memory=kind == "cuda", multiprocessing_context=fork
+    )
+
+
 def target_frames(examples: Sequence[Example]) -> int:
     """Mel frames that count in the loss of a batch."""
-    return sum(clocks.mel_frames(e.clip.n_frames) for e in examples)
+    return sum(stop - start for start, stop in (e.masked(clocks.mel_frames(e.clip.n_frames)) for e in examples))
 
 
 def embed_speakers(fbanks: FeatureStore, clips: Sequence[Clip], weights: Path) -> dict[str, Tensor]:

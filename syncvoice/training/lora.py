@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from syncvoice.model.fusion import own_stream
 from syncvoice.model.syncvoice import SyncVoice
 
 
@@ -46,8 +47,9 @@ def adapt(model: SyncVoice, rank: int, alpha: float) -> None:
         if model.speaker is not None:
             model.speaker.requires_grad_(False)
         return
-    for layer in list(adapted_layers(model)):
-        parametrize.register_parametrization(layer, "weight", LowRank(layer.weight, rank, alpha))
+    with own_stream("lora"):  # models with and without video begin with the same
+        for layer in list(adapted_layers(model)):
+            parametrize.register_parametrization(layer, "weight", LowRank(layer.weight, rank, alpha))
 
 
 def merge(model: SyncVoice) -> None:

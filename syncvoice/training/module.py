@@ -3,7 +3,9 @@
 import copy
 import csv
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,17 @@ from syncvoice.training.recipe import NamedRecipe
 log = logging.getLogger(__name__)
 
 SMALLEST_SCALE = 1e-5  # of float16 losses; below it gradients were infinite for very many steps
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The loss () of one batch, on its device: its step, clips, the batches of the step, and the learning rate."""
+
+    step: int
+    value: Tensor
+    clip_ids: list[str]
+    parts: int
+    rate: float
 
 
 class FineTuning(lightning.LightningModule):
@@ -57,48 +70,67 @@ class FineTuning(lightning.LightningModule):
         self.running = RunningAverage(period) if averages and period is not None else None
         self.running_at_start: RunningAverage | None = None  # the running average where the span to average begins
         self.rows: list[dict[str, str]] = []
+        self._unread: list[Loss] = []  # on the device
         self._losses: list[float] = []  # of the batches of this step so far
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Masked flow-matching loss of one batch.
 
+        Nothing here waits for a graphics card: losses are read from it every `log_every` steps.
+
         Raises:
-            UserError: the loss is not finite; names the clips.
+            UserError: a loss since they were last read is not finite; names the clips.
         """
         torch.manual_seed(seed_of(self.recipe.seed, *batch.seed_keys(self.global_step)))
         loss = predict(self.model, batch, self.masks).loss(self.recipe.time_weight)
-        self._check_finite(loss, batch)
         if batch.parts > 1:
             loss = loss * batch.share
         self.log("loss", loss, prog_bar=True, batch_size=len(batch.clip_ids))
-        self._record(loss, batch)
+        rate = self.optimizers().param_groups[0]["lr"]
+        self._unread.append(Loss(self.global_step, loss.detach(), batch.clip_ids, batch.parts, rate))
+        # On a CPU nothing waits, and a loss that is not finite stops the run before it reaches the weights.
+        if loss.device.type == "cpu" or (self.global_step + 1) % self.recipe.log_every == 0:
+            self.read_losses()
         return loss
 
-    def _check_finite(self, loss: Tensor, batch: Batch) -> None:
+    def read_losses(self) -> None:
+        """Read the losses that are still on the device: check them, and add whole steps to the curve.
+
+        Raises:
+            UserError: one is not finite; names the step and the clips.
+        """
+        if not self._unread:
+            return
+        unread, self._unread = self._unread, []
+        values = torch.stack([loss.value for loss in unread]).tolist()
+        self._check_finite(values, unread)
+        whole, means = [], []
+        for loss, value in zip(unread, values, strict=True):
+            self._losses.append(value)
+            if len(self._losses) * self.trainer.world_size >= loss.parts:
+                whole.append(loss)
+                means.append(sum(self._losses) / len(self._losses))
+                self._losses = []
+        if self.trainer.world_size > 1 and means:
+            own = torch.tensor(means, device=unread[0].value.device)
+            means = self.trainer.strategy.reduce(own, reduce_op="mean").tolist()
+        for loss, mean in zip(whole, means, strict=True):
+            row = {"step": str(loss.step + 1), "loss": f"{mean:.6f}", "learning_rate": f"{loss.rate:.4g}"}
+            self.rows.append(row)
+
+    def _check_finite(self, values: Sequence[float], unread: "Sequence[Loss]") -> None:
         """Stop, in every process alike, when a loss is not finite."""
-        own = None if torch.isfinite(loss) else (loss.item(), batch.clip_ids)
+        bad = [(value, loss) for value, loss in zip(values, unread, strict=True) if not math.isfinite(value)]
+        own = (bad[0][0], bad[0][1].step, bad[0][1].clip_ids) if bad else None
         of_processes = [own]
         if self.trainer.world_size > 1:  # a process that stopped alone would leave the others waiting
             of_processes = [None] * self.trainer.world_size
             torch.distributed.all_gather_object(of_processes, own)
-        for value, clips in filter(None, of_processes):
+        for value, step, clips in filter(None, of_processes):
             raise UserError(
-                f"recipe {self.recipe.recipe}: loss {value} at step {self.global_step} on clips "
+                f"recipe {self.recipe.recipe}: loss {value} at step {step} on clips "
                 f"{', '.join(clips)}; look at these or lower learning_rate ({self.recipe.learning_rate})"
             )
-
-    def _record(self, loss: Tensor, batch: Batch) -> None:
-        """Add a row to the curve when all batches of the step are there."""
-        self._losses.append(loss.item())
-        world = self.trainer.world_size
-        if len(self._losses) * world < batch.parts:
-            return
-        mean = sum(self._losses) / len(self._losses)
-        self._losses = []
-        if world > 1:
-            mean = float(self.trainer.strategy.reduce(torch.tensor(mean, device=loss.device), reduce_op="mean"))
-        rate = self.optimizers().param_groups[0]["lr"]
-        self.rows.append({"step": str(self.global_step + 1), "loss": f"{mean:.6f}", "learning_rate": f"{rate:.4g}"})
 
     def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None) -> None:
         """Update the weights and their average; here, because checkpoints are saved before the module's later hooks."""
@@ -130,11 +162,16 @@ class FineTuning(lightning.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what belongs to the weights: curve, averages, recipe, conditions and sizes (see export)."""
+        self.read_losses()  # weights that a loss has spoilt are not kept
         checkpoint["curve"] = self.rows
         checkpoint["recipe"], checkpoint["config"] = self.recipe.as_json(), self.model.config.as_dict()
         checkpoint["conditions"] = {name: seen.model_dump() for name, seen in self.conditions.items()}
         for name, average in (("running_average", self.running), ("running_average_at_start", self.running_at_start)):
             checkpoint[name] = average.content() if average else None
+
+    def on_train_end(self) -> None:
+        """Complete the curve."""
+        self.read_losses()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Continue the curve and the averages."""

@@ -2,7 +2,9 @@
 
 Condition masking (our choice of rates, in the recipe), independent per clip: whole z_tv, each visual condition; and
 context speech or speaker embedding, never both. A clip whose context speech is dropped is built without context segment
-by the data pipeline, as at inference from the speaker embedding.
+by the data pipeline, as at inference from the speaker embedding. Where a recipe takes context from the clip itself
+(`context.kind: span`), a dropped context is a span that covers the whole clip; frames outside the span hold no video
+(our choice: at inference the context has none).
 
 Random numbers: the draws of text, lip and face come first in the step's stream, whether they are seen or not; any
 further condition has a stream of its own that the step's seed and its name decide. So a model that sees one condition
@@ -10,7 +12,7 @@ more meets the same masks, times and noise.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -41,6 +43,11 @@ class Batch:
     parts: int = 1
     share: float = 1.0
 
+    def pin_memory(self) -> "Batch":
+        """Return the batch in memory that a graphics card copies from without waiting."""
+        script, features, use_speaker = (part.pin_memory() for part in (self.script, self.features, self.use_speaker))
+        return replace(self, script=script, features=features, use_speaker=use_speaker)
+
     def seed_keys(self, step: int) -> tuple[object, ...]:
         """What the random numbers of this batch depend on beside the recipe's seed."""
         return ("step", step) if self.parts == 1 else ("step", step, "part", self.part)
@@ -56,7 +63,7 @@ class Prediction:
     t: Tensor
 
     def loss(self, time_weight: str = "uniform") -> Tensor:
-        """Mean squared error over target frames and channels.
+        """Mean squared error over the frames that are to be spoken and channels.
 
         Args:
             time_weight: "uniform" (the flow-matching loss), or "noise_share": a clip counts with 1 - t, about the
@@ -68,7 +75,7 @@ class Prediction:
         return (error * mask).sum() / mask.sum()
 
 
-def predict(model: SyncVoice, batch: Batch, masks: Mapping[str, float], expansion: str = "segments",
+def predict(model: SyncVoice, batch: Batch, masks: Mapping[str, float], expansion: str | None = None,
             t: Tensor | None = None, keep: list[Tensor] | None = None) -> Prediction:  # fmt: skip
     """Run the model on a noised batch.
 
@@ -76,7 +83,7 @@ def predict(model: SyncVoice, batch: Batch, masks: Mapping[str, float], expansio
         model: in training mode.
         batch: the clips.
         masks: rate of hiding per condition, "text" = the whole z_tv; a condition that is not named is never hidden.
-        expansion: rule of text expansion.
+        expansion: rule of text expansion, None: the model's own.
         t: flow times (B,); uniform random when None.
         keep: collects the stacks' outputs.
 

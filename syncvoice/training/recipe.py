@@ -40,6 +40,25 @@ class Masking(Section):
         return self
 
 
+class Context(Section):
+    """Where the speech comes from that the model hears beside a training clip, in the clip's voice."""
+
+    # other_clip: another recording of the speaker before the clip, as at inference (our choice);
+    # span: what a mask leaves of the clip itself, as in the public training of ZipVoice
+    kind: Literal["other_clip", "span"]
+    longest_reference: int = Field(
+        ge=1
+    )  # video frames; a longer clip is a reference only where a speaker has none such
+    masked_share: tuple[Probability, Probability]  # span: bounds of the share of a clip that is masked
+
+    @model_validator(mode="after")
+    def _bounds_rise(self) -> "Context":
+        """The smaller share comes first."""
+        if self.masked_share[0] > self.masked_share[1] or not self.masked_share[1] > 0:
+            raise ValueError("masked_share: expected the smaller share first, and the larger above 0")
+        return self
+
+
 class Optimiser(Section):
     """How gradients change the weights."""
 
@@ -94,6 +113,9 @@ class Recipe(Section):
     average_period: int | None = Field(ge=1)  # null: every step enters; N: every Nth, in float64 as the public code
     lora: LowRank | None  # null trains all weights
     masking: Masking
+    context: Context
+    expansion: Literal["segments", "average"]  # of tokens over frames: context and target apart, or ZipVoice's rule
+    speaker_width: int | None = Field(ge=4, multiple_of=4)  # learnable speaker encoder; null: as in the start weights
     time_weight: Literal[
         "uniform", "noise_share"
     ]  # of a clip's loss at flow time t: 1, or 1 - t, the share of noise in x_t
@@ -105,7 +127,10 @@ class Recipe(Section):
     log_every: int = Field(ge=1)  # steps
     checkpoint_every: int = Field(ge=1)  # steps
     keep_checkpoints: int = Field(ge=0)  # training checkpoints that stay when the run has finished
-    made_by: Name  # rule that makes the model; another than `train` stands in workflow/rules/ablations/
+    # rule that makes the model: train, import_checkpoint (`start` is somebody else's trained checkpoint), or one in
+    # workflow/rules/ablations/
+    made_by: Name
+    key_map: str | None = None  # import_checkpoint: file that names its tensors, see config/foreign/README.md
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> "Recipe":

@@ -11,9 +11,8 @@ from typing import Any
 import lightning
 import torch
 from lightning.fabric.plugins.environments import LightningEnvironment
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import ModelCheckpoint, TQDMProgressBar
 from lightning.pytorch.plugins import MixedPrecision
-from torch.utils.data import DataLoader
 
 from syncvoice.device import device_kind, resolve_device, resolve_precision
 from syncvoice.errors import UserError
@@ -25,7 +24,7 @@ from syncvoice.model.text_path import TextPath, check_same, text_of_record
 from syncvoice.provenance import code_digest
 from syncvoice.records.clips import clips_of
 from syncvoice.records.weights import read_checkpoint
-from syncvoice.training.data import BatchMaker, BatchPlan, StepStream, accumulation, embed_speakers
+from syncvoice.training.data import BatchMaker, BatchPlan, StepStream, accumulation, embed_speakers, loader_of
 from syncvoice.training.export import export_model
 from syncvoice.training.module import FineTuning, write_curve
 from syncvoice.training.recipe import NamedRecipe
@@ -77,7 +76,8 @@ def train(recipe: NamedRecipe, manifest: Path, features_root: Path, folder: Path
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="lightning")  # advice about workers and loaders, not about results
             stream = StepStream(plan, maker, first, steps)
-            trainer.fit(module, DataLoader(stream, batch_size=None), ckpt_path=str(checkpoint) if checkpoint else None)
+            loader = loader_of(stream, kind, recipe.threads)
+            trainer.fit(module, loader, ckpt_path=str(checkpoint) if checkpoint else None)
         if not trainer.is_global_zero:
             return
     elif checkpoint:  # killed between the last step and the export
@@ -106,7 +106,8 @@ def prepare(recipe: NamedRecipe, plan: BatchPlan, features_root: Path) -> tuple[
     torch.manual_seed(recipe.seed)
     start = Path(recipe.start)
     width = len(next(iter(embeddings.values()))) if embeddings else None
-    model = model_from_start(start, dims, recipe.adapter_dim, branches, recipe.padding, width)
+    model = model_from_start(start, dims, recipe.adapter_dim, branches, recipe.padding, width, recipe.expansion,
+                             recipe.speaker_width)  # fmt: skip
     module = FineTuning(model, recipe, conditions, new_parts(start), plan.epoch_of)
     return module, BatchMaker(stores, visual, embeddings)
 
@@ -131,7 +132,7 @@ def trainer_of(recipe: NamedRecipe, state: Path, devices: int, accumulate: int) 
     return lightning.Trainer(
         max_steps=recipe.steps, accelerator=kind, devices=own, strategy="ddp" if devices > 1 else "auto",
         accumulate_grad_batches=accumulate, gradient_clip_val=recipe.gradient_clip,
-        logger=False, callbacks=[saver], enable_model_summary=False, max_epochs=-1,
+        logger=False, callbacks=[saver, TQDMProgressBar(recipe.log_every)], enable_model_summary=False, max_epochs=-1,
         deterministic=True if kind == "cpu" else "warn", precision=precision, plugins=plugins,
         log_every_n_steps=recipe.log_every, num_sanity_val_steps=0,
     )  # fmt: skip

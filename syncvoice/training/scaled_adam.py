@@ -60,6 +60,8 @@ class ScaledAdam(torch.optim.Optimizer):
             stacks = [self._stack(parameters) for parameters in same_shapes(group["params"])]
             clip = self._clip(stacks, group)
             for stack in stacks:
+                if clip == 0.0:  # an infinite norm: zero times infinity would be no number
+                    stack.forget_gradients()
                 (update_scalars if stack.is_scalar else update_tensors)(stack, clip, group)
                 stack.state["step"] += 1
         return loss
@@ -79,7 +81,7 @@ class ScaledAdam(torch.optim.Optimizer):
         return stack
 
     def _clip(self, stacks: "list[Stack]", group: Mapping[str, Any]) -> float:
-        """Factor by which this step's gradients are multiplied, at most 1.
+        """Factor by which this step's gradients are multiplied, at most 1; 0 if their norm is not finite.
 
         Raises:
             FloatingPointError: half of the recent gradients were not finite.
@@ -111,6 +113,11 @@ class Stack:
         self.values = [p.detach() for p in parameters]
         self.gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
         self.is_scalar = parameters[0].numel() == 1
+
+    def forget_gradients(self) -> None:
+        """Set the gradients to zero; the step goes on with the momentum alone, as the public code does."""
+        for gradient in self.gradients:
+            gradient.zero_()
 
     def rms(self) -> Tensor:
         """Size of every tensor, (n, 1, ..., 1)."""

@@ -64,6 +64,23 @@ def test_median_that_is_not_finite_stops() -> None:
             optimiser.step()
 
 
+@pytest.mark.parametrize("wrong", [float("inf"), float("-inf"), float("nan")])
+def test_a_gradient_that_is_not_finite_counts_as_zero(wrong: float) -> None:
+    """As in the public code: once a threshold is known, the step drops all gradients and goes on by its momentum."""
+    found, expected = parameters(), parameters()
+    for values, broken in ((found, True), (expected, False)):
+        optimiser = ScaledAdam(values.values())
+        follow(values, optimiser, 0, 15)
+        for name, value in values.items():
+            value.grad = torch.zeros_like(value)
+            if broken:
+                value.grad.flatten()[0] = wrong if name == "w" else 1.0
+        optimiser.step()
+        follow(values, optimiser, 16, 19)
+    for name, value in found.items():
+        assert torch.isfinite(value).all() and torch.equal(value, expected[name]), name
+
+
 def test_eden() -> None:
     for batch, hours, rate in GOLDEN["eden_7500_30000_base0.02"]:
         assert 0.02 * eden(batch, hours, 7500, 30000) == pytest.approx(rate, abs=1e-9)

@@ -196,7 +196,7 @@ def features_of(*modules: str) -> set[str]:
 def test_a_feature_job_reaches_its_own_extractor_only() -> None:
     assert features_of("syncvoice.commands.features") == set()
     for name in extractor_names():
-        expected = {name} | ({"mesh_face"} if name == "head_pose" else set())
+        expected = {name} | ({"mesh_face"} if name in ("head_pose", "emonet") else set())
         assert features_of("syncvoice.commands.features", module_name(name)) == expected
 
 

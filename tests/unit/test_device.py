@@ -4,6 +4,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from unittest import mock
 
 import pytest
@@ -14,8 +15,10 @@ from syncvoice.errors import UserError
 from syncvoice.generation.speech import Request, Sampling, Voice, sample_mels
 from syncvoice.model.guidance import Scales
 from syncvoice.model.syncvoice import Script, SyncVoice, SyncVoiceConfig
+from syncvoice.training.module import FineTuning
 from syncvoice.training.objective import Batch, predict
 from tests.unit.test_model import TINY
+from tests.unit.training_study import recipe, start_weights
 
 META = torch.device("meta")
 SEES = {"lip": 5, "face": 2}
@@ -57,6 +60,33 @@ def test_sampler_stays_on_the_device(voice: str) -> None:
     mels = sample_mels(net, requests, Sampling(Scales(2.0, lip=2.0, face=1.5), 3, voice=voice), lambda: steps.append(1))
     assert [tuple(mel.shape) for mel in mels] == [(15, 100), (23, 100)]
     assert all(mel.device == META for mel in mels) and len(steps) == 3
+
+
+def test_training_step_waits_for_no_device(tmp_path: Path) -> None:
+    start_weights(tmp_path)
+    module = FineTuning(model(), recipe(tmp_path, log_every=100, average_from=1.0), {})
+    module.to(META)
+    batch = Batch(["a", "b"], script().to(META), torch.randn(2, 25, 100, device=META), torch.ones(2, device=META))
+    optimiser = SimpleNamespace(param_groups=[{"lr": 0.1}])
+    with (
+        mock.patch.object(FineTuning, "global_step", 5), mock.patch.object(FineTuning, "log"),
+        mock.patch.object(FineTuning, "optimizers", return_value=optimiser),
+    ):  # fmt: skip
+        losses = [module.training_step(batch, n) for n in range(3)]
+        assert all(loss.device == META for loss in losses) and len(module._unread) == 3 and not module.rows
+        with pytest.raises((RuntimeError, NotImplementedError)):  # reading them would wait for a real card
+            module.read_losses()
+
+
+def test_script_keeps_all_that_it_says_on_another_device() -> None:
+    said = script()
+    said.parts = [((1, 5), (1, 10)), ((1, 12),)]
+    said.keep_branches = {"learnable": torch.ones(2, dtype=torch.bool)}
+    moved = said.to(META)
+    assert (moved.tokens, moved.segments, moved.parts) == (said.tokens, said.segments, said.parts)
+    tensors = [moved.reference, moved.reference_lengths, moved.reference_embedding]
+    tensors += [*moved.visual.values(), *moved.keep_branches.values()]
+    assert len(tensors) == 6 and all(tensor.device == META for tensor in tensors)
 
 
 def test_device_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from syncvoice.model.public_layout import DISTILLED_KEY
 from syncvoice.model.solver import euler_distilled, time_grid
 from syncvoice.model.zipformer import swoosh_r, time_sinusoid
 from syncvoice.model.zipvoice import ZipVoice, ZipVoiceConfig
+from syncvoice.text.characters import LibriTTSTokenizer
 from tests.unit.public_weights import tiny
 
 PROMPT = Prompt(torch.linspace(-1, 0, 1200).reshape(12, 100), [20, 30, 40], 0.1)
@@ -110,3 +111,6 @@ def test_a_shorter_clip_in_a_batch_ignores_its_padding() -> None:
 def test_defaults_of_the_released_weights() -> None:
     assert Steps.default(tiny()) == Steps(16, 1.0, 0.5, 666)
     assert Steps.default(tiny(distilled=True)) == Steps(8, 3.0, 0.5, 666)
+    characters = LibriTTSTokenizer()
+    assert Steps.default(tiny(), characters) == Steps(8, 1.0, 0.7, 666)
+    assert Steps.default(tiny(distilled=True), characters) == Steps(4, 3.0, 0.7, 666)

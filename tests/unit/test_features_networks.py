@@ -109,7 +109,7 @@ def test_prelu_weights_are_recognised(tmp_path: Path) -> None:
     assert len(LipFrontEnd.load(tmp_path / "prelu.pt").state_dict()) == 137
 
 
-@pytest.mark.parametrize("name", ["lrw_resnet18", "av_hubert", "mediapipe_blendshapes"])
+@pytest.mark.parametrize("name", ["lrw_resnet18", "av_hubert", "mediapipe_blendshapes", "emonet"])
 def test_absent_weights_are_one_sentence(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SYNCVOICE_ASSETS", raising=False)

@@ -1,5 +1,6 @@
 """Speech of an experiment: known duration, noise by name, controls, sweeps, failures as rows."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,17 @@ def test_speech_of_an_utterance_does_not_depend_on_the_order_of_the_task() -> No
     two = {r.name: sound for r, sound, _ in synthesise(model, vocoder, requests[::-1], Sampling(Scales(2.0), 2))}
     for name in one:
         np.testing.assert_array_equal(one[name], two[name])
+
+
+def test_parts_of_a_text_decide_where_it_is_spoken() -> None:
+    torch.manual_seed(0)
+    model, vocoder = make_model(), Vocoder(VOCODER).eval()
+    whole = make_request("a", 12)
+    n, frames = len(whole.tokens), clocks.mel_frames(12)
+    late = replace(whole, parts=((0, frames - 6), (n, 6)))
+    sampling = Sampling(Scales(2.0), 2)
+    plain, shifted = (next(iter(synthesise(model, vocoder, [r], sampling)))[1] for r in (whole, late))
+    assert not np.allclose(plain, shifted)
 
 
 def test_same_name_same_noise_other_name_other_noise() -> None:

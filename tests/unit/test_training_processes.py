@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from syncvoice.errors import UserError
 from syncvoice.files import write_json
-from syncvoice.training.module import FineTuning
+from syncvoice.training.module import FineTuning, Loss
 from tests.unit.training_study import make_study, recipe
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -51,10 +51,10 @@ def test_two_processes_equal_one(study: Path) -> None:
 
 def test_bad_clip_in_another_process_stops_this_one_too() -> None:
     def gather(gathered: list[Any], own: Any) -> None:
-        gathered[:] = [own, (float("nan"), ["clip_of_another"])]
+        gathered[:] = [own, (float("nan"), 7, ["clip_of_another"])]
 
     trainer, settings = SimpleNamespace(world_size=2), SimpleNamespace(recipe="r", learning_rate=1.0)
-    module = SimpleNamespace(trainer=trainer, recipe=settings, global_step=7)
+    module, loss = SimpleNamespace(trainer=trainer, recipe=settings), Loss(7, torch.tensor(1.0), ["a"], 1, 0.1)
     with mock.patch("torch.distributed.all_gather_object", gather), pytest.raises(UserError) as error:
-        FineTuning._check_finite(module, torch.tensor(1.0), SimpleNamespace(clip_ids=["a"]))
+        FineTuning._check_finite(module, [1.0], [loss])
     assert "loss nan at step 7 on clips clip_of_another;" in str(error.value)

@@ -231,6 +231,10 @@ def test_empty_transcript_has_no_styledubber_value() -> None:
     assert {score.metric: score.value for score in scores} == {
         "wer.whisper_base.corpus": 1.0, "wer.whisper_base.by_ear": 1.0, "runaway.whisper_base": 0.0
     }  # fmt: skip
+    item = utterance(noise(1.0))
+    rows = list(scored(WhisperBaseScorer(FakeTranscriber(" ")), [Work(item.row, "", lambda: item)]))
+    reasons = {row["metric"]: row["message"] for row in rows if row["status"] == "not_applicable"}
+    assert list(reasons) == ["wer.whisper_base.styledubber"] and "understood" in reasons[rows[0]["metric"]]
 
 
 def test_a_transcript_that_repeats_itself_is_told_and_counted_as_it_is() -> None:

@@ -73,7 +73,8 @@ def recipe(folder: Path, **changes: Any) -> NamedRecipe:
         "schedule": {"name": "linear", "lr_batches": 7500, "lr_hours": None, "lr_epochs": 10},
         "learning_rate": 1e-3, "warmup_steps": 1, "gradient_clip": 1.0, "average_from": 0.3, "average_period": None,
         "lora": None, "keep_checkpoints": 0, "adapter_dim": 8, "padding": "invariant", "time_weight": "uniform",
-        "masking": {"text": 0.2, "context": 0.3, "speaker": 0.3}, "precision": "fp32",
+        "masking": {"text": 0.2, "context": 0.3, "speaker": 0.3}, "expansion": "segments", "speaker_width": None,
+        "context": {"kind": "other_clip", "longest_reference": 55, "masked_share": [0.7, 1.0]}, "precision": "fp32",
         "seed": 1, "threads": 1, "log_every": 1, "checkpoint_every": 1, "made_by": "train",
     }  # fmt: skip
     return validated(NamedRecipe, values | changes, "recipe")

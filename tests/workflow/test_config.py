@@ -129,6 +129,16 @@ def test_no_visual_and_full_differ_in_the_visual_branch_only() -> None:
     assert {key for key in full if full[key] != no_visual[key]} == {"recipe", "sees"}
 
 
+def test_a_recipe_may_be_like_another() -> None:
+    study = changed(recipes={"mine": {"like": "full", "sees": {"lip": "lip"}}})
+    full, mine = (recipe_settings(study, name) for name in ("full", "mine"))
+    assert {key for key in full if full[key] != mine[key]} == {"recipe", "sees"} and list(mine["sees"]) == ["lip"]
+    with pytest.raises(UserError, match="recipes.mine.like: unknown recipe 'ful'; did you mean 'full'"):
+        changed(recipes={"mine": {"like": "ful"}})
+    with pytest.raises(UserError, match="recipes.yours.like: mine is like another recipe itself; name full instead"):
+        changed(recipes={"mine": {"like": "full"}, "yours": {"like": "mine"}})
+
+
 def test_captions_and_paper_rows_reach_no_job_that_computes() -> None:
     study = changed(experiments={"M3": {"caption": "a new caption", "paper": "M3", "group": "new"}})
     settings = job_settings(study, {})["experiments/M3"]

@@ -7,6 +7,7 @@ import yaml
 
 from syncvoice.datasets.card import cards_in
 from syncvoice.errors import UserError
+from syncvoice.metrics.registry import METRIC_FILES
 from syncvoice.study import load_study, read_study
 from syncvoice.study.jobs import job_settings
 from tests.workflow.conftest import REPOSITORY, Project, make_project
@@ -59,6 +60,13 @@ def test_study_plans_on_a_fake_tree(bare: Project, study: str) -> None:
     resolved = read_study(CONFIG / f"{study}.yaml")
     assert plan["train"] == MODELS[study] and plan["generate"] == len(list(resolved.rows()))
     assert plan["tabulate"] == len(resolved.tables) and "fetch_grid" not in plan
+    looked_at = {
+        (task.dataset, task.split, metric) for task in resolved.tasks.values() for metric in task.metrics
+        if METRIC_FILES[metric].sees_once
+    }  # fmt: skip
+    assert plan.get("embed_lips", 0) == sum(
+        resolved.datasets[dataset].splits[split].shards for dataset, split, _ in looked_at
+    ), "faces are looked for once per clip, not once per row"
     splits = [split for dataset in resolved.datasets.values() for split in dataset.splits.values()]
     assert plan["draw_contact_sheet"] == sum(split.settings.has_video for split in splits)
     assert sum(plan.values()) < 2500, "jobs per shard, never per clip"
@@ -83,6 +91,44 @@ def test_dry_run_without_weights_lists_what_is_missing(
         for name in names:
             (line,) = [line for line in lines if line.startswith(f"weights resources/assets/{name} are not there")]
             assert way in line and "licence of the weights: " in line
+
+
+@pytest.mark.parametrize(
+    ("study", "wanted"), [("grid", {"vocos_mel_24khz", "whisper_base"}), ("lrs3", {"zipvoice_emilia/model.pt", "s3fd"})]
+)
+def test_fetch_plans_what_has_a_source_and_nothing_else(bare: Project, study: str, wanted: set[str]) -> None:
+    config = ["--configfile", f"config/{study}.yaml", *roots(bare, study)]
+    result = bare.snakemake("fetch", "--dry-run", *config)
+    assert result.returncode == 0, result.stdout
+    outputs = {line.split("resources/assets/")[1] for line in result.stdout.splitlines() if "output: resources" in line}
+    assert outputs >= wanted and "lrw_resnet18" not in outputs
+    assert "train" not in result.stdout.partition("Job stats:")[2].partition("total")[0]
+
+
+@pytest.mark.parametrize(("study", "overlay"), [("grid", "emonet_grid"), ("lrs3", "emonet")])
+def test_a_pretrained_face_encoder_is_an_overlay(bare: Project, study: str, overlay: str) -> None:
+    alone = bare.plan(f"config/{study}.yaml", *roots(bare, study))
+    overlaid = bare.plan(f"config/{study}.yaml", f"config/ablations/{overlay}.yaml", *roots(bare, study))
+    added = {rule: count - alone.get(rule, 0) for rule, count in overlaid.items() if count != alone.get(rule, 0)}
+    splits = {name: split.shards for name, split in read_study(CONFIG / f"{study}.yaml").datasets[study].splits.items()}
+    assert added == {"train": 2, "resolve_recipe": 2, "generate": 2, "score": 10, "write_settings": 4, "fetch_asset": 1,
+                     "compute_feature": 2 * (splits["train"] + splits["test"])}  # fmt: skip
+
+
+def test_the_authors_row_appears_with_their_file(bare: Project) -> None:
+    alone = bare.plan("config/lrs3.yaml", *roots(bare, "lrs3"))
+    folder = bare.folder / "resources/assets/syncvoice_lrs3"
+    folder.mkdir(parents=True)
+    try:
+        (folder / "model.pt").touch()
+        found = bare.plan("config/lrs3.yaml", *roots(bare, "lrs3"))
+        added = {rule: count - alone.get(rule, 0) for rule, count in found.items() if count != alone.get(rule, 0)}
+        # model.json and tokens.txt beside it are fetched
+        assert added == {"import_checkpoint": 1, "resolve_recipe": 1, "generate": 1, "score": 5, "write_settings": 1,
+                         "fetch_asset": 2}  # fmt: skip
+        assert bare.plan("config/translation.yaml", *roots(bare, "translation"))["import_checkpoint"] == 1
+    finally:
+        (folder / "model.pt").unlink()
 
 
 def test_embedded_study_misses_nothing(bare: Project) -> None:

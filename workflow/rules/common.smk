@@ -26,7 +26,7 @@ from syncvoice.features import base as extractors
 from syncvoice.generation import work as kinds
 from syncvoice.minidub import engine
 from syncvoice.provenance import code_digest
-from syncvoice.study.weights import missing_weights
+from syncvoice.study.weights import fetchable_weights, missing_weights
 
 try:
     STUDY = load_study(
@@ -352,6 +352,15 @@ def adapted_scorers(wildcards):
     return " ".join(f"--network {network}={STUDY.network_file(network)}" for network in adapted)
 
 
+def seen_by_scorer(wildcards):
+    """What the scorer saw of the task's clips, once for all rows; nothing for a scorer that looks at no video."""
+    if not METRIC_FILES[wildcards.metric].sees_once:
+        return []
+    task = STUDY.tasks[wildcards.task]
+    pattern = "results/{study}/lips/{dataset}/{split}/{metric}/shard-{shard}.h5"
+    return over_shards(pattern, task.dataset, task.split, metric=wildcards.metric)
+
+
 def scorer_of_metric(wildcards):
     """Module and class that score a metric."""
     return METRIC_FILES[wildcards.metric].scorer
@@ -361,6 +370,12 @@ def code_of_scorer(wildcards):
     """Digest of what one metric runs; another metric's code does not count."""
     source = scorer_of_metric(wildcards).split(":")[0]
     return code_digest("syncvoice.commands.score_task", f"syncvoice.metrics.{source}")
+
+
+def code_of_lips(wildcards):
+    """Digest of what looks at the lips of clips."""
+    source = scorer_of_metric(wildcards).split(":")[0]
+    return code_digest("syncvoice.commands.embed_lips", f"syncvoice.metrics.{source}")
 
 
 def ground_truth_manifests(wildcards):

@@ -1,4 +1,4 @@
-"""Networks that are trained for a study or before all studies: what they read; no rule stands here."""
+"""Networks that are trained or imported for a study, or trained before all studies: what they read; no rule is here."""
 
 NATURAL_POOL = "results/pretrain/pool_natural"
 
@@ -42,3 +42,26 @@ def options_of_pretraining(wildcards):
 def code_of_pretraining(wildcards):
     """Digest of what makes one network."""
     return code_digest("syncvoice.commands.pretrain", f"syncvoice.pretraining.{wildcards.network}")
+
+
+def settings_of_seen_features(wildcards):
+    """Settings of the features through which an imported model sees."""
+    seen = dict.fromkeys(STUDY.recipes[wildcards.recipe].features().values())
+    return [f"{RESULTS}/settings/features/{feature}.json" for feature in seen]
+
+
+def weights_of_import(wildcards):
+    """The checkpoint that is imported, the map of its names, and the networks whose digests its conditions carry."""
+    recipe = STUDY.recipes[wildcards.recipe]
+    settings = {name: STUDY.features[name].settings for name in recipe.features().values()}
+    networks = [
+        getattr(one, "weights", None) or f"{ASSET_FOLDER}/{one.asset}" for one in settings.values() if one.asset
+    ]
+    return [*with_metadata([recipe.start]), *([recipe.key_map] if recipe.key_map else []), *networks]
+
+
+def code_of_import(wildcards):
+    """Digest of what imports a checkpoint, and of the extractors that it names."""
+    seen = STUDY.recipes[wildcards.recipe].features().values()
+    modules = [extractors.module_name(STUDY.features[feature].extractor) for feature in dict.fromkeys(seen)]
+    return code_digest("syncvoice.commands.import_checkpoint", *modules)

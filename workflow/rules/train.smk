@@ -33,3 +33,32 @@ rule train:
         "{params.env} SYNCVOICE_TRY={resources.attempt}:{log}"
         " syncvoice train --recipe {input.recipe} --manifest {input.manifest}"
         " --features-root {params.features_root} --out {params.folder} > {log} 2>&1"
+
+
+# A model that somebody else trained: its checkpoint, its names turned into ours.
+rule import_checkpoint:
+    input:
+        recipe="results/{study}/recipes/{recipe}.json",
+        features=settings_of_seen_features,
+        weights=weights_of_import,
+    output:
+        model="results/{study}/models/{recipe}/model.safetensors",
+        metadata="results/{study}/models/{recipe}/metadata.json",
+    log:
+        "results/{study}/logs/import_checkpoint/{recipe}.log",
+    wildcard_constraints:
+        recipe=one_of(recipes_made_by("import_checkpoint")),
+    conda:
+        "../../environment.yml"
+    threads: threads_of("features")
+    resources:
+        mem_mb=memory(6000),
+        attempt=attempt_number,
+    params:
+        code=code_of_import,
+        env=thread_environment("features"),
+        folder=subpath(output.model, parent=True),
+    shell:
+        "{params.env} SYNCVOICE_TRY={resources.attempt}:{log}"
+        " syncvoice import-checkpoint --recipe {input.recipe} --features {input.features}"
+        " --out {params.folder} > {log} 2>&1"

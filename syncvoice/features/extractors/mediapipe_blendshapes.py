@@ -1,8 +1,7 @@
 """Facial expression as MediaPipe's 52 blendshape coefficients, from the stored face crops.
 
-Stands in the place of EmoNet, whose weights forbid changes and commercial use (CC-BY-NC-ND) and whose layout is not
-known in enough detail to rebuild it: here weights and code are Apache-2.0. Features that the EmoNet program wrote enter
-as files (`precomputed`).
+Beside EmoNet (`emonet`), whose weights forbid changes and commercial use (CC-BY-NC-ND): here weights and code are
+Apache-2.0.
 """
 
 from collections.abc import Iterable

@@ -1,6 +1,6 @@
 """Text as token ids of published weights, whose `tokens.txt` says which symbols they know."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -9,11 +9,17 @@ from syncvoice.records.clips import Clip
 
 
 class Settings(ExtractorSettings):
-    """The `tokens.txt` beside the weights; None = that of the Emilia release."""
+    """Which symbols, and how English is read.
+
+    Attributes:
+        weights: the `tokens.txt` beside the weights; None = that of the Emilia release.
+        reading: of the Emilia tokenizer: "own", or "public", as public weights learned it (see `text/tokenizer.py`).
+    """
 
     asset: ClassVar[str] = "zipvoice_emilia/tokens.txt"
 
     weights: str | None = None
+    reading: Literal["own", "public"] = "own"
 
 
 class Extractor:
@@ -36,7 +42,7 @@ class Extractor:
         from syncvoice.text import tokenizer
 
         path = find_path(settings.weights or f"resources/assets/{settings.asset}")
-        text = text_of_tokens(path)
+        text = text_of_tokens(path).read(settings.reading)
         self.version = str(getattr(tokenizer, "VERSION", "1"))
         self.settings: dict[str, Any] = text.model_dump(mode="json")
         self.weights_sha256: str | None = sha256_of(path)

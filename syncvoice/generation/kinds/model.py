@@ -43,5 +43,5 @@ def speak(settings: Settings, work: Work) -> list[Row]:
     requests, rows = requests_of(settings, work, used, tokenizer, settings.swap)
     sampling = Sampling(settings.guidance(), settings.steps, settings.t_shift, settings.voice)
     return speak_points(
-        model, settings, requests, [(name, replace(sampling, scales=scales)) for name, scales in points], work.out, rows
+        model, settings, requests, [(name, replace(sampling, scales=scales)) for name, scales in points], work, rows
     )

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from syncvoice.generation.work import Row, Work, save
+from syncvoice.generation.work import Row, Work
 from syncvoice.section import Name, Section
 
 NEEDS_RECIPE = False
@@ -35,6 +35,7 @@ def speak(settings: Settings, work: Work) -> list[Row]:
     clips = {clip.id: clip for clip in clips_of(work.manifest)}
     mels = open_features(work.features_root / work.utterances[0].split, ["mel"])["mel"]
     return [
-        save(work.out, row.utterance, "", decode(vocoder, torch.from_numpy(mels[row.clip]), clips[row.clip].n_frames))
+        work.made.get((row.utterance, ""))
+        or work.keep(row.utterance, "", decode(vocoder, torch.from_numpy(mels[row.clip]), clips[row.clip].n_frames))
         for row in work.utterances
     ]

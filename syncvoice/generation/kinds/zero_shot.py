@@ -1,6 +1,7 @@
 """The start weights speak, without fine-tuning and without the video: text-to-speech of known length."""
 
 from pathlib import Path
+from typing import Literal
 
 from syncvoice.generation.settings import SampledSettings
 from syncvoice.generation.work import Row, Work
@@ -15,6 +16,7 @@ class Settings(SampledSettings):
     """Sampling, and the start weights."""
 
     backbone: str
+    reading: Literal["own", "public"]
 
 
 def speak(settings: Settings, work: Work) -> list[Row]:
@@ -29,6 +31,8 @@ def speak(settings: Settings, work: Work) -> list[Row]:
     from syncvoice.model.text_path import text_of_start
 
     model = model_from_start(Path(settings.backbone), {}, 1, ("pretrained", "learnable")).eval()
-    requests, rows = requests_of(settings, work, {}, text_of_start(Path(settings.backbone)).tokenizer())
+    requests, rows = requests_of(
+        settings, work, {}, text_of_start(Path(settings.backbone)).read(settings.reading).tokenizer()
+    )
     sampling = Sampling(settings.guidance(), settings.steps, settings.t_shift, settings.voice, "average")
-    return speak_points(model, settings, requests, [("", sampling)], work.out, rows)
+    return speak_points(model, settings, requests, [("", sampling)], work, rows)

@@ -7,7 +7,7 @@ the row `zero_shot`; the model itself sees no lips.
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from syncvoice import clocks
 from syncvoice.errors import UserError
@@ -29,6 +29,7 @@ class Settings(SampledSettings):
     """Sampling, the start weights and the lip timing networks."""
 
     backbone: str
+    reading: Literal["own", "public"]
     lip_timing: str
 
 
@@ -46,7 +47,10 @@ def speak(settings: Settings, work: Work) -> list[Row]:
     from syncvoice.records.clips import clips_of
 
     model = model_from_start(Path(settings.backbone), {}, 1, ("pretrained", "learnable")).eval()
-    reader, tokenizer = LipReader.load(Path(settings.lip_timing)), text_of_start(Path(settings.backbone)).tokenizer()
+    reader, tokenizer = (
+        LipReader.load(Path(settings.lip_timing)),
+        text_of_start(Path(settings.backbone)).read(settings.reading).tokenizer(),
+    )
     clips, of_row = {clip.id: clip for clip in clips_of(work.manifest)}, {row.utterance: row for row in work.utterances}
     requests, rows = requests_of(settings, work, {}, tokenizer)
     timed = []
@@ -60,7 +64,7 @@ def speak(settings: Settings, work: Work) -> list[Row]:
         tokens = tokenizer.tokens(row.text, row.language)
         timed.append(replace(request, parts=parts_of(tokens, words, request.n_frames)))
     sampling = Sampling(settings.guidance(), settings.steps, settings.t_shift, settings.voice)
-    return speak_points(model, settings, timed, [("", sampling)], work.out, rows)
+    return speak_points(model, settings, timed, [("", sampling)], work, rows)
 
 
 def _word_times(reader: "LipReader", clip: "Clip") -> "list[Span]":

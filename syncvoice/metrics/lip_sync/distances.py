@@ -211,3 +211,8 @@ class LipSyncScorer(Scorer):
     def first_frame(self, utterance: Utterance) -> int:
         """Video frame of the first window."""
         return self._lips(utterance.row["clip"]).start
+
+    def lips(self, clip_id: str) -> Lips:
+        """Lips of a clip; raises what `_embed` does."""
+        lips: Lips = self._lips(clip_id)
+        return lips

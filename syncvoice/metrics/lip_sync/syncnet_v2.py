@@ -33,6 +33,7 @@ from syncvoice.metrics.scorer import NotApplicable, ScoreError, Sources
 
 if TYPE_CHECKING:
     from syncvoice.fast.syncnet_fused import FusedSyncNet
+    from syncvoice.metrics.lip_sync.seen import SeenLips
     from syncvoice.networks.syncnet import SyncNet
     from syncvoice.video.boxes import FaceBoxes
 
@@ -67,6 +68,7 @@ class WholeFrameScorer(LipSyncScorer):
         """Score with a loaded network; option `jpeg` of the sources re-encodes the crops."""
         super().__init__(network, sources, weights_sha256)  # type: ignore[arg-type]
         self._jpeg = bool(sources.options.get("jpeg"))
+        self._seen: SeenLips | None = None
         switches = ["jpeg"] if self._jpeg else []
         dtype = sources.options.get("dtype", "float32")
         switches += [f"{dtype} and bytes"] if dtype != "float32" else []  # plain "bfloat16" was another first layer
@@ -84,7 +86,21 @@ class WholeFrameScorer(LipSyncScorer):
 
         path = sources.asset_file(ASSET)
         network = FusedSyncNet(load_v2(path).to(resolve_device()), sources.options.get("dtype", "float32"))
-        return cls(network, sources, sha256_of(path))
+        scorer = cls(network, sources, sha256_of(path))
+        if sources.seen:
+            scorer.take_seen(sources)
+        return scorer
+
+    def take_seen(self, sources: Sources) -> None:
+        """Take the lips of all clips from files that a job like this one made, and look at no video.
+
+        Raises:
+            UserError: a file is missing, lacks a clip, or was made with other weights or of another picture.
+        """
+        from syncvoice.metrics.lip_sync.seen import SeenLips
+
+        self._seen = SeenLips(sources.seen, self)
+        self._seen.check(self._clips.values())
 
     def _embed(self, clip_id: str) -> Lips:
         """Embed the lips of a clip."""
@@ -93,6 +109,8 @@ class WholeFrameScorer(LipSyncScorer):
         clip = self._clips.get(clip_id)
         if clip is None or clip.video is None:
             raise NotApplicable("the clip has no video")
+        if self._seen is not None:
+            return self._seen.lips(clip_id)
         frames = FrameSource(clip.video)
         try:
             start, crops = self.crops(frames, frames.count())

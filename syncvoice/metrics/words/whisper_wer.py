@@ -91,6 +91,10 @@ class WhisperScorer(Scorer):
         if not self._protocols(row["language"]):
             raise NotApplicable(f"no published protocol of {self.NAME} covers language {row['language']!r}")
 
+    def why_absent(self, metric: str) -> str:
+        """Return why a protocol has no value: it divides by the words that were understood, and there are none."""
+        return "nothing was understood in the speech, and this protocol counts errors per word understood"
+
     def counts_if_failed(self, row: Mapping[str, str]) -> dict[str, int]:
         """Counts of a clip whose speech is missing or unusable: every word of the script deleted.
 
