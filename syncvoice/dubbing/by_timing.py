@@ -186,15 +186,23 @@ class TimedEngine:
 
     def speak(self, result: Dubbed, lines: list[TimedLine], voices: Mapping[str, TimedVoice], seeds: Sequence[int],
               progress: Progress) -> Iterator[tuple[TimedLine, dict[int, np.ndarray]]]:  # fmt: skip
-        """Yield lines with their sound; it is the same for every seed.
+        """Yield lines with their sound, the same for every seed; among several, one that cannot be said is silent.
 
         Raises:
-            UserError: a text cannot be said in its time at all.
+            UserError: no text can be said in its time.
         """
-        count = Counter(progress, "speak")
+        count, problems = Counter(progress, "speak"), []
         for line in lines:
-            sound = self._line(result, line, voices[line.cue.speaker].speaker)
-            count.step(len(lines))
+            try:
+                sound = self._line(result, line, voices[line.cue.speaker].speaker)
+            except UserError as error:
+                problems.append(error)
+                if len(problems) == len(lines):
+                    raise
+                result.warn([f"{error}; until then it is silent"])
+                continue
+            finally:
+                count.step(len(lines))
             yield line, {seeds[0]: sound}
 
     def finish(self, result: Dubbed, speech: np.ndarray, voices: Mapping[str, TimedVoice],

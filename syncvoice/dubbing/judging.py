@@ -86,7 +86,7 @@ class Judgement:
         """Return what to try where something is poor."""
         tips = []
         if self.words and self.missed > MOST_MISSED * self.words:
-            tips.append("--takes 4, or --engine timed" if is_random else "shorter texts, or --follow nothing")
+            tips.append("--engine timed, or more --takes" if is_random else "shorter texts, or --follow nothing")
         if self.likeness is not None and self.likeness < LEAST_ALIKE:
             tips.append(
                 "a recording of 3 to 10 s without noise, with --voice-text"

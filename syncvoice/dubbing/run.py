@@ -83,6 +83,7 @@ class Dubber:
             result.seconds = n_frames / clocks.FPS
         said, result.is_random = wishes.said(text, inputs.get("subtitles"), language), engine.is_random
         making = Making(engine, result, wishes, make_plan(said, n_frames, recordings), language)
+        log.info("the plan:\n%s", making.plan.table())
         result.warn(making.plan.warnings)
         result.lines += [engine.line(one.cue, language, one.syllables) for one in making.plan.cues]
         making.assign(loaded, recordings)

@@ -2,6 +2,7 @@
 
 import csv
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -11,7 +12,7 @@ import pytest
 import syncvoice
 from syncvoice.audio import write_wav
 from syncvoice.cli import main
-from syncvoice.dubbing import Dubber
+from syncvoice.dubbing import Dubber, Wishes
 from syncvoice.dubbing.engine import FULL_SIZE_PLACES, choose_engine
 from syncvoice.errors import UserError
 from syncvoice.networks.kokoro import Kokoro
@@ -88,6 +89,45 @@ def test_subtitles_are_spoken_in_their_own_time(place: Path) -> None:
     )
     first, second = (line.words[0] for line in result.lines)
     assert (first[0], second[0]) == ("blue", "now") and 0 < first[1] < 1 and 1.2 < second[1] < 2
+
+
+def test_one_impossible_cue_does_not_stop_the_others(place: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (place / "long.srt").write_text(
+        f"1\n00:00:00,000 --> 00:00:00,800\n{' '.join([TEXT] * 9)}\n\n2\n00:00:01,200 --> 00:00:02,000\nnow\n"
+    )
+    with caplog.at_level("INFO"):
+        result = syncvoice.dub(
+            place / "clip.mp4", subtitles=place / "long.srt", out=place / "out.mp4", engine="timed", voice_blend=BLEND
+        )
+    assert list(result.sounds) == ["cue 2"] and any("until then it is silent" in one for one in result.warnings)
+    assert "nobody can follow" in caplog.text.split("the plan:")[1], "the plan is told before the work"
+    with pytest.raises(UserError, match="shorten the text"):
+        syncvoice.dub(
+            place / "clip.mp4", subtitles=place / "long.srt", out=place / "out.mp4", engine="timed", voice_blend=BLEND,
+            wishes=Wishes(only_cues=(1,)),
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("wishes", [Wishes(takes=2)])
+def test_an_engine_that_draws_no_lots_takes_no_takes(place: Path, wishes: Wishes) -> None:
+    with pytest.raises(UserError, match="always alike, so --takes 2 helps nothing"):
+        dub(place, wishes=wishes)
+
+
+def test_speakers_have_stock_voices_of_their_own(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (place / "who.srt").write_text(
+        "1\n00:00:00,000 --> 00:00:01,000\nANN: blue\n\n2\n00:00:01,200 --> 00:00:02,000\nBOB: now\n"
+    )
+    write_wav(tmp_path / "ann.wav", np.random.default_rng(0).normal(0, 0.05, 48_000).astype(np.float32), 24_000)
+    near = SimpleNamespace(told=lambda: "bm_lewis=1", pitch_hz=100.0, wanted_hz=101.0, parts={"bm_lewis": 1.0})
+    monkeypatch.setattr("syncvoice.dubbing.by_timing.TimedEngine._nearest", lambda *_: near)
+    result = syncvoice.dub(
+        place / "clip.mp4", subtitles=place / "who.srt", out=place / "out.mp4", engine="timed", voice_blend=BLEND,
+        voice={"ANN": tmp_path / "ann.wav"}, wishes=Wishes(speaker="Bob"),
+    )  # fmt: skip
+    told = [note for note in result.notes if note.startswith("voice of")]
+    assert told[0].startswith("voice of ANN: bm_lewis=1 (100 Hz") and told[1].startswith("voice of Bob: af_heart=1")
+    assert [line.cue.text for line in result.lines] == ["blue", "BOB: now"]
 
 
 def test_a_dubber_keeps_its_engine(place: Path) -> None:

@@ -25,7 +25,7 @@ GOOD: dict[str, Any] = {"words": 20, "missed": 1, "listener": "Whisper base", "l
     [
         ({}, True, "19 of 20 words heard as written (Whisper base)", None),
         ({}, False, "lip sync LSE-C 6.0, LSE-D 7.0 (public SyncNet); voice 0.80 alike (GE2E", None),
-        ({"missed": 30}, True, "0 of 20 words", "--takes 4, or --engine timed"),
+        ({"missed": 30}, True, "0 of 20 words", "--engine timed, or more --takes"),
         ({"missed": 5}, False, "15 of 20 words", "shorter texts"),
         ({"likeness": 0.5}, True, "voice 0.50", "--voice-text"),
         ({"likeness": 0.5}, False, "voice 0.50", "--engine zipvoice"),
