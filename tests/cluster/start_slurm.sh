@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # Start Slurm with one node, this machine: `source tests/cluster/start_slurm.sh FOLDER`. For trying the profile by hand; a
-# cluster has its own. Needs root, and Debian's packages slurm-wlm and munge. Sets SLURM_CONF for this shell; stop with
-# `stop_slurm`. No accounting and no cgroups, so that a container will do.
+# cluster has its own. Needs root, and Debian's packages slurm-wlm and munge; writes /etc/slurm/slurm.conf, because Snakemake
+# takes SLURM_CONF out of a job's environment. Stop with `stop_slurm`. No accounting, no cgroups: a container will do.
 SLURM_FOLDER=$(realpath "${1:?folder for the state of Slurm}")
-export SLURM_CONF=$SLURM_FOLDER/slurm.conf
-mkdir -p "$SLURM_FOLDER"/{state,spool} /run/munge
+SLURM_SETTINGS=/etc/slurm/slurm.conf
+mkdir -p "$SLURM_FOLDER"/{state,spool} /run/munge /etc/slurm
+! grep -qv "^ClusterName=here\|^#" <(head -1 "$SLURM_SETTINGS" 2>/dev/null) || { echo "$SLURM_SETTINGS is of another cluster" >&2; return 1; }
 chown munge: /run/munge
 [ -s /etc/munge/munge.key ] || { dd if=/dev/urandom of=/etc/munge/munge.key bs=1 count=1024 status=none; chown munge: /etc/munge/munge.key; chmod 400 /etc/munge/munge.key; }
 munge -n >/dev/null 2>&1 || runuser -u munge -- munged
-cat > "$SLURM_CONF" <<CONF
+cat > "$SLURM_SETTINGS" <<CONF
 ClusterName=here
 SlurmctldHost=$(hostname -s)
 SlurmUser=root

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # The study `tiny` on this machine and on Slurm, where a training is cancelled half-way; tables must be equal to the byte.
 #   tests/cluster/try_tiny.sh FOLDER
-# By hand, as root, with the tools of .venv/bin and the package snakemake-executor-plugin-slurm; FOLDER must be new.
+# By hand, as root, with the tools of .venv/bin and the package snakemake-executor-plugin-slurm; what an earlier run
+# made in FOLDER is kept.
 set -euo pipefail
 repository=$(git -C "$(dirname "$0")" rev-parse --show-toplevel)
-folder=$(realpath -m "${1:?a new folder}")
-mkdir "$folder"
+folder=$(realpath -m "${1:?a folder}")
+mkdir -p "$folder"
 for place in local cluster; do
+    [ -d "$folder/$place" ] && continue
     git clone -q "$repository" "$folder/$place"
     # Long enough to be cancelled in its middle.
     sed -i "s/recipe_defaults: {steps: 2,/recipe_defaults: {steps: 24,/" "$folder/$place/config/tiny.yaml"
