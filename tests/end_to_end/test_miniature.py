@@ -101,7 +101,7 @@ def start_server(folder: Path) -> "subprocess.Popen[str]":
         server = subprocess.Popen(
             [sys.executable, job_server.__file__, str(address)], env=environment, text=True, stdout=said, stderr=said
         )
-    for _ in range(600):
+    for _ in range(3000):  # imports alone take a minute where much else runs
         if address.exists() or server.poll() is not None:
             break
         time.sleep(0.1)
