@@ -6,9 +6,9 @@ Clips: the test split of speaker s1 as the study `grid_s1` draws it, and all cli
 compared with the `.align` files; clips without one are compared with forced alignment by --recogniser (which learned
 from training clips of s1), whose own bias, measured on the test clips of s1, is taken off. Printed and written: error
 of the word starts from the lips, of the words as they are then spoken, and of a cascade without lips (`tts_fitted`);
-correlation of the energy envelopes with the recording; word errors of Whisper base, homophones of letters and digits
-counted as right, and naturalness by DistillMOS, where their weights are there; and how long `syncvoice dub` takes from
-its start to the file.
+correlation of the energy envelopes with the recording; word errors of Whisper base by ear (`protocols`), also of an
+everyday sentence that fits each clip's length but is not what its lips say (`everyday`); naturalness by DistillMOS; and
+how long `syncvoice dub` takes from its start to the file. What needs weights that are not there is left out.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -36,10 +36,11 @@ from syncvoice.lip_timing.timing import LIKELY_ERRORS, SOUND_AFTER_S, Face, late
 from syncvoice.networks.kokoro import Kokoro, blend
 from syncvoice.text.grid_grammar import spoken_text
 from syncvoice.timed_speech.envelope import envelope_correlation
-from syncvoice.timed_speech.script import script_of
+from syncvoice.timed_speech.script import ScriptWord, script_of
 from syncvoice.timed_speech.speaking import NaturalSpeaker, levelled, speech_level
 
 VOICE = "am_eric"
+SILENCE_S = 0.9  # that a GRID clip of 3 s holds around its words, about
 
 
 @dataclass
@@ -48,9 +49,19 @@ class Measured:
 
     errors: dict[str, list[np.ndarray]] = field(default_factory=dict)
     values: dict[str, list[float]] = field(default_factory=dict)
-    texts: list[str] = field(default_factory=list)
+    texts: dict[str, list[str]] = field(default_factory=dict)
     sounds: dict[str, list[np.ndarray]] = field(default_factory=dict)
     likely: list[tuple[float, float]] = field(default_factory=list)
+
+    @property
+    def clips(self) -> int:
+        """Number of clips."""
+        return len(self.texts.get("recording", ()))
+
+    def add(self, row: str, text: str, sound: np.ndarray) -> None:
+        """Keep a text and how it was spoken, (samples,) at 24 kHz."""
+        self.texts.setdefault(row, []).append(text)
+        self.sounds.setdefault(row, []).append(sound)
 
     def figures(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -90,6 +101,24 @@ class Listener:
         return np.array([aligned[number].start_s for number in first]) - self.bias
 
 
+def phones_of(script: Sequence[ScriptWord]) -> tuple[list[str], list[int]]:
+    """Phones of a script, and which of them begin a word."""
+    phones = [phone for word in script for phone in word.phones]
+    return phones, np.cumsum([0, *(len(word.phones) for word in script)])[:-1].tolist()
+
+
+def fitting_sentence(name: str, speaker: NaturalSpeaker, n_frames: int) -> str:
+    """Return an everyday sentence that lasts as long as people speak in a clip, within a quarter; drawn by its name."""
+    from syncvoice.minidub.sentences import draw_sentence
+    from syncvoice.seeding import rng
+
+    draw, wanted = rng(1, "everyday", name), n_frames / clocks.FPS - SILENCE_S
+    while True:
+        text = draw_sentence("everyday", "test", draw).text
+        if 0.8 <= float(speaker.natural(script_of(text, "en")).sum()) / wanted <= 1.25:
+            return text
+
+
 def measure(clip: SourceClip, reader: LipReader, speaker: NaturalSpeaker | None, listener: Listener | None,
             found: Measured) -> None:  # fmt: skip
     """Measure one clip."""
@@ -106,8 +135,7 @@ def measure(clip: SourceClip, reader: LipReader, speaker: NaturalSpeaker | None,
     track = track_video(clip.media, PrepareSettings(**LOOKS))
     n_frames = len(track.found)
     script = script_of(spoken_text(clip.text, "grid"), "en")
-    phones = [phone for word in script for phone in word.phones]
-    firsts = np.cumsum([0, *(len(word.phones) for word in script)])[:-1].tolist()
+    phones, firsts = phones_of(script)
     timing = time_phones(reader, Face(track.landmarks, track.found), n_frames, phones, firsts)
     starts = {"lips": np.array([start for start, _ in timing.words])}
     if timing.doubt_s is not None:
@@ -124,12 +152,18 @@ def measure(clip: SourceClip, reader: LipReader, speaker: NaturalSpeaker | None,
     starts |= {name: np.array([a for a, _ in one.spans]) - SOUND_AFTER_S for name, one in spoken.items()}
     for name, values in starts.items():
         found.errors.setdefault(f"word_starts.{name}", []).append(values - known)
-    found.texts.append(clip.text)
-    found.sounds.setdefault("recording", []).append(sound)
+    found.add("recording", clip.text, sound)
     for name, one in spoken.items():
         loud = levelled(one.sound, speech_level(sound))
-        found.sounds.setdefault(name, []).append(loud)
+        found.add(name, clip.text, loud)
         found.values.setdefault(f"envelope_correlation.{name}", []).append(envelope_correlation(loud, sound))
+    if speaker is not None:
+        text = fitting_sentence(clip.id, speaker, n_frames)
+        script = script_of(text, "en")
+        phones, firsts = phones_of(script)
+        timing = time_phones(reader, Face(track.landmarks, track.found), n_frames, phones, firsts)
+        one = speaker.speak(script, later(timing.words), n_frames)
+        found.add("everyday", text, levelled(one.sound, speech_level(sound)))
 
 
 def keep(folder: Path, measured: Mapping[str, Measured]) -> None:
@@ -151,7 +185,7 @@ def add_word_errors(groups: Iterable[Measured], asset: Path) -> None:
     for group in groups:
         for name, sounds in group.sounds.items():
             texts = whisper.transcribe([resample(sound, clocks.SAMPLE_RATE, 16_000) for sound in sounds], "en")
-            counts = [BY_EAR.count(a, b, "en") for a, b in zip(group.texts, texts, strict=True)]
+            counts = [BY_EAR.count(a, b, "en") for a, b in zip(group.texts[name], texts, strict=True)]
             group.values[f"wer_whisper_base.{name}"] = [corpus_rate([one for one in counts if one is not None])]
 
 
@@ -246,7 +280,7 @@ def main() -> None:
     if speaker is not None:
         if_there("WER", lambda: add_word_errors(measured.values(), local_asset("whisper_base").path))
         if_there("DistillMOS", lambda: add_naturalness(measured.values(), local_asset("distillmos").path))
-    result = {name: {"clips": len(one.texts), **one.figures()} for name, one in measured.items()}
+    result = {name: {"clips": one.clips, **one.figures()} for name, one in measured.items()}
     if speaker is not None:
         result["cold_start"] = cold_start(groups["s1_test"][0], measured["s1_test"].sounds["recording"][0])
     if args.minidub is not None:

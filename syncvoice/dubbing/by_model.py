@@ -80,17 +80,14 @@ class ModelEngine:
             raise UserError("a model takes its voice from a recording; give one with --voice")
         tokens: list[int] = []
         if text is not None:
-            tokenizer = EmiliaTokenizer()
-            tokens = tokenizer.encode(text, language)
-            if not syllables(tokenizer.tokens(text, language)):
+            tokens = self.speaker.text.tokenizer().encode(text, language)
+            if not syllables(EmiliaTokenizer().tokens(text, language)):
                 raise UserError(f"the text {text!r} of the voice has not one syllable; write what the recording says")
         return read_voice(path, tokens, self.speaker.model, self.speaker.weights["speaker_encoder"])
 
     def line(self, cue: Cue, language: str, needed: int) -> Line:
         """Return a cue of `needed` syllables as the model speaks it."""
-        from syncvoice.text.tokenizer import EmiliaTokenizer
-
-        tokens = EmiliaTokenizer().encode(cue.text, language) if needed else []
+        tokens = self.speaker.text.tokenizer().encode(cue.text, language) if needed else []
         return Line(cue, tokens, needed / cue.seconds, self.sound.guidance(language, self.speaker))
 
     def look(self, result: Dubbed, lines: list[Line], frames: "FrameSource", several_faces: "Rule",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from syncvoice.model.syncvoice import SyncVoice
+    from syncvoice.model.text_path import TextPath
 
 # Where a model is looked for, best first. A study's model of the recipe `full` hears lips and face.
 KNOWN_PLACES = ("results/mini/models/full/model.safetensors", "weights/dubbing.safetensors")
@@ -37,12 +38,14 @@ class DubbingModel:
         name: what people are told: recipe, file and digest.
         weights: files of vocoder and speaker_encoder that belong to it.
         seen: what it was trained to see, by condition.
+        text: how it reads texts.
     """
 
     model: "SyncVoice"
     name: str
     weights: Mapping[str, Path]
     seen: Mapping[str, Seen]
+    text: "TextPath"
 
 
 def default_model() -> Path:
@@ -70,14 +73,12 @@ def load_dubbing_model(path: Path | None = None) -> DubbingModel:
         UserError: files are missing or do not fit together.
     """
     from syncvoice.model.syncvoice import SyncVoice, SyncVoiceConfig
-    from syncvoice.model.text_path import TextPath, text_of_record
+    from syncvoice.model.text_path import text_of_record
     from syncvoice.records.weights import load_strict
 
     path = default_model() if path is None else path
     path = path / "model.safetensors" if path.is_dir() else path
     state, metadata, source = _read(path)
-    if (text := text_of_record(metadata.get("text"))) != TextPath():
-        raise UserError(f"{path} reads texts as {text}; dub knows the 360 Emilia symbols only: generate with a study")
     model = SyncVoice(SyncVoiceConfig.of(metadata["config"]))
     if "base" in metadata:  # the base also holds what this model has no place for
         state = {k: v for k, v in _base_state(path, metadata).items() if k in model.state_dict()} | state
@@ -85,7 +86,8 @@ def load_dubbing_model(path: Path | None = None) -> DubbingModel:
     recipe = metadata.get("recipe") or {}
     name = f"{recipe.get('recipe') or path.stem} ({path.name}, sha256 {sha256_of(path)[:12]})"
     weights = {kind: find_path(recipe.get(kind) or default) for kind, default in DEFAULT_WEIGHTS.items()}
-    return DubbingModel(model.eval(), name, weights, seen_by(metadata, model.config.visual_dims, str(source)))
+    seen = seen_by(metadata, model.config.visual_dims, str(source))
+    return DubbingModel(model.eval(), name, weights, seen, text_of_record(metadata.get("text")))
 
 
 def save_difference(model: Path, base: Path, out: Path) -> None:

@@ -60,9 +60,8 @@ class ScaledAdam(torch.optim.Optimizer):
             stacks = [self._stack(parameters) for parameters in same_shapes(group["params"])]
             clip = self._clip(stacks, group)
             for stack in stacks:
-                if clip == 0.0:  # an infinite norm: zero times infinity would be no number
-                    stack.forget_gradients()
-                (update_scalars if stack.is_scalar else update_tensors)(stack, clip, group)
+                factor = stack.clip_gradients(clip)
+                (update_scalars if stack.is_scalar else update_tensors)(stack, factor, group)
                 stack.state["step"] += 1
         return loss
 
@@ -80,8 +79,10 @@ class ScaledAdam(torch.optim.Optimizer):
                 state["size_gradients"] = torch.zeros(SIZE_PERIOD, *state["rms"].shape, device=state["rms"].device)
         return stack
 
-    def _clip(self, stacks: "list[Stack]", group: Mapping[str, Any]) -> float:
+    def _clip(self, stacks: "list[Stack]", group: Mapping[str, Any]) -> float | Tensor:
         """Factor by which this step's gradients are multiplied, at most 1; 0 if their norm is not finite.
+
+        On a graphics card it stays there, as (), so that the training need not wait for the card at every step.
 
         Raises:
             FloatingPointError: half of the recent gradients were not finite.
@@ -100,6 +101,9 @@ class ScaledAdam(torch.optim.Optimizer):
             state["threshold"] = group["clipping_scale"] * median * (2.0 if early else 1.0)
         if "threshold" not in state:
             return 1.0
+        if not has_cache(norm):
+            found = (state["threshold"] / (norm + 1e-20)).clamp(max=1.0)
+            return found.where(found.isfinite() & norm.isfinite(), 0.0)
         factor = state["threshold"] / (float(norm) + 1e-20)
         return min(1.0, factor) if math.isfinite(factor) else 0.0
 
@@ -114,10 +118,21 @@ class Stack:
         self.gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
         self.is_scalar = parameters[0].numel() == 1
 
-    def forget_gradients(self) -> None:
-        """Set the gradients to zero; the step goes on with the momentum alone, as the public code does."""
-        for gradient in self.gradients:
-            gradient.zero_()
+    def clip_gradients(self, factor: float | Tensor) -> float:
+        """Return the factor that an update multiplies the gradients by; on a card they are multiplied here instead.
+
+        At 0 they become zero, whatever they were, because zero times infinity is no number: the step goes on with the
+        momentum alone, as the public code does.
+        """
+        if isinstance(factor, Tensor):
+            for gradient in self.gradients:
+                gradient.masked_fill_(factor == 0, 0.0)
+            torch._foreach_mul_(self.gradients, factor)
+            return 1.0
+        if factor == 0.0:
+            for gradient in self.gradients:
+                gradient.zero_()
+        return factor
 
     def rms(self) -> Tensor:
         """Size of every tensor, (n, 1, ..., 1)."""
@@ -155,7 +170,7 @@ class Stack:
 
 
 def has_cache(tensor: Tensor) -> bool:
-    """Whether the device gains from working on pieces."""
+    """Whether the device gains from working on pieces: a CPU, which is never waited for either."""
     return tensor.device.type == "cpu"
 
 

@@ -40,7 +40,8 @@ def client(folder: Path, address: Path) -> None:
 
 
 def serve(address: str) -> None:
-    """Run jobs until killed, each in a process of its own."""
+    """Run jobs until killed or left alone by who started this, each in a process of its own."""
+    starter = os.getppid()
     for name in IMPORTS:
         importlib.import_module(name)
     EmiliaTokenizer().symbols("今天", "zh")  # reads the dictionaries of Mandarin
@@ -48,8 +49,12 @@ def serve(address: str) -> None:
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(address)
         server.listen(16)
-        while True:
-            connection, _ = server.accept()
+        server.settimeout(5)
+        while os.getppid() == starter:
+            try:
+                connection, _ = server.accept()
+            except TimeoutError:
+                continue
             if not os.fork():
                 server.close()
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)

@@ -169,6 +169,11 @@ def few_steps(values: dict[str, Any]) -> None:
         recipe |= {"threads": 1, "average_period": 1, "keep_checkpoints": 0}
 
 
+def two_steps_of_sampling(values: dict[str, Any]) -> None:
+    """Sample in two steps; the rest of the study's sampling stays."""
+    values["experiment_defaults"] = {**values.get("experiment_defaults", {}), "steps": 2}
+
+
 def unverified(values: dict[str, Any]) -> None:
     """Random weights have no published digest, and nothing is fetched."""
     for entry in values["assets"].values():
@@ -183,7 +188,7 @@ def project(folder: Path) -> Path:
     shutil.copy2(REPOSITORY / "environment.yml", folder)
     for name in ("grid", "lrs3", "translation"):
         change_yaml(folder / "config" / "datasets" / f"{name}.yaml", few_shards)
-        change_yaml(folder / "config" / f"{name}.yaml", lambda values: values.update(experiment_defaults={"steps": 2}))
+        change_yaml(folder / "config" / f"{name}.yaml", two_steps_of_sampling)
     for name in ("grid", "lrs3", "bilingual"):
         change_yaml(folder / "config" / "recipes" / f"{name}.yaml", few_steps)
     change_yaml(folder / "config" / "assets.yaml", unverified)

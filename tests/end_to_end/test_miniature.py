@@ -8,12 +8,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
+from syncvoice.networks import ecapa, utmos
 from syncvoice.study import Study, load_study
 from syncvoice.study.weights import weights_wanted
 from tests.end_to_end import job_server, miniature
@@ -31,10 +34,9 @@ class Run:
 
     def study(self, name: str) -> Study:
         """The study as the workflow resolves it."""
-        import yaml
-
         values = yaml.safe_load((self.folder / "config" / f"{name}.yaml").read_text())
-        return load_study(values, self.folder / "config", name)
+        with chdir(self.folder):  # where its weights lie: a row may stand only where they do
+            return load_study(values, self.folder / "config", name)
 
     def finish(self, name: str) -> Path:
         """Run a study to its end; returns its results."""
@@ -67,33 +69,26 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     roots = {"grid": ["clips"], "lrs3": ["lrs3"], "translation": ["hdtf", "cncvs", "bilingual"]}
     named = {study: {"grid" if n == "clips" else n: folder / n for n in names} for study, names in roots.items()}
     made = Run(folder, named)
-    server = start_server(folder)
     wanted = {path for study in named for path in weights_wanted(made.study(study))}
     with small_networks():
         miniature.write_weights(
             folder / "resources" / "assets", {path.removeprefix("resources/assets/") for path in wanted}
         )
+    server = start_server(folder)
     yield made
     server.terminate()
     server.wait()
 
 
-def small_networks() -> pytest.MonkeyPatch:
+@contextmanager
+def small_networks() -> Iterator[None]:
     """Small networks while weights are made, without a trace for other tests."""
-    from contextlib import contextmanager
-
-    from syncvoice.networks import ecapa, utmos
-
-    @contextmanager
-    def changed() -> Iterator[None]:
-        before = ecapa.WavLM, utmos.TrunkConfig
-        miniature.shrink_networks()
-        try:
-            yield
-        finally:
-            ecapa.WavLM, utmos.TrunkConfig = before  # type: ignore[misc]
-
-    return changed()
+    before = ecapa.WavLM, utmos.TrunkConfig
+    miniature.shrink_networks()
+    try:
+        yield
+    finally:
+        ecapa.WavLM, utmos.TrunkConfig = before  # type: ignore[misc]
 
 
 def start_server(folder: Path) -> "subprocess.Popen[str]":
@@ -110,7 +105,9 @@ def start_server(folder: Path) -> "subprocess.Popen[str]":
         if address.exists() or server.poll() is not None:
             break
         time.sleep(0.1)
-    assert address.exists(), (folder / "server.txt").read_text()
+    if not address.exists():
+        server.kill()
+        pytest.fail((folder / "server.txt").read_text())
     return server
 
 

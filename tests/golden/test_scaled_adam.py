@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from syncvoice.training import scaled_adam
 from syncvoice.training.scaled_adam import CLIP_WINDOW, ScaledAdam, eden
 from tests.golden.det import det
 
@@ -64,9 +65,26 @@ def test_median_that_is_not_finite_stops() -> None:
             optimiser.step()
 
 
+def test_a_card_is_waited_for_only_when_the_median_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a card the factor of clipping stays there; the trajectory is that of a CPU but for rounding."""
+    on_cpu, on_card, read = parameters(), parameters(), []
+    follow(on_cpu, ScaledAdam(on_cpu.values()), 0, 30)
+    monkeypatch.setattr(scaled_adam, "has_cache", lambda tensor: False)
+    plain = torch.Tensor.__float__
+    monkeypatch.setattr(torch.Tensor, "__float__", lambda tensor: read.append(1) or plain(tensor))
+    follow(on_card, ScaledAdam(on_card.values()), 0, 30)
+    assert len(read) == 2, "at steps 10 and 20"
+    for name, value in on_cpu.items():
+        torch.testing.assert_close(on_card[name], value, atol=TOLERANCE, rtol=0)
+
+
+@pytest.mark.parametrize("on_card", [False, True])
 @pytest.mark.parametrize("wrong", [float("inf"), float("-inf"), float("nan")])
-def test_a_gradient_that_is_not_finite_counts_as_zero(wrong: float) -> None:
+def test_a_gradient_that_is_not_finite_counts_as_zero(
+    wrong: float, on_card: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As in the public code: once a threshold is known, the step drops all gradients and goes on by its momentum."""
+    monkeypatch.setattr(scaled_adam, "has_cache", lambda tensor: not on_card)
     found, expected = parameters(), parameters()
     for values, broken in ((found, True), (expected, False)):
         optimiser = ScaledAdam(values.values())

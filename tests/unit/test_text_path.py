@@ -6,12 +6,16 @@ import numpy as np
 import pytest
 import torch
 
+from syncvoice.dubbing.by_model import ModelEngine
+from syncvoice.dubbing.script import Cue
+from syncvoice.dubbing.speech import Sound
 from syncvoice.errors import UserError
 from syncvoice.features.base import key_of, make_extractor
 from syncvoice.features.cache import write_shard
 from syncvoice.files import read_json
 from syncvoice.model.public_layout import save_release
-from syncvoice.model.start import start_config
+from syncvoice.model.start import save_model, start_config
+from syncvoice.model.syncvoice import SyncVoice, SyncVoiceConfig
 from syncvoice.model.text_path import TextPath, text_of_record, text_of_start, text_of_tokens
 from syncvoice.model.zipvoice import ZipVoice, ZipVoiceConfig
 from syncvoice.records.clips import Clip
@@ -69,3 +73,17 @@ def test_symbols_that_do_not_fit_the_weights_are_refused(libritts: Path) -> None
     write_vocabulary(libritts.with_name("tokens.txt"), [*CHARACTERS, "#"])
     with pytest.raises(UserError, match="knows 33 symbols, its tokens.txt lists 34"):
         start_config(libritts)
+
+
+@pytest.mark.parametrize("text", [TextPath().read("public"), TextPath(kind="libritts", symbols=tuple(CHARACTERS))])
+def test_dub_reads_texts_as_the_model_learned_them(tmp_path: Path, text: TextPath) -> None:
+    size = text.tokenizer().vocab_size
+    config = SyncVoiceConfig(ZipVoiceConfig.of({**SIZES, "vocab_size": size, "pad_id": text.tokenizer().pad_id}))
+    save_model(tmp_path / "model", SyncVoice(config), {"recipe": {}, "text": text.model_dump(mode="json")})
+    engine = ModelEngine.load(tmp_path / "model", Sound())
+    line = engine.line(Cue("a", "Wait... for four", 0, 50), "en", 3)
+    assert (
+        line.tokens
+        == text.tokenizer().encode("Wait... for four", "en")
+        != TextPath().tokenizer().encode("Wait... for four", "en")
+    )
