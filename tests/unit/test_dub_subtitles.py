@@ -1,5 +1,6 @@
 """Subtitles of every kind, as files and as tracks: texts, times, speakers; sounds that nobody speaks."""
 
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -43,6 +44,17 @@ Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
 Comment: 0,0:00:00.00,0:00:01.00,Default,,0,0,0,,not said
 Dialogue: 0,0:00:01.00,0:00:02.00,Default,Bob,0,0,0,,{\an8}Hello, there\Nmy {a remark}friend
 Dialogue: 0,0:00:02.00,0:00:03.00,Ann,,0,0,0,,{\p1}m 0 0 l 1 1{\p0}{\k20}bye
+"""
+HEADER = f"""[Script Info]
+ScriptType: v4.00+
+
+[V4+ Styles]
+Format: Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour, Bold, Italic, Underline, \
+StrikeOut, ScaleX, ScaleY, Spacing, Angle, BorderStyle, Outline, Shadow, Alignment, MarginL, MarginR, MarginV, Encoding
+Style: Default,Arial,16{",&H0" * 4}{",0" * 4},100,100,0,0,1,1,0,2,10,10,10,1
+
+[Events]
+Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
 """
 SRT = "7\n00:00:01,000 --> 00:00:02,000\n<i>one</i>\n\n7\n00:00:02,500 --> 00:00:03,000\ntwo\nlines\n"
 
@@ -126,6 +138,27 @@ def test_a_track_says_what_its_file_says(tmp_path: Path, track: str, language: s
         (cue.text, cue.start, cue.stop, cue.speaker) for cue in alone
     ]
     assert f"subtitle track {number + 1} (" in notes[0]
+
+
+def test_the_track_of_an_mp4(tmp_path: Path) -> None:
+    plain = write_video(tmp_path / "plain.mp4", blank_frames(100), None)
+    with av.open(str(plain)) as source, av.open(str(tmp_path / "film.mp4"), "w") as target:
+        picture = target.add_stream_from_template(source.streams.video[0])
+        track = target.add_stream("mov_text")
+        track.codec_context.subtitle_header = HEADER.encode()
+        track.time_base = Fraction(1, 1000)
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = picture
+                target.mux(packet)
+        for start, end, text in ((500, 1500, "ANN: hello"), (2000, 3000, "<i>ANN: you</i>")):  # a pause between them
+            packet = av.Packet(len(text).to_bytes(2, "big") + text.encode())
+            packet.pts = packet.dts = start
+            packet.duration, packet.time_base, packet.stream = end - start, Fraction(1, 1000), track
+            target.mux(packet)
+    cues, _ = read_subtitles(tmp_path / "film.mp4", 100)
+    assert [(cue.name, cue.text, cue.speaker) for cue in cues] == [("cue 1", "hello", "ANN"), ("cue 2", "you", "ANN")]
+    assert [(cue.start, cue.stop) for cue in cues] == [(12, 38), (50, 75)]
 
 
 def test_tracks_that_are_not_there_are_sentences(tmp_path: Path) -> None:

@@ -166,7 +166,7 @@ def test_parts_of_a_target_hold_their_own_tokens_and_silence_the_pad() -> None:
 
 def test_a_script_on_a_device_is_the_same_script() -> None:
     """No field may be lost, whichever is added: the times of words were, and the rows that lips time with them."""
-    values = {"tokens": [[1]], "segments": [((0, 0), (1, 4))], "parts": [((1, 4),)]}
+    values = {"tokens": [[1]], "segments": [((0, 0), (1, 4))], "parts": [((1, 4),)], "spans": [(0, 4)]}
     tensors = {"reference": torch.ones(1, 2), "reference_lengths": torch.ones(1), "seen": torch.ones(1, 2) > 0}
     groups = {"visual": {"lip": torch.ones(1, 2, 3)}, "keep_branches": {"learnable": torch.ones(1)}}
     script = Script(**values, **tensors, **groups, reference_embedding=torch.ones(1, 2))
