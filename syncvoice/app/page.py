@@ -27,6 +27,7 @@ ONLY_MODELS = (
     "For the models only (small, zipvoice): how strictly the speech follows what is seen; 0 is not at all. Natural "
     "speech timed by the lips does not use them."
 )
+SCORES = "Each by the scorer in brackets; one clip says little about an engine."
 SUBTITLES = [".srt", ".vtt", ".ass", ".ssa"]
 
 
@@ -39,17 +40,17 @@ def build_page(workshop: Workshop) -> Any:
         fields = _form(gr)
         button = gr.Button("Dub", variant="primary", elem_id="dub")
         told = gr.HTML("", elem_id="told")
-        with gr.Row():
+        with gr.Row(visible=False) as clips:
             source = gr.Video(label="Source", interactive=False, elem_id="source", buttons=[])
             with gr.Column():
                 dubbed = gr.Video(label="Dubbed", interactive=False, elem_id="dubbed", buttons=[])
                 download = gr.DownloadButton("Download the dubbed clip", visible=False, elem_id="download")
         picture = gr.Image(
-            label="Sound (mel spectrogram) and opening of the lips (white)", interactive=False, visible=False,
-            elem_id="picture", buttons=["fullscreen"], format="png",
+            show_label=False, interactive=False, visible=False, elem_id="picture", buttons=["fullscreen"], format="png",
+            alt_text="Mel spectrograms of source and dub, with the opening of the lips",
         )  # fmt: skip
         scores = gr.HTML("", elem_id="scores")
-        _wire(gr, workshop, fields, button, [told, source, dubbed, download, picture, scores])
+        _wire(gr, workshop, fields, button, [told, clips, source, dubbed, download, picture, scores])
     return page
 
 
@@ -60,12 +61,15 @@ def _form(gr: Any) -> dict[str, Any]:
         with gr.Column():
             gr.Markdown("### 1. The video", elem_classes="step")
             fields["video"] = gr.File(
-                label="One face, at most 30 s (longer with subtitles)", file_types=["video"], elem_id="video", height=120
+                label="One face, at most 30 s (longer with subtitles)",
+                file_types=["video"],
+                elem_id="video",
+                height=140,
             )
             gr.Markdown("### 2. What is said", elem_classes="step")
             fields["text"] = gr.Textbox(label="Text", lines=3, elem_id="text", placeholder="bin blue at f two now")
             fields["subtitles"] = gr.File(
-                label="Or a subtitle file", file_types=SUBTITLES, elem_id="subtitles", height=100
+                label="Or a subtitle file", file_types=SUBTITLES, elem_id="subtitles", height=140
             )
         with gr.Column():
             gr.Markdown("### 3. The voice", elem_classes="step")
@@ -79,14 +83,14 @@ def _form(gr: Any) -> dict[str, Any]:
             )  # fmt: skip
     with gr.Row():
         fields["language"] = gr.Dropdown(
-            language_choices(), value="en", label="Language", elem_id="language", info="Of the text."
+            language_choices(), value="en", label="Language", elem_id="language", info="Of the text.", min_width=260
         )
         fields["kind"] = gr.Radio(
-            KINDS, value=SAME, label="The text is", elem_id="kind",
+            KINDS, value=SAME, label="The text is", elem_id="kind", min_width=260,
             info="Words follow the lips, or the phrases and pauses of the mouth.",
         )  # fmt: skip
         fields["engine"] = gr.Dropdown(
-            list(ENGINES.items()), value="auto", label="Who speaks", elem_id="engine",
+            list(ENGINES.items()), value="auto", label="Who speaks", elem_id="engine", min_width=260,
             info="Automatic takes the best engine whose weights are here.",
         )  # fmt: skip
     with gr.Accordion("Guidance of the models", open=False, elem_id="guidance"):
@@ -104,31 +108,41 @@ def _form(gr: Any) -> dict[str, Any]:
 
 def _wire(gr: Any, workshop: Workshop, fields: dict[str, Any], button: Any, outputs: list[Any]) -> None:
     """Say what happens when a person does something."""
-    told, source = outputs[:2]
+    told, clips, source, *results = outputs
     names = list(fields)
     quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     fields["language"].change(usual_kind, fields["language"], fields["kind"], **quiet)
-    fields["kind"].change(usual_scales, fields["kind"], [fields["face"], fields["lip"]], **quiet)
+    scales = [fields["face"], fields["lip"]]
+    fields["kind"].change(usual_scales, fields["kind"], scales, **quiet)
 
-    def look(video: str | None) -> tuple[str | None, str]:
+    def usable(engine: str) -> list[Any]:
+        """Lock the scales for the engine that has none."""
+        return [gr.update(interactive=engine != "timed")] * len(scales)
+
+    fields["engine"].change(usable, fields["engine"], scales, **quiet)
+
+    def look(video: str | None) -> list[Any]:
         """Show an uploaded video, or say why it cannot be shown."""
         path, lacking = workshop.source(Path(video) if video else None)
-        return str(path) if path else None, _message(lacking, "error")
+        shown = str(path) if path else None
+        return [_message(lacking, "error"), gr.update(visible=shown is not None), shown]
 
     def run(*values: Any, progress: Any = gr.Progress()) -> Iterator[list[Any]]:  # noqa: B008 (how Gradio finds it)
         """Dub, and show what there is."""
 
         def show(stage: str, done: int, total: int) -> None:
             """Move the bar."""
-            progress((done, total) if total else None, desc=stage, unit="steps")
+            progress((done, total) if total else None, desc=stage.capitalize(), unit="steps")
 
         for shown in workshop.run(_read(dict(zip(names, values, strict=True))), show):
-            yield [_state(shown), gr.skip(), *_results(gr, shown)]
+            yield [_state(shown), *_results(gr, shown)]
 
-    fields["video"].change(look, fields["video"], [source, told], api_visibility="private", show_progress_on=source)
+    fields["video"].change(
+        look, fields["video"], [told, clips, source], api_visibility="private", show_progress_on=told
+    )
     button.click(
-        run, list(fields.values()), outputs, concurrency_limit=1, show_progress_on=told, api_visibility="private",
-        scroll_to_output=True,
+        run, list(fields.values()), [told, *results], concurrency_limit=1, show_progress_on=told,
+        api_visibility="private", scroll_to_output=True,
     )  # fmt: skip
 
 
@@ -167,11 +181,11 @@ def _message(text: str, kind: str) -> str:
 def _tables(shown: Shown) -> str:
     """Return notes and scores as HTML."""
     notes = "".join(f"<li>{html.escape(note)}</li>" for note in shown.notes)
-    parts = [f'<ul class="notes">{notes}</ul>'] if notes else []
+    parts = [f"<h3>About this dub</h3><ul>{notes}</ul>"] if notes else []
     if shown.scores:
         rows = "".join(map(_row, shown.scores))
         head = "<tr><th>What</th><th>Value</th><th>Better</th></tr>"
-        parts.append(f'<table class="scores"><thead>{head}</thead><tbody>{rows}</tbody></table>')
+        parts.append(f"<h3>Scores</h3><p>{SCORES}</p><table><thead>{head}</thead><tbody>{rows}</tbody></table>")
     return "".join(parts)
 
 

@@ -49,7 +49,7 @@ def listen(port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UserError(
-            f"port {port} of {ADDRESS} cannot be had ({reason}); name another with --port, or take --port 0 for a free one"
+            f"port {port} of {ADDRESS} cannot be had ({reason}); name another with --port; 0 takes a free one"
         ) from error
 
 
@@ -77,7 +77,12 @@ def web_app(page: Any, folder: Path) -> Any:
 
 def _theme(gr: Any) -> Any:
     """Return a theme with fonts of the system: others would be fetched."""
-    return gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
+    theme = gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
+    return theme.set(  # explanations as dark as WCAG asks for
+        block_info_text_color="*neutral_600", block_info_text_color_dark="*neutral_300",
+        block_label_text_color="*neutral_700", block_title_text_color="*neutral_700",
+        button_primary_background_fill="*primary_700", button_primary_background_fill_hover="*primary_800",
+    )  # fmt: skip
 
 
 class WithPolicy:

@@ -41,8 +41,10 @@ def sentence(error: BaseException, files: Iterable[Path] = ()) -> str:
 
 def on_the_page(message: str, files: Iterable[Path] = ()) -> str:
     """Return a message with the page's words for options, and names instead of paths of uploads."""
+    names = [path.name for path in files]
     for path in files:
         message = message.replace(str(path), path.name)
     for option, field in FIELDS.items():
         message = message.replace(option, field)
-    return message[:1].upper() + message[1:]
+    starts_with_name = any(message.startswith(name) for name in names)
+    return message if starts_with_name else message[:1].upper() + message[1:]

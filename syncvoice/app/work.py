@@ -115,7 +115,7 @@ class Workshop:
         assert form.video is not None and form.voice is not None
         place = self._place()
         if form.engine not in self._dubbers:
-            progress("load the model", 0, 1)
+            progress("load the model", 0, 0)
         dubber = self._dubber(form)
         result = dubber.dub(
             form.video, form.text.strip() or None, voice=form.voice, out=place / f"{form.video.stem}_dubbed.mp4",
@@ -126,14 +126,14 @@ class Workshop:
         player = playable(result.out, place / "player.mp4")
         shown = Shown(result.out, player, notes=notes, model=result.model)
         yield shown
-        progress("draw", 0, 1)
+        progress("draw sound and lips", 0, 0)
         picture = place / "picture.png"
         lacking = self._draw(form.video, result.out, picture)
         shown = replace(shown, picture=None if lacking else picture, notes=[*notes, *filter(None, [lacking])])
         yield shown
+        progress("score", 0, 0)
         for scores in self._judge(result.out, form.video, text_of(form), form.language, form.voice):
             shown = replace(shown, scores=[*shown.scores, *scores])
-            progress("score", len(shown.scores), 0)
             yield shown
         yield replace(shown, done=True)
 

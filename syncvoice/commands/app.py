@@ -1,6 +1,7 @@
 """`syncvoice app`: a page in the browser that dubs one clip, on this machine alone."""
 
 import argparse
+import signal
 import sys
 import tempfile
 import webbrowser
@@ -35,6 +36,7 @@ def run(args: argparse.Namespace) -> None:
             sys.stdout.flush()
             if args.open:
                 webbrowser.open(address_of(server))
+            signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # else the folder would stay
             try:
                 server_of(program).run(sockets=[server])
             except KeyboardInterrupt:

@@ -13,7 +13,11 @@ from syncvoice.app.work import Score
 QUESTIONS = {"lse": "Lip sync", "sim": "Voice", "wer": "Words", "mos": "Naturalness"}  # aliases of `syncvoice score`
 BETTER = {"higher": "higher", "lower": "lower", "zero": "near 0"}
 LONGEST_S = 60.0  # of a clip that is drawn: more is a blur (our choice)
-ANY_FACE = {"several_faces": "first", "max_gap_frames": 10**6, "min_face_share": 0.0}  # a picture needs no perfect track
+ANY_FACE = {
+    "several_faces": "first",
+    "max_gap_frames": 10**6,
+    "min_face_share": 0.0,
+}  # a picture needs no perfect track
 
 
 def draw(source: Path, dubbed: Path, out: Path) -> str:
@@ -76,17 +80,19 @@ def _write_picture(mels: dict[str, np.ndarray], opening: np.ndarray | None, n_fr
     from syncvoice.reporting.mel_picture import draw_lips, draw_mel
 
     with matplotlib.rc_context(style.SETTINGS):
-        figure = style.new_figure(7.2, 0.5 + 1.6 * len(mels))
+        figure = style.new_figure(5.6, 0.45 + 1.25 * len(mels))
         axes = figure.subplots(len(mels), 1, sharex=True, squeeze=False)[:, 0]
         for axis, (name, mel) in zip(axes, mels.items(), strict=True):
             draw_mel(axis, mel, float(mel.max()), n_frames)
             axis.set_ylabel(f"{name} (Hz)")
             if opening is not None:
                 draw_lips(axis, opening)
+        lips = " and opening of the lips (white)" if opening is not None else "; no face was found"
+        axes[0].set_title(f"Mel spectrogram{lips}", loc="left", fontsize=8, color=style.SOFT)
         axes[-1].set_xlabel("time (s)")
         figure.tight_layout(pad=0.6)
         FigureCanvasAgg(figure)
-        figure.savefig(out, dpi=170, metadata=style.METADATA[".png"])
+        figure.savefig(out, dpi=200, metadata=style.METADATA[".png"])
 
 
 def judge(dubbed: Path, source: Path, text: str, language: str, voice: Path) -> Iterator[list[Score]]:
@@ -103,7 +109,7 @@ def judge(dubbed: Path, source: Path, text: str, language: str, voice: Path) -> 
             csv.writer(file).writerows([("utterance", "text", "language"), ("clip", text, language)])
         for alias, question in QUESTIONS.items():
             try:
-                found = _found(folder, alias, question, voice)
+                found = _found(folder, alias, voice)
             except UserError as error:
                 yield [Score(question, note=str(error))]
                 continue
@@ -112,7 +118,7 @@ def judge(dubbed: Path, source: Path, text: str, language: str, voice: Path) -> 
             yield [*_scores(found, question), *notes]
 
 
-def _found(folder: Path, alias: str, question: str, voice: Path) -> Any:
+def _found(folder: Path, alias: str, voice: Path) -> Any:
     """Return the scores of one question.
 
     Raises:
@@ -120,9 +126,7 @@ def _found(folder: Path, alias: str, question: str, voice: Path) -> Any:
     """
     from syncvoice.commands.score_folders import score
 
-    return score(
-        folder / "generated", alias, videos=folder / "videos", texts=folder / "texts.csv", references=voice
-    )
+    return score(folder / "generated", alias, videos=folder / "videos", texts=folder / "texts.csv", references=voice)
 
 
 def _scores(found: Any, question: str) -> list[Score]:
