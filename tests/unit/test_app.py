@@ -297,14 +297,15 @@ def one(browser: Any, selector: str) -> Any:
 
 
 def told(browser: Any) -> str:
-    """The sentence under the button, "" while there is none."""
-    return browser.execute_script("return document.querySelector('#told .told')?.textContent ?? ''")
+    """The new sentence under the button, "" while there is none."""
+    return browser.execute_script("return document.querySelector('#told .told:not(.old)')?.textContent ?? ''")
 
 
 def press(browser: Any, until: str) -> str:
     """Press the button and wait for a sentence that holds `until`, or an error."""
+    browser.execute_script("document.querySelector('#told .told')?.classList.add('old')")
     one(browser, "#dub").click()
-    bad = "return document.querySelector('#told .told.error') !== null"
+    bad = "return document.querySelector('#told .told.error:not(.old)') !== null"
     wait_for(lambda: until in told(browser) or (until == "Done" and browser.execute_script(bad)), 240)
     return told(browser)
 
