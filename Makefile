@@ -3,6 +3,7 @@
 # make check     formatting, lint, types and the quick tests
 # make natural   fetches what speaks, hears and judges from the package index, and tries it on eight clips
 # make report    results/STUDY/report.zip of what is there
+# make app       the page for people, on this machine alone
 # make docs      README and docs/ as a site in build/site/
 # make pretrain  the shipped start weights from nothing (hours)
 # Another study: make results STUDY=tiny. Options for Snakemake: make results SNAKEFLAGS="--cores 1"
@@ -19,7 +20,7 @@ PEERS := .venv/.peers
 SPREAD := --numprocesses auto --dist loadgroup
 PIP := .venv/bin/python -m pip --quiet --disable-pip-version-check install
 
-.PHONY: results report test check lint natural docs format pretrain clean-study
+.PHONY: results report test check lint natural app docs format pretrain clean-study
 
 results: $(INSTALLED) unlock
 	snakemake $(CONFIG) $(SNAKEFLAGS)
@@ -39,7 +40,7 @@ unlock: $(INSTALLED)
 	@if [ -n "$$(ls -A .snakemake/locks 2>/dev/null)" ] && ! workflow/scripts/snakemake_runs_here; then \
 		echo "lifting the lock of a run that has ended"; snakemake $(CONFIG) --unlock; fi
 
-test: lint
+test: lint .venv/.app
 	pytest $(SPREAD)
 
 check: lint
@@ -56,6 +57,9 @@ NATURAL := $(addprefix resources/assets/,kokoro_int8 whisper_base distillmos)
 natural: $(PEERS) unlock
 	snakemake $(NATURAL) $(CONFIG)
 	SYNCVOICE_NATURAL=required pytest tests/end_to_end/test_natural.py
+
+app: .venv/.app
+	syncvoice app
 
 SITE := build/site-source
 docs: .venv/.docs
@@ -96,4 +100,8 @@ $(PEERS): $(INSTALLED) requirements-test.lock
 
 .venv/.docs: $(INSTALLED) requirements-docs.lock
 	$(PIP) --no-deps -r requirements-docs.lock
+	touch $@
+
+.venv/.app: $(INSTALLED) requirements-app.lock
+	$(PIP) --no-deps -r requirements-app.lock
 	touch $@

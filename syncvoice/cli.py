@@ -21,6 +21,7 @@ GROUPS = {
         "score": "score any folder of speech, or speech on a task",
         "compare": "say which differences between rows survive correction",
         "listening-folders": "make a listening-test page of folders of speech",
+        "app": "dub one clip on a page in the browser, on this machine alone",
         "doctor": "say what works on this machine, and what a study lacks on it",
         "inspect-checkpoint": "say what a weight file holds, without running anything in it",
     },

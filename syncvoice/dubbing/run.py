@@ -1,5 +1,7 @@
 """`dub` and `Dubber`: a video, a text (or subtitles) and a voice in, a dubbed MP4 out."""
 
+import copy
+import dataclasses
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -63,6 +65,23 @@ class Dubber:
     def name(self) -> str:
         """Which model speaks."""
         return str(self._engine.name)
+
+    def tuned(self, sound: Sound, follow: str) -> "Dubber":
+        """Return this engine sampled, or led, in another way, with nothing loaded again; what it lacks is left out.
+
+        Args:
+            sound: of a model.
+            follow: of the timed engine.
+
+        Raises:
+            UserError: a value of `sound` means nothing.
+        """
+        sound.check()
+        has = {entry.name for entry in dataclasses.fields(self._engine)}
+        wishes = {name: value for name, value in (("sound", sound), ("follow", follow)) if name in has}
+        other = copy.copy(self)
+        other.sound, other._engine = sound, dataclasses.replace(self._engine, **wishes)
+        return other
 
     def dub(self, video: str | Path, text: str | None = None, *, voice: Voices = None, out: str | Path,
             subtitles: str | Path | None = None, language: str = "en", voice_text: str | None = None,

@@ -32,6 +32,7 @@ MAY_IMPORT = {
         *("fast", "features", "generation", "lip_timing", "metrics", "model", "networks", "records", "text"),
         *("timed_speech", "video"),
     },
+    "app": {"dubbing", "text", "video"},
     "reporting": {"features", "records", "text", "video"},
     "minidub": {"datasets", "networks", "records", "text", "video"},
     "pretraining": {

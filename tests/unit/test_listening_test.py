@@ -1,8 +1,6 @@
 """The listening-test page, in a real browser where there is one, and its answers read back."""
 
 import json
-import shutil
-import time
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +17,7 @@ from syncvoice.section import read_settings
 from syncvoice.study import load_study, read_study
 from syncvoice.study.jobs import job_settings
 from tests.unit import fake_study
+from tests.unit.real_browser import start_browser, wait_for
 
 CONFIG = Path(__file__).parents[2] / "config"
 ROWS = ("ground_truth", "M1", "M3")
@@ -271,26 +270,7 @@ def small(study, references, tmp_path_factory: pytest.TempPathFactory) -> tuple[
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory):
     """A headless Chromium or Chrome from PATH that saves downloads into `browser.downloads`."""
-    webdriver = pytest.importorskip("selenium.webdriver")
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-    binary = next((path for name in names if (path := shutil.which(name))), None)
-    driver = shutil.which("chromedriver")
-    if not binary or not driver:
-        pytest.skip("no chromium (or chrome) with chromedriver on PATH")
-    options = webdriver.ChromeOptions()
-    options.binary_location = binary
-    for argument in (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-dev-shm-usage",
-        "--mute-audio",
-        "--window-size=1000,900",
-    ):
-        options.add_argument(argument)
-    downloads = tmp_path_factory.mktemp("downloads")
-    options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
-    running = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    running.downloads = downloads
+    running = start_browser(tmp_path_factory.mktemp("downloads"))
     yield running
     running.quit()
 
@@ -300,13 +280,6 @@ def begin(browser, path: Path, participant: str) -> None:
 
     browser.get(path.as_uri())
     browser.switch_to.active_element.send_keys(participant, Keys.ENTER)
-
-
-def wait_for(condition, seconds: float = 10.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "the page did not get there in time"
-        time.sleep(0.05)
 
 
 def order_of(browser) -> list[dict]:

@@ -82,13 +82,24 @@ def test_weights_are_found_where_pip_puts_them(tmp_path: Path, monkeypatch: pyte
 
 
 def test_locks_hold_names_and_versions_only() -> None:
-    lines = locked((*LOCKS, "requirements-docs.lock"))
+    lines = locked((*LOCKS, "requirements-docs.lock", "requirements-app.lock"))
     assert [line for line in lines if not re.fullmatch(r"[a-z0-9-]+==[A-Za-z0-9.]+", line)] == []
 
 
 def test_the_site_is_locked_beside_the_study_and_changes_nothing_of_it() -> None:
     site = {line.partition("==")[0] for line in locked(("requirements-docs.lock",))}
     assert "mkdocs-material" in site and not site & {line.partition("==")[0] for line in locked(STUDY_LOCKS)}
+
+
+def test_the_page_is_locked_beside_the_study_and_agrees_with_the_tests() -> None:
+    page = dict(line.split("==") for line in locked(("requirements-app.lock",)))
+    assert "gradio" in page and not set(page) & {line.partition("==")[0] for line in locked(STUDY_LOCKS)}
+    tests = dict(line.split("==") for line in locked(("requirements-test.lock",)))
+    assert {name: page[name] for name in set(page) & set(tests)} == {
+        name: tests[name] for name in set(page) & set(tests)
+    }
+    extra = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["optional-dependencies"]["app"]
+    assert {name_of(requirement) for requirement in extra} <= set(page)
 
 
 def test_locks_hold_every_requirement_once() -> None:
