@@ -7,19 +7,15 @@ compared with the `.align` files; clips without one are compared with forced ali
 from training clips of s1), whose own bias, measured on the test clips of s1, is taken off. Printed and written: error
 of the word starts from the lips, of the words as they are then spoken, and of a cascade without lips (`tts_fitted`);
 correlation of the energy envelopes with the recording; word errors of Whisper base by ear (`protocols`), also of an
-everyday sentence that fits each clip's length but is not what its lips say (`everyday`); naturalness by DistillMOS; and
-how long `syncvoice dub` takes from its start to the file. What needs weights that are not there is left out.
+everyday sentence that fits each clip's length but is not what its lips say (`everyday`); naturalness by DistillMOS.
+What needs weights that are not there is left out. How long a dub takes: `benchmarks.dub_start`.
 """
 
 import argparse
 import os
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -212,20 +208,6 @@ def minidub_starts(manifest: Path, reader: LipReader) -> dict[str, Any]:
     return {"clips": len(clips), "word_starts.lips": figures_of(reader, {"minidub": held_out})["minidub"]}
 
 
-def cold_start(clip: SourceClip, recording: np.ndarray) -> dict[str, float]:
-    """Seconds from the start of `syncvoice dub` to the file, by the clock and of the processor, nearest voice found."""
-    with TemporaryDirectory() as folder:
-        voice = Path(folder) / "voice.wav"
-        write_wav(voice, recording, clocks.SAMPLE_RATE)
-        command = [sys.executable, "-m", "syncvoice.cli", "dub", str(clip.media), "--text", clip.text]
-        command += ["--voice", str(voice), "--engine", "timed", "--out", str(voice.with_suffix(".mp4"))]
-        before, began = os.times(), time.perf_counter()
-        subprocess.run(command, check=True, capture_output=True)
-    after = os.times()
-    processor = after.children_user + after.children_system - before.children_user - before.children_system
-    return {"wall_s": round(time.perf_counter() - began, 1), "cpu_s": round(processor, 1)}
-
-
 def if_there(what: str, do: Callable[[], None]) -> None:
     """Do something that needs weights; say so if they are missing."""
     try:
@@ -281,8 +263,6 @@ def main() -> None:
         if_there("WER", lambda: add_word_errors(measured.values(), local_asset("whisper_base").path))
         if_there("DistillMOS", lambda: add_naturalness(measured.values(), local_asset("distillmos").path))
     result = {name: {"clips": one.clips, **one.figures()} for name, one in measured.items()}
-    if speaker is not None:
-        result["cold_start"] = cold_start(groups["s1_test"][0], measured["s1_test"].sounds["recording"][0])
     if args.minidub is not None:
         result["minidub_unseen"] = minidub_starts(args.minidub, reader)
     for name, figures in result.items():
