@@ -95,7 +95,9 @@ def test_the_page_is_locked_beside_the_study_and_agrees_with_the_tests() -> None
     page = dict(line.split("==") for line in locked(("requirements-app.lock",)))
     assert "gradio" in page and not set(page) & {line.partition("==")[0] for line in locked(STUDY_LOCKS)}
     tests = dict(line.split("==") for line in locked(("requirements-test.lock",)))
-    assert {name: page[name] for name in set(page) & set(tests)} == {name: tests[name] for name in set(page) & set(tests)}
+    assert {name: page[name] for name in set(page) & set(tests)} == {
+        name: tests[name] for name in set(page) & set(tests)
+    }
     extra = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["optional-dependencies"]["app"]
     assert {name_of(requirement) for requirement in extra} <= set(page)
 
