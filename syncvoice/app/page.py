@@ -132,7 +132,7 @@ def _wire(gr: Any, workshop: Workshop, fields: dict[str, Any], button: Any, outp
 
         def show(stage: str, done: int, total: int) -> None:
             """Move the bar."""
-            progress((done, total) if total else None, desc=stage.capitalize(), unit="steps")
+            progress((done, total or 1), desc=stage.capitalize(), unit="steps")
 
         yield ["", *_results(gr, Shown())]  # what an earlier run left would be taken for this one's
         for shown in workshop.run(_read(dict(zip(names, values, strict=True))), show):

@@ -1,6 +1,7 @@
 """`syncvoice app`: a page in the browser that dubs one clip, on this machine alone."""
 
 import argparse
+import contextlib
 import signal
 import sys
 import tempfile
@@ -37,7 +38,6 @@ def run(args: argparse.Namespace) -> None:
             if args.open:
                 webbrowser.open(address_of(server))
             signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # else the folder would stay
-            try:
+            with contextlib.suppress(KeyboardInterrupt):
                 server_of(program).run(sockets=[server])
-            except KeyboardInterrupt:
-                sys.stdout.write("The page is closed; uploads and results are removed.\n")
+    sys.stdout.write("The page is closed; uploads and results are removed.\n")

@@ -10,14 +10,12 @@ import numpy as np
 
 from syncvoice.app.work import Score
 
-QUESTIONS = {"lse": "Lip sync", "sim": "Voice", "wer": "Words", "mos": "Naturalness"}  # aliases of `syncvoice score`
+# Aliases of `syncvoice score`, quick ones first.
+QUESTIONS = {"lse": "Lip sync", "sim": "Voice", "mos": "Naturalness", "wer": "Words"}
 BETTER = {"higher": "higher", "lower": "lower", "zero": "near 0"}
 LONGEST_S = 60.0  # of a clip that is drawn: more is a blur (our choice)
-ANY_FACE = {
-    "several_faces": "first",
-    "max_gap_frames": 10**6,
-    "min_face_share": 0.0,
-}  # a picture needs no perfect track
+# A picture needs no perfect track.
+ANY_FACE: dict[str, Any] = {"several_faces": "first", "max_gap_frames": 10**6, "min_face_share": 0.0}
 
 
 def draw(source: Path, dubbed: Path, out: Path) -> str:

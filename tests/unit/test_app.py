@@ -3,7 +3,11 @@
 import importlib.util
 import json
 import logging
+import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -386,3 +390,23 @@ def test_defaults_follow_the_language_and_a_phone_sees_the_whole_page(served: st
     chosen = browser.find_elements(By.CSS_SELECTOR, "#kind input:checked")
     assert [radio.get_attribute("value") for radio in chosen] == [TRANSLATION]
     assert browser.execute_script("return document.documentElement.scrollWidth") <= 390
+
+
+@needs_gradio
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_when_the_program_ends_uploads_and_results_are_gone(tmp_path: Path, ending: signal.Signals) -> None:
+    code = (  # a shell may have told its children to ignore Ctrl+C
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from syncvoice.cli import main; sys.exit(main(['app', '--port', '0']))"
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen([sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        address = running.stdout.readline().split()[4]
+        with urllib.request.urlopen(address) as answer:
+            assert answer.status == 200
+        assert list(tmp_path.glob("syncvoice_app_*"))
+        running.send_signal(ending)
+        assert running.wait(60) == 0
+    assert list(tmp_path.glob("syncvoice_app_*")) == []
