@@ -290,6 +290,7 @@ def run(values: Mapping[str, Any], out: Path, start: Path | None, minutes: float
         pretraining.record({"loss": loss.item() / len(model.nets), "right": right})
         if pretraining.save_due():
             pretraining.save(model)
+    pretraining.save(model)  # first: a check that fails must not cost the training
     pretraining.save(model, figures_of(model.eval(), corpus.held_out))
 
 

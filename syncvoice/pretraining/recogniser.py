@@ -194,5 +194,6 @@ def run(values: Mapping[str, Any], out: Path, start: Path | None, minutes: float
         pretraining.record({key: value.item() for key, value in found.items()})
         if pretraining.save_due():
             pretraining.save(model)
+    pretraining.save(model)  # first: a check that fails must not cost the training
     # A study that trains the recogniser further judges it by the errors of its row `ground_truth` and by its alignment.
     pretraining.save(model, {} if settings.manifests is not None else evaluate(model.eval(), settings))

@@ -142,4 +142,5 @@ def run(values: Mapping[str, Any], out: Path, start: Path | None, minutes: float
         pretraining.record({"loss": loss.item(), "accuracy": right.item()})
         if pretraining.save_due():
             pretraining.save(encoder)
+    pretraining.save(encoder)  # first: a check that fails must not cost the training
     pretraining.save(encoder, evaluate(encoder.eval(), settings))

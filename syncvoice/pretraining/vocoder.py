@@ -138,6 +138,7 @@ def run(values: Mapping[str, Any], out: Path, start: Path | None, minutes: float
         pretraining.record({key: value.item() for key, value in found.items()})
         if pretraining.save_due():
             pretraining.save(vocoder)
+    pretraining.save(vocoder)  # first: a check that fails must not cost the training
     # A study that trains the vocoder further judges it by its own row `vocoder_copy`.
     pretraining.save(vocoder, {} if settings.manifests is not None else evaluate(vocoder.eval(), settings))
 

@@ -95,6 +95,23 @@ def test_loss_falls_and_files_are_complete(
     assert metadata["chain"][0]["settings"]["seed"] == 5 and metadata["figures"] == {"n": 0}
 
 
+@pytest.mark.parametrize(
+    ("module", "settings"), [(vocoder, VOCODER), (speaker_encoder, SPEAKER), (recogniser, RECOGNISER)]
+)
+def test_a_check_that_fails_does_not_cost_the_training(
+    tones: TonePool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: object, settings: dict
+) -> None:
+    def failing(*_: object) -> None:
+        raise UserError("the network of the natural voices is not here")
+
+    monkeypatch.setattr(module, "evaluate", failing)
+    out = tmp_path / "net.safetensors"
+    with pytest.raises(UserError):
+        module.run({**settings, "steps": 6}, out, None, None)
+    chain = weights.read_metadata(out)["chain"]
+    assert chain[0]["steps"] == 6 and not chain[0]["finished"]
+
+
 def test_same_settings_give_the_same_bytes_and_a_start_extends_the_chain(tones: TonePool, tmp_path: Path) -> None:
     first, second, third = (tmp_path / f"{name}.safetensors" for name in ("a", "b", "c"))
     short = {**VOCODER, "steps": 6}
