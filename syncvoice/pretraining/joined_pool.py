@@ -62,6 +62,7 @@ class JoinedPool:
         return {
             "voices": sorted({voice for part in parts for voice in part["voices"]}),
             "unseen_voices": sorted({voice for part in parts for voice in part["unseen_voices"]}),
+            "sentence_split": " / ".join(dict.fromkeys(part["sentence_split"] for part in parts)),
             "pools": parts,
         }
 
