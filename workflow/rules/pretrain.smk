@@ -15,7 +15,7 @@ rule speak_pool:
         attempt=attempt_number,
     params:
         env=thread_environment("pretrain"),
-        folder=NATURAL_POOL,
+        folder=lambda wildcards, output: Path(output[0]).with_suffix(""),
         hours=STUDY.pretrain_hours,
     shell:
         "{params.env} SYNCVOICE_TRY={resources.attempt}:{log}"
