@@ -36,7 +36,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add_weight_options(parser)
     parser.add_argument("--out", type=Path, help="CSV file of scores; with --generated it may be left out")
-    folders.add_argument("--json", action="store_true", help="print the summary as JSON instead of a table")
+    folders.add_argument(
+        "--format",
+        choices=("table", "csv", "json"),
+        default="table",
+        help="of the summary (default: table)",
+    )
+    folders.add_argument("--json", dest="format", action="store_const", const="json", help="the same as --format json")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -52,8 +58,8 @@ def run(args: argparse.Namespace) -> None:
     if args.generated is not None:
         score_folders(args)
         return
-    if args.json:
-        raise UserError("--json prints the summary of a folder (--generated); the rows of a task are in --out")
+    if args.format != "table":
+        raise UserError("--format prints the summary of a folder (--generated); the rows of a task are in --out")
     missing = [f"--{name}" for name in ("metric", "task", "speech", "out") if vars(args)[name] is None]
     if missing:
         raise UserError(f"syncvoice score needs {', '.join(missing)}, or a folder of speech with --generated")

@@ -1,6 +1,8 @@
 """Scoring a folder: `syncvoice score --generated DIR` and, in Python, `syncvoice.score(DIR, ...)`."""
 
 import argparse
+import csv
+import io
 import json
 import logging
 import math
@@ -100,6 +102,14 @@ class FolderScores:
 
         return json.dumps({"syncvoice": __version__, "metrics": self.metrics}, indent=1, ensure_ascii=False) + "\n"
 
+    def as_csv(self) -> str:
+        """Return the summary as CSV, one line per metric with the fields of the JSON; what is not known is empty."""
+        written = io.StringIO()
+        writer = csv.DictWriter(written, list(self.metrics[0]) if self.metrics else ["metric"], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.metrics)
+        return written.getvalue()
+
 
 def score(
     generated: Path | str,
@@ -184,7 +194,8 @@ def score_folders(args: argparse.Namespace) -> None:
         networks=networks_of(args.network),
         options={"jpeg": args.jpeg, "dtype": args.dtype},
     )
-    sys.stdout.write(found.as_json() if args.json else found.text)
+    written = {"table": found.__str__, "csv": found.as_csv, "json": found.as_json}
+    sys.stdout.write(written[args.format]())
     if not found.scored:
         raise UserError(f"nothing in {args.generated} could be scored; the messages say why")
 
@@ -192,6 +203,7 @@ def score_folders(args: argparse.Namespace) -> None:
 def summary(tally: Tally) -> dict[str, Any]:
     """Return what one metric adds up to; value and interval are in `unit`, None where nothing was scored."""
     from syncvoice.commands.columns import column_of
+    from syncvoice.metrics.registry import METRICS, VALIDITY
 
     info, estimate = column_of(tally.metric), tally.estimate()
     numbers = {"value": estimate.value, "low": estimate.low, "high": estimate.high}
@@ -207,6 +219,7 @@ def summary(tally: Tally) -> dict[str, Any]:
         "failed": tally.failed,
         "failed_without_text": tally.uncounted,
         "not_applicable": tally.not_applicable,
+        "validity": VALIDITY.get(METRICS[tally.metric].file),
     }
 
 

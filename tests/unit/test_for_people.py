@@ -1,5 +1,6 @@
 """What a person meets first: the list of commands, names to import, JSON, and honest ends of scoring."""
 
+import csv
 import json
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from syncvoice.audio import write_wav
 from syncvoice.cli import COMMANDS, GROUPS, main
 from syncvoice.commands.score_folders import Tally, summary
 from syncvoice.errors import UserError
+from syncvoice.metrics.registry import VALIDITY
 from syncvoice.reporting.columns import Column
 from syncvoice.reporting.scores import select
 from syncvoice.reporting.settings import Bootstrap, Row
@@ -78,6 +80,21 @@ def test_score_in_python_and_as_json(tmp_path: Path, capsys: pytest.CaptureFixtu
     first = told["metrics"][0]
     assert first["low"] <= first["value"] <= first["high"] and (first["scored"], first["failed"]) == (2, 1)
     assert (tmp_path / "x.csv").exists()
+    assert main([*arguments, "--format", "csv"]) == 0
+    lines = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+    assert [line["metric"] for line in lines] == [entry["metric"] for entry in found.metrics]
+    assert float(lines[0]["value"]) == first["value"] and set(lines[0]) == set(first)
+
+
+def test_the_summary_says_what_a_small_scorer_cannot_tell_and_the_docs_name_its_fields(tmp_path: Path) -> None:
+    write_wav(tmp_path / "g" / "a.wav", np.random.default_rng(0).normal(0, 0.1, 16_000), 16_000)
+    (tmp_path / "t.csv").write_text("utterance,text\na,bin blue at f two now\n")
+    (small,) = syncvoice.score(tmp_path / "g", "wer.pocketsphinx_grid", texts=tmp_path / "t.csv").metrics
+    assert small["validity"] == VALIDITY["wer.pocketsphinx_grid"]
+    (other, *_) = syncvoice.score(tmp_path / "g", "dnsmos.p835").metrics
+    assert other["validity"] is None
+    page = (Path(__file__).parents[2] / "docs/scoring.md").read_text(encoding="utf-8")
+    assert [name for name in small if f"| `{name}` |" not in page] == []
 
 
 def test_nothing_scored_is_an_error_after_the_rows_are_written(
