@@ -8,9 +8,7 @@ sounds most like it (our choice).
 from collections.abc import Sequence
 from functools import lru_cache
 
-from syncvoice.errors import UserError
-from syncvoice.text.kokoro_symbols import STRESS, Unit
-from syncvoice.text.language import LANGUAGES
+from syncvoice.text.kokoro_symbols import Unit, cut_ipa, units_of_words
 
 # IPA of espeak-ng -> Kokoro's letters and the phone they count as.
 _SOUNDS: dict[str, tuple[str, str]] = {
@@ -23,58 +21,17 @@ _SOUNDS: dict[str, tuple[str, str]] = {
     **{"e": ("e", "ɛ"), "o": ("o", "ɔ"), "ø": ("ø", "ɔ"), "œ": ("œ", "ɔ"), "ɐ": ("ɐ", "ə"), "ɨ": ("ɨ", "ɨ")},
     **{"g": ("ɡ", "ɡ"), "q": ("q", "k"), "ʔ": ("ʔ", "ʔ"), "ç": ("ç", "ɕ"), "ɒ": ("ɒ", "ɑ"), "ᵻ": ("ɪ", "ɪ")},
 }
-_LONGEST = max(map(len, _SOUNDS))
-_MARKS = "ː\u0303ʰʲ"  # length, nasal, breath, palatal: they belong to the sound before
+_UNITS = {ipa: Unit(letters, (phone,)) for ipa, (letters, phone) in _SOUNDS.items()}
+_MARKS = "ː\u0303ʰʲ"  # length, nasal, breath, palatal
 _SILENT = "\u0329\u032a\u0361\u200d-"  # no symbol of Kokoro, and nothing lost without it
 
 
 @lru_cache(maxsize=65_536)
 def units_of_word(ipa: str) -> tuple[Unit, ...]:
-    """Cut one word of IPA into units; a stress mark belongs to the sound after it.
-
-    Raises:
-        UserError: a sound is unknown.
-    """
-    units: list[Unit] = []
-    position, stress = 0, ""
-    while position < len(ipa):
-        letter = ipa[position]
-        size = next((n for n in range(_LONGEST, 0, -1) if ipa[position : position + n] in _SOUNDS), 0)
-        if size:
-            letters, phone = _SOUNDS[ipa[position : position + size]]
-            units.append(Unit(stress + letters, (phone,)))
-            stress = ""
-        elif letter in STRESS:
-            stress = letter
-        elif letter in _MARKS and units:
-            units[-1] = Unit(units[-1].letters + letter, units[-1].phones)
-        elif letter not in _SILENT:
-            raise UserError(f"IPA {ipa!r} holds {letter!r}, which Kokoro has no symbol for; change the text")
-        position += size or 1
-    return tuple(units)
+    """Cut one word of IPA into units; raises as `cut_ipa`."""
+    return cut_ipa(ipa, _UNITS, _MARKS, _SILENT)
 
 
 def ipa_units(words: Sequence[str], language: str) -> list[tuple[Unit, ...]]:
-    """Return the units of every word of a phrase.
-
-    espeak-ng reads the phrase as a whole where it keeps its words apart, else (a liaison makes two words one) word by
-    word.
-
-    Args:
-        words: without punctuation.
-        language: of LANGUAGES.
-
-    Raises:
-        UserError: espeak-ng reads nothing in a word, or a sound that Kokoro does not know.
-    """
-    from syncvoice.text.espeak import phonemize
-
-    whole = phonemize(" ".join(words), language).split()
-    if len(whole) != len(words):
-        whole = ["".join(phonemize(word, language).split()) for word in words]
-    found = [units_of_word(ipa) for ipa in whole]
-    silent = [word for word, units in zip(words, found, strict=True) if not units]
-    if silent:
-        named = ", ".join(map(repr, silent))
-        raise UserError(f"espeak-ng reads nothing in {named} in {LANGUAGES[language].name}; write it as words")
-    return found
+    """Return the units of every word of a phrase in one of these languages; raises as `units_of_words`."""
+    return units_of_words(words, language, units_of_word, {})

@@ -5,11 +5,12 @@ a Mandarin tone as an arrow after its vowel. Which symbols mean what: the symbol
 model; the table from IPA and pinyin to phones is ours.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from syncvoice.errors import UserError
+from syncvoice.text.language import LANGUAGES
 
 STRESS = "ˈˌ"
 
@@ -63,7 +64,6 @@ _ENGLISH = _units(
         "aɪɚ": "Iəɹ aɪ ɚ",
     }
 )
-_LONGEST = max(map(len, _ENGLISH))
 _WEAK = {"a": "ɐ", "an": "ɐn", "the": "ðə", "to": "tə", "and": "ænd"}  # said alone, espeak stresses them
 _INITIALS = _units(
     {
@@ -117,50 +117,80 @@ _BUZZING = {"z": "ɨ ɨ", "c": "ɨ ɨ", "s": "ɨ ɨ", "zh": "ɨ ɨ", "ch": "ɨ �
 _TONES = {"1": "→", "2": "↗", "3": "↓", "4": "↘", "5": ""}
 
 
-@lru_cache(maxsize=65_536)
-def units_of_ipa(ipa: str) -> tuple[Unit, ...]:
-    """Cut one word of espeak-ng's English IPA into units; a stress mark belongs to the vowel after it.
+def cut_ipa(ipa: str, table: Mapping[str, Unit], marks: str, silent: str) -> tuple[Unit, ...]:
+    """Cut one word of espeak-ng's IPA into units, the longest entry of the table first.
+
+    A stress mark belongs to the sound after it.
+
+    Args:
+        ipa: of the word.
+        table: IPA -> unit.
+        marks: letters that belong to the sound before them and are spoken.
+        silent: letters that are left out.
 
     Raises:
         UserError: a symbol is unknown.
     """
     units: list[Unit] = []
-    position, stress = 0, ""
+    longest, position, stress = max(map(len, table)), 0, ""
     while position < len(ipa):
-        if ipa[position] in STRESS:
-            stress = ipa[position]
-            position += 1
-            continue
-        size = next((n for n in range(_LONGEST, 0, -1) if ipa[position : position + n] in _ENGLISH), 0)
-        if not size:
-            if ipa[position] in "ː\u0329\u0303\u200d":  # length, syllabic and nasal marks that the table leaves over
-                position += 1
-                continue
-            raise UserError(f"IPA {ipa!r} holds {ipa[position]!r}, which Kokoro has no symbol for; change the text")
-        unit = _ENGLISH[ipa[position : position + size]]
-        units.append(replace(unit, letters=stress + unit.letters))
-        position, stress = position + size, ""
+        letter = ipa[position]
+        size = next((n for n in range(longest, 0, -1) if ipa[position : position + n] in table), 0)
+        if size:
+            unit = table[ipa[position : position + size]]
+            units.append(replace(unit, letters=stress + unit.letters))
+            stress = ""
+        elif letter in STRESS:
+            stress = letter
+        elif letter in marks and units:
+            units[-1] = replace(units[-1], letters=units[-1].letters + letter)
+        elif letter not in silent:
+            raise UserError(f"IPA {ipa!r} holds {letter!r}, which Kokoro has no symbol for; change the text")
+        position += size or 1
     return tuple(units)
 
 
-def english_units(words: Sequence[str]) -> list[tuple[Unit, ...]]:
-    """Return the units of every word of an English phrase.
+def units_of_words(
+    words: Sequence[str], language: str, cut: Callable[[str], tuple[Unit, ...]], weak: Mapping[str, str]
+) -> list[tuple[Unit, ...]]:
+    """Return the units of every word of a phrase.
 
-    espeak-ng reads the phrase as a whole where it keeps its words apart, else ("in the" becomes one) word by word.
+    espeak-ng reads the phrase as a whole where it keeps its words apart, else ("in the" becomes one, a number several)
+    word by word.
+
+    Args:
+        words: without punctuation.
+        language: of `LANGUAGES`.
+        cut: one word of IPA to units.
+        weak: IPA of words that sound otherwise when they are said alone.
 
     Raises:
-        UserError: espeak-ng reads nothing in a word.
+        UserError: espeak-ng reads nothing in a word, or a sound is unknown.
     """
     from syncvoice.text.espeak import phonemize
 
-    whole = phonemize(" ".join(words), "en").split()
+    whole = phonemize(" ".join(words), language).split()
     if len(whole) != len(words):
-        whole = [_WEAK.get(word) or "".join(phonemize(word, "en").split()) for word in words]
-    found = [units_of_ipa(ipa) for ipa in whole]
-    silent = [word for word, units in zip(words, found, strict=True) if not units]
-    if silent:
-        raise UserError(f"espeak-ng reads nothing in {', '.join(map(repr, silent))}; write it as words")
+        whole = [weak.get(word) or "".join(phonemize(word, language).split()) for word in words]
+    found = [cut(ipa) for ipa in whole]
+    unread = [word for word, units in zip(words, found, strict=True) if not units]
+    if unread:
+        named = ", ".join(map(repr, unread))
+        raise UserError(f"espeak-ng reads nothing in {named} in {LANGUAGES[language].name}; write it as words")
     return found
+
+
+@lru_cache(maxsize=65_536)
+def units_of_ipa(ipa: str) -> tuple[Unit, ...]:
+    """Cut one word of espeak-ng's English IPA into units; raises as `cut_ipa`."""
+    return cut_ipa(
+        ipa, _ENGLISH, "", "ː\u0329\u0303\u200d"
+    )  # length, syllabic and nasal marks that the table leaves over
+
+
+def english_units(words: Sequence[str]) -> list[tuple[Unit, ...]]:
+    """Return the units of every word of an English phrase; raises as `units_of_words`."""
+    return units_of_words(words, "en", units_of_ipa, _WEAK)
 
 
 def syllable_units(syllable: str) -> tuple[Unit, ...]:

@@ -5,7 +5,10 @@
 SLURM_FOLDER=$(realpath "${1:?folder for the state of Slurm}")
 SLURM_SETTINGS=/etc/slurm/slurm.conf
 mkdir -p "$SLURM_FOLDER"/{state,spool} /run/munge /etc/slurm
-! grep -qv "^ClusterName=here\|^#" <(head -1 "$SLURM_SETTINGS" 2>/dev/null) || { echo "$SLURM_SETTINGS is of another cluster" >&2; return 1; }
+if [ -e "$SLURM_SETTINGS" ] && ! grep -q '^ClusterName=here$' "$SLURM_SETTINGS"; then
+    echo "$SLURM_SETTINGS belongs to another cluster" >&2
+    return 1
+fi
 chown munge: /run/munge
 [ -s /etc/munge/munge.key ] || { dd if=/dev/urandom of=/etc/munge/munge.key bs=1 count=1024 status=none; chown munge: /etc/munge/munge.key; chmod 400 /etc/munge/munge.key; }
 munge -n >/dev/null 2>&1 || runuser -u munge -- munged

@@ -1,4 +1,4 @@
-# Weights made by others. Fetching is asked for by name (`snakemake resources/assets/NAME`); the study `mini` needs none.
+# Weights made by others. A study fetches what its rows and scorers read; `mini` reads kokoro_int8 alone.
 localrules:
     fetch_asset,
 
