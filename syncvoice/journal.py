@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from syncvoice.files import files_below, make_folder
+from syncvoice.files import atomic_path, files_below, make_folder
 
 PACKAGE = Path(__file__).resolve().parent
 
@@ -39,7 +39,7 @@ class Journal:
         self.path, self.work = path, work
         self.entries = self._read()
         make_folder(path.parent)
-        with open(path, "w", encoding="utf-8") as file:
+        with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
             file.writelines(json.dumps(entry, ensure_ascii=False) + "\n" for entry in (work, *self.entries))
         self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115 - closed at the end of the block
 

@@ -64,6 +64,7 @@ _ENGLISH = _units(
         "aɪɚ": "Iəɹ aɪ ɚ",
     }
 )
+_ENGLISH_SILENT = "ː\u0329\u0303\u200d"  # length, syllabic and nasal marks that the table leaves over
 _WEAK = {"a": "ɐ", "an": "ɐn", "the": "ðə", "to": "tə", "and": "ænd"}  # said alone, espeak stresses them
 _INITIALS = _units(
     {
@@ -183,9 +184,7 @@ def units_of_words(
 @lru_cache(maxsize=65_536)
 def units_of_ipa(ipa: str) -> tuple[Unit, ...]:
     """Cut one word of espeak-ng's English IPA into units; raises as `cut_ipa`."""
-    return cut_ipa(
-        ipa, _ENGLISH, "", "ː\u0329\u0303\u200d"
-    )  # length, syllabic and nasal marks that the table leaves over
+    return cut_ipa(ipa, _ENGLISH, "", _ENGLISH_SILENT)
 
 
 def english_units(words: Sequence[str]) -> list[tuple[Unit, ...]]:
