@@ -47,6 +47,7 @@ GROUPS = {
         "import-checkpoint": "turn a checkpoint that somebody else trained into the model of a recipe",
         "export": "write the weights that inference needs from a training checkpoint",
         "generate": "generate the speech of an experiment",
+        "join-parts": "join the speech of a row that several jobs spoke",
         "mux": "put generated speech on its video",
         "embed-lips": "look at the lips of a shard of clips once, for the lip-sync scores of all rows",
         "score-task": "score the speech of one row on one task with one scorer",

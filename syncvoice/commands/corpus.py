@@ -1,4 +1,4 @@
-"""`syncvoice corpus`: make one shard of a split of the embedded corpus MiniDub, or its data card."""
+"""`syncvoice corpus`: make a shard of a split of the embedded corpus MiniDub, a recording of it, or the data card."""
 
 import argparse
 import logging
@@ -21,18 +21,26 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", help="split to make")
     parser.add_argument("--shard", type=int, default=0, help="number of the shard, from 0")
     parser.add_argument("--out", type=Path, help="folder of the shard: clips/, clips.csv and phones.jsonl go there")
+    parser.add_argument("--record", type=Path, metavar="ZIP", help="speak the split and keep the sounds, no faces")
     parser.add_argument("--card", type=Path, help="write the data card of these settings to this file")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Make a shard, a data card, or both."""
+    """Make a shard, a recording, a data card, or several."""
     from syncvoice.minidub.settings import CorpusJob
     from syncvoice.section import read_settings
 
     job = read_settings(args.settings, CorpusJob)
     if args.split is None and args.card is None:
-        raise UserError("nothing to do: give --split with --out to make clips, or --card to write the data card")
-    if args.split is not None:
+        raise UserError(
+            "nothing to do: give --split with --out to make clips or with --record to keep their sounds, or --card to"
+            " write the data card"
+        )
+    if args.split is not None and args.record is not None:
+        from syncvoice.minidub.spoken import record
+
+        log.info("%s: %d clips", args.record, record(job, args.split, args.record))
+    elif args.split is not None:
         _make(job, args.split, args.shard, args.out)
     if args.card is not None:
         from syncvoice.minidub.corpus import data_card

@@ -2,10 +2,13 @@
 
 import argparse
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -17,6 +20,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--manifest", type=Path, required=True, help="clips of the task (.cuts.jsonl.gz)")
     parser.add_argument("--features-root", type=Path, required=True, help="folder that holds SPLIT/FEATURE/shard-*.h5")
     parser.add_argument("--out", type=Path, required=True, help="folder for WAV files and utterances.csv")
+    parser.add_argument(
+        "--part", metavar="K/N", default="0/1", help="speak one utterance in N only, from the Kth (from 0)"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -43,14 +49,29 @@ def run(args: argparse.Namespace) -> None:
     settings = read_settings(args.experiment_settings, kind.Settings)
     partial = args.out.with_name(args.out.name + ".part")
     with Journal(partial / "made.jsonl", work_of_job(args, settings.model_dump(mode="json"))) as journal:
-        work = Work(read_task(args.task), args.manifest, args.features_root, args.model, partial, journal)
+        whole = read_task(args.task)
+        work = Work(part_of(whole, args.part), args.manifest, args.features_root, args.model, partial, journal, whole)
         if not journal.entries:
             remove_sounds(partial)
-        rows = kind.speak(settings, work)
+        rows = kind.speak(settings, work) if work.utterances else []  # more parts than utterances leave some empty
         write_speech(partial, rows)
         journal.finish()
     shutil.rmtree(args.out, ignore_errors=True)
     partial.rename(args.out)
+
+
+def part_of(utterances: list[T], part: str) -> list[T]:
+    """Return the utterances of a part "K/N": every Nth, from the Kth.
+
+    Raises:
+        UserError: it is no part.
+    """
+    from syncvoice.errors import UserError
+
+    found = re.fullmatch(r"(\d+)/([1-9]\d*)", part)
+    if found is None or int(found[1]) >= int(found[2]):
+        raise UserError(f"--part is {part!r}; expected K/N with K from 0 to N - 1, such as 0/4")
+    return utterances[int(found[1]) :: int(found[2])]
 
 
 def work_of_job(args: argparse.Namespace, settings: Mapping[str, Any]) -> str:
@@ -60,7 +81,7 @@ def work_of_job(args: argparse.Namespace, settings: Mapping[str, Any]) -> str:
 
     weights = [value for value in settings.values() if isinstance(value, str) and Path(value).is_file()]
     inputs = [args.task, args.manifest, *([args.model] if args.model else []), args.features_root, *weights]
-    return work_of(inputs, settings, args.kind, device_kind(), os.environ.get("OMP_NUM_THREADS", ""))
+    return work_of(inputs, settings, args.kind, args.part, device_kind(), os.environ.get("OMP_NUM_THREADS", ""))
 
 
 def remove_sounds(folder: Path) -> None:

@@ -42,9 +42,12 @@ def requests_of(settings: SampledSettings, work: Work, seen: Mapping[str, Seen],
         encoder,
         tokenizer,
     )
-    partners = swapped(rows, settings.seed, swap) if swap != "none" else rows
+    everyone = work.whole or rows
+    partners = swapped(everyone, settings.seed, swap) if swap != "none" else everyone
+    partner_of = {row.utterance: partner for row, partner in zip(everyone, partners, strict=True)}
     requests, lost = [], []
-    for row, partner in zip(rows, partners, strict=True):
+    for row in rows:
+        partner = partner_of[row.utterance]
         text = partner.text if swap == "text" else row.text
         video = partner.clip if swap == "video" else row.clip
         try:

@@ -27,12 +27,13 @@ class Work:
     """What a row is spoken from.
 
     Attributes:
-        utterances: of the task.
+        utterances: to speak.
         manifest: clips of the task.
         features_root: folder that holds SPLIT/FEATURE/shard-*.h5.
         model: folder of the trained model, None for a row without.
         out: folder for WAV files.
         journal: keeps the rows that are made, so that a killed job goes on; None keeps none.
+        whole: all utterances of the task, of which `utterances` may be a part; None: these are all.
     """
 
     utterances: list[Utterance]
@@ -41,6 +42,7 @@ class Work:
     model: Path | None
     out: Path
     journal: Journal | None = None
+    whole: list[Utterance] | None = None
 
     @cached_property
     def made(self) -> dict[tuple[str, str], Row]:

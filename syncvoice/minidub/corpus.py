@@ -1,12 +1,10 @@
-"""MiniDub: what is said in each clip of a split, by whom and how, and the files of one shard.
+"""MiniDub: faces for what is spoken in a split, and the files of one shard.
 
-A split is planned as a whole from its settings, then cut into shards by running index, so that shards can be made
-side by side. Everything random of a clip is drawn from (seed, clip id).
+A split is cut into shards by running index, so that shards can be made side by side.
 """
 
 import csv
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,49 +15,16 @@ from syncvoice.audio import write_wav
 from syncvoice.clocks import FPS, SAMPLE_RATE
 from syncvoice.errors import UserError
 from syncvoice.files import atomic_path
-from syncvoice.minidub.engine import Engine, PlannedClip, Wanted, engine_of
-from syncvoice.minidub.phrases import Sentence
+from syncvoice.minidub.engine import engine_of
 from syncvoice.minidub.settings import CorpusJob, SplitSettings
 from syncvoice.minidub.speech import Speech
+from syncvoice.minidub.spoken import SpokenClip, open_split
 from syncvoice.text.articulation import articulation, prosody
 
 COLUMNS = (
     *("clip", "split", "dataset", "speaker", "sex", "voice_seen", "language", "source", "text", "media", "n_frames"),
     *("translation_text", "translation_media", "intensity", "rate"),
 )
-
-
-def plan(seed: int, split: str, settings: SplitSettings, engine: Engine) -> list[PlannedClip]:
-    """List every clip of a split, in a fixed order: English GRID, English phrases, Mandarin phrases.
-
-    Raises:
-        UserError: more sentences are asked for than exist.
-    """
-    per_voice = settings.clips_per_voice
-    counts = settings.clips or {
-        language: n * sum(map(len, engine.voices(settings.voices, language))) for language, n in per_voice.items()
-    }
-    spoken: list[tuple[Sentence, Sentence | None]] = []
-    for language in sorted(counts):
-        wanted = Wanted(seed, split, settings.sentences, settings.media == "audio", counts[language])
-        if settings.translate_to and language == "en":
-            spoken += engine.translations(wanted)
-            continue
-        n_grid = round(counts[language] * settings.grid_share) if language == "en" else 0
-        for source, n in (("grid", n_grid), ("phrases", counts[language] - n_grid)):
-            spoken += [(sentence, None) for sentence in engine.sentences(language, source, replace(wanted, n=n))]
-    planned = []
-    for index, (sentence, translation) in enumerate(spoken):
-        groups = engine.voices(settings.voices, sentence.language)
-        if per_voice:
-            flat = [voice for group in groups for voice in group]
-            voice = flat[index % len(flat)]
-        else:
-            group = groups[index % len(groups)]
-            voice = group[index // len(groups) % len(group)]
-        name = f"{split}_{sentence.language}{index:04d}_{voice.name}"
-        planned.append(PlannedClip(name, sentence, voice, translation))
-    return planned
 
 
 def make_shard(job: CorpusJob, split: str, shard: int, out: Path) -> int:
@@ -82,70 +47,52 @@ def make_shard(job: CorpusJob, split: str, shard: int, out: Path) -> int:
     parts, shards = job.split(split), job.shards.get(split, 1)
     if not 0 <= shard < shards:
         raise UserError(f"split {split!r} has shards 0 to {shards - 1}; {shard} was asked for")
-    engine = engine_of(job.engine)
-    mine = plan(job.seed, split, parts, engine)[shard::shards]
+    spoken_split = open_split(job, split)
+    speakers = spoken_split.speakers
+    mine = list(speakers)[shard::shards]
     (out / "clips").mkdir(parents=True, exist_ok=True)
     rows: dict[str, dict[str, Any]] = {}
     times: dict[str, dict[str, Any]] = {}
-    by_voice = sorted(mine, key=lambda planned: planned.voice.name)  # a face is built once, then used for all its clips
-    for planned in tqdm(by_voice, desc=f"{job.dataset} {split} {shard}", unit="clip", disable=None):
-        speech, delivery = engine.speak(planned, job.seed, engine.REFERENCE_FRAMES if parts.media == "audio" else None)
-        said = {"media": _write_media(planned, speech, parts, job, out), "n_frames": speech.n_frames}
-        said |= {"translation_media": _write_translation(planned, speech, engine, job, out)}
-        seen = "yes" if engine.is_seen(planned.voice) else "no"
-        rows[planned.clip] = _row(planned, split, job.dataset, seen) | said | dict(engine.columns(delivery))
-        times[planned.clip] = _times(planned.clip, speech)
-    _write_csv(out / "clips.csv", [rows[planned.clip] for planned in mine])
+    by_voice = sorted(mine, key=speakers.__getitem__)  # a face is built once, then used for all its clips
+    for clip in tqdm(by_voice, desc=f"{job.dataset} {split} {shard}", unit="clip", disable=None):
+        spoken = spoken_split.speak(clip)
+        media = {"media": _write_media(spoken, parts, job, out), "translation_media": _write_translation(spoken, out)}
+        rows[clip] = spoken.columns | media
+        times[clip] = _times(clip, spoken.speech)
+    _write_csv(out / "clips.csv", [rows[clip] for clip in mine])
     with atomic_path(out / "phones.jsonl") as temporary:
-        lines = [json.dumps(times[planned.clip], ensure_ascii=False) + "\n" for planned in mine]
+        lines = [json.dumps(times[clip], ensure_ascii=False) + "\n" for clip in mine]
         temporary.write_text("".join(lines), encoding="utf-8")
     return len(mine)
 
 
-def _write_media(planned: PlannedClip, speech: Speech, parts: SplitSettings, job: CorpusJob, out: Path) -> str:
+def _write_media(spoken: SpokenClip, parts: SplitSettings, job: CorpusJob, out: Path) -> str:
     """Write a clip's wav or mp4; returns its path relative to the shard."""
+    clip, speech = str(spoken.columns["clip"]), spoken.speech
     if parts.media == "audio":
-        media = f"clips/{planned.clip}.wav"
+        media = f"clips/{clip}.wav"
         write_wav(out / media, speech.audio, SAMPLE_RATE)
         return media
     from syncvoice.minidub.face import motion, renderer_of
     from syncvoice.minidub.film import write_film
 
-    random = seeding.rng(job.seed, planned.clip, "motion")
+    random = seeding.rng(job.seed, clip, "motion")
     coupling = float(random.uniform(*np.broadcast_to(parts.prosody_coupling, 2)))
     mouth = articulation(speech.phones, speech.n_frames)
     moves = motion(prosody(speech.audio, SAMPLE_RATE, speech.n_frames), speech.n_frames, coupling, random)
-    frames = renderer_of(planned.voice.name, planned.voice.sex).render(mouth, moves)
-    media = f"clips/{planned.clip}.mp4"
+    frames = renderer_of(spoken.columns["speaker"], spoken.columns["sex"]).render(mouth, moves)
+    media = f"clips/{clip}.mp4"
     write_film(out / media, frames, speech.audio, job.image_size)
     return media
 
 
-def _write_translation(planned: PlannedClip, speech: Speech, engine: Engine, job: CorpusJob, out: Path) -> str:
+def _write_translation(spoken: SpokenClip, out: Path) -> str:
     """Write a recording of the translation by the clip's voice, as long as the clip; "" if there is none."""
-    translation = engine.speak_translation(planned, speech, job.seed) if planned.translation else None
-    if translation is None:
+    if spoken.translation is None:
         return ""
-    media = f"clips/{planned.clip}.translation.wav"
-    write_wav(out / media, translation.audio, SAMPLE_RATE)
+    media = f"clips/{spoken.columns['clip']}.translation.wav"
+    write_wav(out / media, spoken.translation.audio, SAMPLE_RATE)
     return media
-
-
-def _row(planned: PlannedClip, split: str, dataset: str, voice_seen: str) -> dict[str, Any]:
-    """Describe a planned clip in the columns of clips.csv."""
-    voice, sentence = planned.voice, planned.sentence
-    return {
-        "clip": planned.clip,
-        "split": split,
-        "dataset": dataset,
-        "speaker": voice.name,
-        "sex": voice.sex,
-        "voice_seen": voice_seen,
-        "language": sentence.language,
-        "source": sentence.source,
-        "text": sentence.text,
-        "translation_text": planned.translation_text,
-    }
 
 
 def _times(clip: str, speech: Speech) -> dict[str, Any]:

@@ -90,10 +90,12 @@ class Engine(Protocol):
     Attributes:
         REFERENCE_FRAMES: longest reference, in video frames.
         CARD: lines of the data card about the speech.
+        VERSION: changes whenever the same plan would be spoken otherwise.
     """
 
     REFERENCE_FRAMES: int
     CARD: str
+    VERSION: str
 
     def voices(self, group: str, language: str) -> tuple[tuple[Any, ...], ...]:
         """Groups of voices for a language; clips alternate between groups."""

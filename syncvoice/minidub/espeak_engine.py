@@ -12,6 +12,7 @@ from syncvoice.minidub.phrases import Sentence
 from syncvoice.minidub.speech import Delivery, Speech, random_delivery, synthesise
 from syncvoice.minidub.voices import PRETRAIN_VOICES, TRAIN_VOICES, UNSEEN_VOICES, Voice
 
+VERSION = f"1.{phrases.VERSION}"
 REFERENCE_FRAMES = 50  # 2 s: a reference is spoken faster or with another sentence until it fits
 _MAX_RATE = 400  # words per minute of a hurried reference
 _VOICES = {

@@ -9,7 +9,8 @@ from dataclasses import replace
 from syncvoice import seeding
 from syncvoice.clocks import FPS, SAMPLE_RATE
 from syncvoice.errors import UserError
-from syncvoice.minidub import natural_voices, phrases
+from syncvoice.minidub import natural_speech, natural_voices, phrases
+from syncvoice.minidub import sentences as all_sentences
 from syncvoice.minidub.engine import MIN_FRAMES, PlannedClip, Wanted
 from syncvoice.minidub.natural_speech import NaturalDelivery, carry_out, natural_seconds, random_delivery
 from syncvoice.minidub.natural_voices import TRAIN_VOICES, UNSEEN_VOICES, VALIDATION_VOICES, NaturalVoice, blends
@@ -17,6 +18,7 @@ from syncvoice.minidub.phrases import Sentence
 from syncvoice.minidub.sentences import SPLITS, draw_sentence, split_of
 from syncvoice.minidub.speech import Speech
 
+VERSION = f"1/{natural_voices.VERSION}/{all_sentences.VERSION}/{natural_speech.VERSION}"
 REFERENCE_FRAMES = 62  # 2.5 s: a reference is spoken faster until it fits
 MAX_FRAMES = 90  # 3.6 s: a clip loses its pauses, then is spoken faster until it fits
 SURPRISING = 1 / 3  # share of the open English training sentences that are semantically unpredictable

@@ -1,5 +1,6 @@
 """Settings of the embedded corpus: what a split holds, and what the jobs that make it read."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -48,9 +49,17 @@ class SplitSettings(SplitContent):
 
 
 class CorpusSettings(Section):
-    """What all splits share: who speaks (`syncvoice.minidub.engine`), seed of every draw, size of pictures."""
+    """What all splits share.
+
+    Attributes:
+        engine: who speaks (`syncvoice.minidub.engine`).
+        recordings: folder with a recording of every split (`syncvoice.minidub.spoken`), None lets the engine speak.
+        seed: of every draw.
+        image_size: of pictures, pixels.
+    """
 
     engine: Literal["espeak", "kokoro"] = "espeak"
+    recordings: str | None = None
     seed: int = Field(default=1, ge=0)
     image_size: int = Field(default=288, ge=64)
 
@@ -71,3 +80,8 @@ class CorpusJob(CorpusSettings):
         if name not in self.splits:
             raise UserError(f"the corpus settings have no split {name!r}, only {', '.join(self.splits) or 'none'}")
         return self.splits[name]
+
+
+def recording_path(folder: Path | str, split: str) -> Path:
+    """Return the file of a recorded split."""
+    return Path(folder) / f"{split}.zip"

@@ -83,12 +83,11 @@ class Batches:
     """Random batches of about `batch_frames` mel frames, clips of like length together."""
 
     def __init__(self, clips: list[Clip], settings: BackboneRun, seed: int, embeddings: dict[int, Tensor]) -> None:
-        """Group clips by voice; references are each voice's shortest clips."""
+        """Group clips by voice; a clip is a target if another one of its voice can be its reference."""
         self.clips, self.settings, self.embeddings = clips, settings, embeddings
         self.draw = rng(seed, "batches")
         self.references = references(clips, settings.references_per_voice)
-        taken = {i for group in self.references.values() for i in group}
-        self.targets = [i for i in range(len(clips)) if i not in taken]
+        self.targets = [i for i in range(len(clips)) if set(self.references[clips[i].voice]) - {i}]
         self.by_length = sorted(self.targets, key=lambda i: clips[i].n_frames)
 
     def __call__(self, longest_share: float) -> Iterator[Batch]:
@@ -97,7 +96,7 @@ class Batches:
         chosen = self.draw.choice(len(pool), min(600, len(pool)), replace=False)
         items = []
         for target in (pool[c] for c in chosen):
-            group = self.references[self.clips[target].voice]
+            group = [r for r in self.references[self.clips[target].voice] if r != target]
             reference = group[int(self.draw.integers(len(group)))]
             context = bool(self.draw.random() >= self.settings.drop_context)
             frames = len(self.clips[target].mel) + (len(self.clips[reference].mel) if context else 0)

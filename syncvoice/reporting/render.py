@@ -11,7 +11,13 @@ from syncvoice.reporting.settings import TableJob
 if TYPE_CHECKING:
     import pandas as pd
 
-GROUP_TITLES = {"all": "All clips", "seen": "Voices seen in training", "unseen": "Voices never seen by any weight"}
+GROUP_TITLES = {
+    "all": "All clips",
+    "seen": "Voices seen in training",
+    "unseen": "Voices never seen by any weight",
+    "grid": "Sentences of the GRID grammar",
+    "open": "Sentences of no fixed grammar",
+}
 SIGNIFICANCE = 0.05
 UNCHECKED = (
     "The mini SyncNet did not pass its own check on held-out ground truth (figures in the notes): its LSE-C, LSE-D and"

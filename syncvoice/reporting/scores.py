@@ -53,15 +53,17 @@ def read_task(path: Path | str) -> "pd.DataFrame":
     """Read a task file; all columns are text. Raises UserError when it is missing or lists an utterance twice."""
     import pandas as pd
 
-    needed = ["utterance", "text", "language", "voice_seen"]
+    needed = ["utterance", "text", "language", "voice_seen", "source"]
     rows = read_rows(path, needed)
     return pd.DataFrame(rows, columns=list(rows[0]) if rows else needed)
 
 
 def in_group(task: "pd.DataFrame", group: str) -> np.ndarray:
-    """Return (utterances,) bool: which utterances of a task belong to group all, seen or unseen."""
+    """Return (utterances,) bool: which utterances of a task belong to a group (`settings.Group`)."""
     if group == "all":
         return np.ones(len(task), dtype=bool)
+    if group in ("grid", "open"):
+        return ((task["source"] == "grid") == (group == "grid")).to_numpy()
     return (task["voice_seen"] == ("yes" if group == "seen" else "no")).to_numpy()
 
 

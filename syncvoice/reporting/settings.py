@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from syncvoice.reporting.columns import Column, Columns
 from syncvoice.section import Name, Section
 
-Group = Literal["all", "seen", "unseen"]
+Group = Literal["all", "seen", "unseen", "grid", "open"]  # by voice, or by sentence: GRID grammar or not
 Colour = Literal["", "ink", "blue", "vermilion", "green", "pink", "orange", "sky", "purple"]  # see style.COLOURS
 GROUPS: tuple[Group, ...] = ("all", "seen", "unseen")
 
@@ -35,6 +35,7 @@ class Table(Section):
     rows: list[Name] = Field(min_length=1)
     metrics: list[str] = Field(min_length=1)  # metric ids, in the order of the columns
     baseline: Name | None = None
+    groups: list[Group] = list(GROUPS)  # of clips, each with its own values and differences
     caption: str
     notes: list[str] = []
 

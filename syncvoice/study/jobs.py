@@ -140,6 +140,7 @@ def _table_job(study: Study, name: str, paper: Settings) -> TableJob:
         task=table.task,
         rows=_rows(study, table.rows),
         baseline=table.baseline,
+        groups=tuple(table.groups),
         bootstrap=study.bootstrap,
         comparisons=tuple(comparisons),
         paper_values=tuple(values),

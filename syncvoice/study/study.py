@@ -32,12 +32,18 @@ class Feature(Section):
 
 
 class Task(TaskSettings):
-    """A list of utterances to dub: clips of a split, each with a reference recording of the wanted voice."""
+    """A list of utterances to dub: clips of a split, each with a reference recording of the wanted voice.
+
+    Attributes:
+        metrics: scoring jobs (metric files).
+        parts: jobs that share the speaking of a row.
+    """
 
     dataset: Name
     split: Name
     reference_split: Name
-    metrics: list[str]  # scoring jobs (metric files)
+    metrics: list[str]
+    parts: int = Field(default=1, ge=1)
 
 
 class Weights(Section):

@@ -87,7 +87,12 @@ def task_rows(task: str, n: int) -> list[dict[str, Any]]:
                     "split": "test",
                     "dataset": "minidub",
                 },
-                **{"text": TEXTS[language][index % 4], "language": language, "speaker": speaker, "source": "grid"},
+                **{
+                    "text": TEXTS[language][index % 4],
+                    "language": language,
+                    "speaker": speaker,
+                    "source": "phrases" if index % 3 == 2 else "grid",
+                },
                 **{"sex": "fm"[index % 2], "voice_seen": "no" if index % 6 >= 4 else "yes", "reference_language": "en"},
                 **{"n_frames": N_FRAMES, **reference},
             }

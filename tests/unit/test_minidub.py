@@ -13,10 +13,10 @@ from syncvoice.audio import read_wav
 from syncvoice.commands import corpus as command
 from syncvoice.errors import UserError
 from syncvoice.files import sha256_of, write_json
-from syncvoice.minidub import corpus as minidub
 from syncvoice.minidub import espeak_engine, phrases
-from syncvoice.minidub.corpus import COLUMNS, data_card, make_shard, plan
-from syncvoice.minidub.engine import ASSETS, ENGINES, MIN_FRAMES, engine_of
+from syncvoice.minidub.corpus import COLUMNS, data_card, make_shard
+from syncvoice.minidub.engine import ASSETS, ENGINES, MIN_FRAMES, PlannedClip, engine_of
+from syncvoice.minidub.planning import plan
 from syncvoice.minidub.settings import CorpusJob, CorpusSettings
 from syncvoice.minidub.voices import TRAIN_VOICES, UNSEEN_VOICES
 from syncvoice.section import validated
@@ -42,7 +42,7 @@ SETTINGS = {
 JOB = CorpusJob.model_validate(SETTINGS)
 
 
-def planned(split: str) -> list[minidub.PlannedClip]:
+def planned(split: str) -> list[PlannedClip]:
     return plan(JOB.seed, split, JOB.split(split), espeak_engine)
 
 

@@ -72,7 +72,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> argparse.Namespace:
     write_task(folder / "task.csv", utterances(["clip1", "clip2", "clip5", "clip7"]))
     return argparse.Namespace(
         kind="model", experiment_settings=folder / "row.json", task=folder / "task.csv", model=model,
-        manifest=folder / "train.cuts.jsonl.gz", features_root=folder / "features", out=folder / "speech",
+        manifest=folder / "train.cuts.jsonl.gz", features_root=folder / "features", out=folder / "speech", part="0/1",
     )  # fmt: skip
 
 

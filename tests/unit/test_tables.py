@@ -136,6 +136,12 @@ def test_numbers_do_not_depend_on_other_rows_and_metrics(study: Path) -> None:
     assert (a["mean"], a.ci_low, a.ci_high) == (b["mean"], b.ci_low, b.ci_high)
 
 
+def test_groups_by_sentence_share_the_clips_out(study: Path) -> None:
+    _, table, _ = build(study, rows=["M3"], baseline=None, metrics=[WER], groups=["all", "grid", "open"])
+    clips = table.set_index("group").n_expected
+    assert clips["grid"] > clips["open"] > 0 and clips["grid"] + clips["open"] == clips["all"]
+
+
 def test_directions_agree_or_not(study: Path) -> None:
     shared = {"metric": LSE, "source": "Table 4", "verified": "yes"}
     comparisons = [

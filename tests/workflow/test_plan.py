@@ -45,6 +45,19 @@ def test_new_experiment_trains_nothing(project: Project) -> None:
     assert plan == {"all": 1, "write_settings": 3, "generate": 1, "score": 2, "tabulate": 1, "plot": 1}
 
 
+def test_a_row_in_parts_is_spoken_by_several_jobs_and_joined(project: Project) -> None:
+    def change(values: dict[str, Any]) -> None:
+        add_row(values)
+        values["tasks"]["en_zh"]["parts"] = 3
+        values["experiments"]["new_row"]["tasks"] = ["en_zh"]
+        values["tables"]["en_en"]["rows"].remove("new_row")
+        values["tables"]["en_zh"]["rows"].append("new_row")
+
+    plan = project.plan_of(change)
+    rows = plan["join_parts"]  # other rows of the task are there already
+    assert rows == 1 and plan["generate_part"] == 3 and "generate" not in plan
+
+
 def test_new_recipe_trains_one_model(project: Project) -> None:
     def change(values: dict[str, Any]) -> None:
         values["recipes"]["lip_trained"] = {"dataset": "minidub", "sees": {"lip": "lip"}}

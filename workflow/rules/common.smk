@@ -25,6 +25,7 @@ from syncvoice.metrics.registry import METRIC_FILES
 from syncvoice.features import base as extractors
 from syncvoice.generation import work as kinds
 from syncvoice.minidub import engine
+from syncvoice.minidub.settings import recording_path
 from syncvoice.provenance import code_digest
 from syncvoice.study.weights import fetchable_weights, missing_weights
 
@@ -266,8 +267,11 @@ def engine_of_corpus(wildcards):
     return STUDY.datasets[wildcards.dataset].settings.engine
 
 
-def networks_of_corpus(wildcards):
-    """Published networks that speak an embedded data set; none for espeak."""
+def speech_of_corpus(wildcards):
+    """What speaks a split of an embedded data set: its recording, else the networks of the engine (none for espeak)."""
+    recordings = STUDY.datasets[wildcards.dataset].settings.recordings
+    if recordings:
+        return [str(recording_path(recordings, wildcards.split))]
     return [f"{ASSET_FOLDER}/{asset}" for asset in engine.ASSETS[engine_of_corpus(wildcards)]]
 
 
@@ -316,6 +320,23 @@ def kind_of_experiment(wildcards):
     experiment = STUDY.experiments[wildcards.experiment]
     model = f" --model {RESULTS}/models/{experiment.recipe}" if experiment.recipe else ""
     return f"--kind {experiment.kind}{model}"
+
+
+def tasks_in_parts(several):
+    """Tasks whose rows are spoken by several jobs each, or by one."""
+    return [name for name, task in STUDY.tasks.items() if (task.parts > 1) == several]
+
+
+def part_of_task(wildcards):
+    """Option of `syncvoice generate` that says which part of the task a job speaks; nothing for the whole."""
+    part = wildcards.get("part")
+    return "" if part is None else f"--part {part}/{STUDY.tasks[wildcards.task].parts}"
+
+
+def parts_of_task(wildcards):
+    """Speech of all parts of a row."""
+    parts = range(STUDY.tasks[wildcards.task].parts)
+    return [f"{RESULTS}/parts/{wildcards.experiment}/{wildcards.task}/{part}" for part in parts]
 
 
 def code_of_experiment(wildcards):

@@ -6,7 +6,7 @@ localrules:
 rule make_corpus:
     input:
         settings="results/{study}/settings/corpus/{dataset}/{split}.json",
-        networks=networks_of_corpus,
+        speech=speech_of_corpus,
     output:
         clips="results/{study}/corpus/{dataset}/{split}/shard-{shard}/clips.csv",
         phones="results/{study}/corpus/{dataset}/{split}/shard-{shard}/phones.jsonl",

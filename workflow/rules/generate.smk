@@ -1,4 +1,8 @@
-# Speech of a row, and the dubbed videos for people.
+# Speech of a row, in one job or in parts, and the dubbed videos for people.
+localrules:
+    join_parts,
+
+
 rule generate:
     input:
         settings="results/{study}/settings/experiments/{experiment}.json",
@@ -12,6 +16,8 @@ rule generate:
         speech=directory("results/{study}/speech/{experiment}/{task}"),
     log:
         "results/{study}/logs/generate/{experiment}/{task}.log",
+    wildcard_constraints:
+        task=one_of(tasks_in_parts(False)),
     benchmark:
         "results/{study}/benchmarks/generate/{experiment}/{task}.tsv"
     priority: 10  # before scoring, which waits for nothing but speech
@@ -27,11 +33,41 @@ rule generate:
         env=environment("generate", cards_of_experiment),
         kind=kind_of_experiment,
         features_root=features_root_of_task,
+        part=part_of_task,
     shell:
         "{params.env} SYNCVOICE_TRY={resources.attempt}:{log}"
         " syncvoice generate {params.kind} --experiment-settings {input.settings}"
         " --task {input.task} --manifest {input.manifest} --features-root {params.features_root}"
-        " --out {output.speech} > {log} 2>&1"
+        " --out {output.speech} {params.part} > {log} 2>&1"
+
+
+use rule generate as generate_part with:
+    output:
+        speech=temp(directory("results/{study}/parts/{experiment}/{task}/{part}")),
+    log:
+        "results/{study}/logs/generate/{experiment}/{task}/{part}.log",
+    benchmark:
+        "results/{study}/benchmarks/generate/{experiment}/{task}/{part}.tsv"
+    wildcard_constraints:
+        task=one_of(tasks_in_parts(True)),
+        part=r"\d+",
+
+
+rule join_parts:
+    input:
+        parts_of_task,
+    output:
+        speech=directory("results/{study}/speech/{experiment}/{task}"),
+    log:
+        "results/{study}/logs/join_parts/{experiment}/{task}.log",
+    wildcard_constraints:
+        task=one_of(tasks_in_parts(True)),
+    conda:
+        "../../environment.yml"
+    params:
+        code=code_digest("syncvoice.commands.join_parts"),
+    shell:
+        "syncvoice join-parts --parts {input} --out {output.speech} > {log} 2>&1"
 
 
 rule mux:
