@@ -24,10 +24,12 @@ class ExtractorSettings(Section):
         network: what the numbers come from, by the name of the asset or package model; "" without a network. No metric
             may score with it (`study/`).
         asset: entry of config/assets.yaml whose file is read; "" for none.
+        uses_card: whether a graphics card speeds it up.
     """
 
     network: ClassVar[str] = ""
     asset: ClassVar[str] = ""
+    uses_card: ClassVar[bool] = False
 
     def reads_through(self) -> str:
         """Return the network behind the numbers, "" for none."""

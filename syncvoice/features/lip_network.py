@@ -4,7 +4,7 @@ The crops are the project's own (`video/crop.py`): the mouth of a face turned up
 pixels wide around the lips like the reference's, but placed by a mesh instead of 68 points.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,6 +19,8 @@ class NetworkSettings(ExtractorSettings):
     """Where the published file lies; None = where the registry puts it. The device (`syncvoice.device`) is no setting:
     a model that learned with features made on a card dubs on a CPU too, where their last bits differ.
     """
+
+    uses_card: ClassVar[bool] = True
 
     weights: str | None = None
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 
 from syncvoice.errors import UserError
 from syncvoice.features.cache import FeatureStore, open_features
 from syncvoice.features.conditions import Seen, check_store
+from syncvoice.features.speaker import FEATURE, check_speakers
 from syncvoice.generation.settings import SampledSettings
 from syncvoice.generation.speech import Request, Voice
 from syncvoice.generation.work import Row, Work, failed
@@ -33,13 +34,16 @@ def requests_of(settings: SampledSettings, work: Work, seen: Mapping[str, Seen],
     Raises:
         UserError: a feature is missing, or not the one that the model learned with.
     """
-    encoder = Path(settings.speaker_encoder) if settings.voice == "speaker" else None
     rows = work.utterances
+    references = references_of(work.features_root, rows)
+    if settings.voice == "speaker":
+        for stores in references.values():
+            check_speakers(stores[FEATURE], settings.speaker_encoder)
     builder = RequestBuilder(
-        references_of(work.features_root, rows),
+        references,
         visual_of(work.features_root, rows, seen),
         settings.seed,
-        encoder,
+        settings.voice == "speaker",
         tokenizer,
     )
     everyone = work.whole or rows
@@ -60,7 +64,7 @@ def requests_of(settings: SampledSettings, work: Work, seen: Mapping[str, Seen],
 def references_of(root: Path, rows: Sequence[Utterance]) -> dict[str, dict[str, FeatureStore]]:
     """Open mel and speaker features of the splits that give the voices."""
     splits = {row.reference_split for row in rows if row.reference_split}
-    return {split: open_features(root / split, ["mel", "speaker"]) for split in sorted(splits)}
+    return {split: open_features(root / split, ["mel", FEATURE]) for split in sorted(splits)}
 
 
 def visual_of(root: Path, rows: Sequence[Utterance], seen: Mapping[str, Seen]) -> dict[str, dict[str, FeatureStore]]:
@@ -84,7 +88,7 @@ class RequestBuilder:
         references: mel and speaker features of reference recordings, {split: {feature: {clip: values}}}.
         visual: features of the dubbed clips, {split: {condition: {clip: values}}}.
         seed: of the noise.
-        speaker_encoder: weights of CAM++, needed for the speaker embedding.
+        embed: whether the voices need their speaker embedding.
         tokenizer: of the model; None takes the 360 Emilia symbols.
 
     >>> import numpy as np
@@ -100,7 +104,7 @@ class RequestBuilder:
     ('u1', (25, 30), (30, 100))
     """
 
-    def __init__(self, references: Stores, visual: Stores, seed: int, speaker_encoder: Path | None = None,
+    def __init__(self, references: Stores, visual: Stores, seed: int, embed: bool = False,
                  tokenizer: Tokenizer | None = None) -> None:  # fmt: skip
         """Keep open stores."""
         from syncvoice.text.tokenizer import EmiliaTokenizer
@@ -108,11 +112,7 @@ class RequestBuilder:
         self.references, self.visual, self.seed = references, visual, seed
         self.tokenizer = tokenizer or EmiliaTokenizer()
         self._voices: dict[str, Voice] = {}
-        self._encoder: Any = None
-        if speaker_encoder is not None:
-            from syncvoice.networks.camplus import CAMPPlus
-
-            self._encoder = CAMPPlus.load(speaker_encoder).eval()
+        self._embed = embed
 
     def voice(self, row: Utterance) -> Voice:
         """Reference voice of a row, cached by reference.
@@ -124,12 +124,9 @@ class RequestBuilder:
             raise UserError(f"utterance '{row.utterance}' has no reference recording of speaker '{row.speaker}'")
         if row.reference not in self._voices:
             store = self.references[row.reference_split]
-            embedding = None
-            if self._encoder is not None:
-                with torch.inference_mode():
-                    embedding = self._encoder(torch.from_numpy(store["speaker"][row.reference])[None])[0]
+            known = torch.from_numpy(store[FEATURE][row.reference])[0] if self._embed else None
             tokens = self.tokenizer.encode(row.reference_text, row.reference_language)
-            self._voices[row.reference] = Voice(tokens, torch.from_numpy(store["mel"][row.reference]), embedding)
+            self._voices[row.reference] = Voice(tokens, torch.from_numpy(store["mel"][row.reference]), known)
         return self._voices[row.reference]
 
     def request(self, row: Utterance, text: str, video: str) -> Request:

@@ -127,9 +127,13 @@ def data_card(job: CorpusJob) -> str:
         clips = ", ".join(f"{n} {language}" for language, n in sorted(counts.items()))
         row = (split, clips, parts.voices, parts.sentences, parts.media, str(parts.prosody_coupling))
         lines.append("| " + " | ".join(row) + " |")
-    return "\n".join(lines) + "\n\n" + engine_of(job.engine).CARD + _CARD
+    kept = _RECORDED.format(folder=job.recordings) if job.recordings else ""
+    return "\n".join(lines) + "\n\n" + engine_of(job.engine).CARD + kept + _CARD
 
 
+_RECORDED = """\
+- **Recorded**: the engine spoke every clip once; the sounds lie in `{folder}` as Ogg Opus at 72 kbit/s.
+"""
 _CARD = f"""\
 - **Faces**: `skimage.data.astronaut()`, the NASA portrait of Eileen Collins (public domain), changed into one identity
   per voice and animated. She is a real person: she is credited here, and neither she nor NASA endorses this project.

@@ -36,9 +36,8 @@ CARD = f"""\
   phrases. Rate (0.8 to 1.3 times the voice's own), silences, pauses and three intensities vary at random, so that the
   text does not tell the timing. The network's author says that it learned partly from synthetic speech of closed
   services.
-- **Phone times**: the durations that the network speaks with, moved by the 55 ms by which it sounds early. Forced
-  alignment of 40 clips of unseen voices (888 phones) by a recogniser that never heard natural voices puts starts of
-  phones 8 ms later (median), 25 ms apart without regard to sign.
+- **Phone times**: the durations that the network speaks with, moved by the 55 ms by which it sounds early. The row
+  `ground_truth` of a study's tables (phone-time error) says how far forced alignment of the sound is from them.
 - **Two languages, one voice**: a translation clip has a recording of the same voice saying the Mandarin text.
 - **Held out**: test and validation sentences and these voices are unknown to every shipped weight:
   {", ".join(voice.name for voice in UNSEEN_VOICES)} (test), {", ".join(voice.name for voice in VALIDATION_VOICES)}

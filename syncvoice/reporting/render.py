@@ -71,6 +71,8 @@ def blocks(
         result.append(Block(f"{GROUP_TITLES[group]} ({_clips(table, group)})", head, lines, prose=head[1:2]))
     if settings.baseline:
         result += [_differences(settings, table, infos, cells, group) for group in groups]
+    if settings.external:
+        result.append(_external_block(settings, infos))
     if len(directions):
         result.append(_direction_block(settings, directions))
     result.append(Block("Notes", notes=_notes(settings, table, infos, check)))
@@ -135,6 +137,21 @@ def _difference(info: Column, line: Any) -> str:
     if line.n_paired != line.n_expected:
         text += f" {line.n_paired} pairs"
     return text + " †" * (line.p_holm < SIGNIFICANCE)
+
+
+def _external_block(settings: TableJob, infos: Sequence[Column]) -> Block:
+    """Published numbers of other systems on the same data and task."""
+    values = {(value.system, value.metric): value for value in settings.external}
+    lines = []
+    for system in dict.fromkeys(value.system for value in settings.external):
+        found = [values.get((system, info.id)) for info in infos]
+        sources = {value.source + ("" if value.verified else " (not verified)") for value in found if value}
+        cells = [info.text(value.value) if value else "–" for info, value in zip(infos, found, strict=True)]
+        lines.append([system, *cells, "; ".join(sorted(sources))])
+    head = ["System", *(info.heading for info in infos), "source"]
+    return Block(
+        "Published for other systems on these data and this task; not computed here", head, lines, prose=head[-1:]
+    )
 
 
 def _direction_block(settings: TableJob, directions: "pd.DataFrame") -> Block:

@@ -158,6 +158,17 @@ class PaperValue(Section):
     verified: bool = False
 
 
+class ExternalValue(Section):
+    """A published number of another system; the table shows it apart, nothing of it is computed here."""
+
+    system: str
+    metric: str
+    dataset: str
+    value: float
+    source: str
+    verified: bool = False
+
+
 class Page(Section):
     """What every table, plot and page carries; `columns` describes the metrics that it shows."""
 
@@ -188,6 +199,7 @@ class TableJob(Page):
     bootstrap: Bootstrap = Bootstrap()
     comparisons: tuple[Comparison, ...] = ()
     paper_values: tuple[PaperValue, ...] = ()
+    external: tuple[ExternalValue, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property

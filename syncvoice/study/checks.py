@@ -41,6 +41,22 @@ def check_networks(study: Study, source: str) -> None:
                 )
 
 
+def check_speakers(study: Study, source: str) -> None:
+    """Check that every recipe conditions on the weights behind the cached speaker embeddings.
+
+    Raises:
+        UserError: a recipe names other weights.
+    """
+    entry = study.features.get("speaker")
+    weights = getattr(entry.settings, "weights", None) if entry is not None else None
+    for name, recipe in study.recipes.items():
+        if weights is not None and recipe.speaker_branches and recipe.speaker_encoder != weights:
+            raise UserError(
+                f"{source}: recipes.{name}.speaker_encoder is {recipe.speaker_encoder}, but the feature `speaker` comes"
+                f" from {weights}; a study has one speaker encoder, name the same file in both"
+            )
+
+
 def _scored(study: Study) -> Iterator[tuple[str, str]]:
     """Yield every scoring job with the key path that asks for it."""
     yield from ((f"tasks.{name}", metric) for name, task in study.tasks.items() for metric in task.metrics)

@@ -17,6 +17,7 @@ from syncvoice.reporting.columns import Column
 from syncvoice.reporting.plots.job import PlotJob
 from syncvoice.reporting.settings import (
     Comparison,
+    ExternalValue,
     Gallery,
     GalleryJob,
     GallerySection,
@@ -127,7 +128,13 @@ def _table_job(study: Study, name: str, paper: Settings) -> TableJob:
         PaperValue(experiment=row, **_sourced(entry, "metric", "dataset", "value"))
         for row in table.rows
         for entry in paper.get("values", [])
-        if entry["row"] == study.experiments[row].paper
+        if (entry["row"], entry["task"]) == (study.experiments[row].paper, table.task)
+    ]
+    external = [
+        ExternalValue(**_sourced(entry, "system", "metric", "dataset", "value"))
+        for entry in paper.get("external", [])
+        if (entry["dataset"], entry["task"]) == (study.tasks[table.task].dataset, table.task)
+        and entry["metric"] in table.metrics
     ]
     comparisons = [
         Comparison(metric=metric, **_sourced(entry, "id", "ascending", "statement"))
@@ -144,6 +151,7 @@ def _table_job(study: Study, name: str, paper: Settings) -> TableJob:
         bootstrap=study.bootstrap,
         comparisons=tuple(comparisons),
         paper_values=tuple(values),
+        external=tuple(external),
         notes=(*table.notes, *_adaptation_notes(study, table.metrics)),
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 from syncvoice.errors import UserError
 from syncvoice.places import find_weights
 from syncvoice.section import nearest, validated
-from syncvoice.study.checks import check_names, check_networks
+from syncvoice.study.checks import check_names, check_networks, check_speakers
 from syncvoice.study.parts import with_typed_parts
 from syncvoice.study.study import Study, adapted_file
 
@@ -87,9 +87,11 @@ def _resolved(layers: Mapping[str, Mapping[str, Any]], shared: Mapping[str, Mapp
             for name, entry in entries.items()
         }
     _drop_rows_without_files(resolved)
+    _set_speaker_weights(resolved)
     study = validated(Study, with_typed_parts(resolved, source), source)
     check_names(study, source)
     check_networks(study, source)
+    check_speakers(study, source)
     return study
 
 
@@ -133,6 +135,20 @@ def _start_weights(resolved: Mapping[str, Any]) -> dict[str, Any]:
     adapted = resolved.get("adapt") or {}
     vocoder = adapted_file(str(resolved.get("name")), "vocoder") if "vocoder" in adapted else weights.get("vocoder")
     return {"start": weights.get("backbone"), "vocoder": vocoder, "speaker_encoder": weights.get("speaker_encoder")}
+
+
+def _set_speaker_weights(resolved: dict[str, Any]) -> None:
+    """Let the feature of speaker embeddings come from the weights that the recipes condition on, unless it says."""
+    feature = (resolved.get("features") or {}).get("speaker")
+    if not isinstance(feature, dict) or feature.get("extractor") != "campplus":
+        return
+    named = [
+        recipe.get("speaker_encoder")
+        for recipe in (resolved.get("recipes") or {}).values()
+        if isinstance(recipe, Mapping)
+    ]
+    weights = next((file for file in named if file), (resolved.get("weights") or {}).get("speaker_encoder"))
+    feature["settings"] = {"weights": weights} | (feature.get("settings") or {})
 
 
 def _set_roots(resolved: dict[str, Any]) -> None:

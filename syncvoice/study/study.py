@@ -9,7 +9,6 @@ from syncvoice.datasets.settings import Dataset
 from syncvoice.datasets.tasks import TaskSettings
 from syncvoice.device import DeviceName
 from syncvoice.features.base import ExtractorSettings, extractor_module
-from syncvoice.features.lip_network import NetworkSettings
 from syncvoice.generation.work import kind_module
 from syncvoice.metrics.registry import METRIC_FILES
 from syncvoice.reporting.plots.job import Plot
@@ -165,7 +164,7 @@ class Study(Section):
 
     def cards_of_feature(self, feature: str) -> int:
         """Return the graphics cards that a feature job asks for: a network of others runs on one."""
-        return self._cards(isinstance(self.features[feature].settings, NetworkSettings))
+        return self._cards(self.features[feature].settings.uses_card)
 
     def cards_of_scorer(self, metric: str) -> int:
         """Return the graphics cards that a score job asks for."""

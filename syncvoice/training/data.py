@@ -6,7 +6,6 @@ import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -248,14 +247,3 @@ def loader_of(stream: StepStream, kind: str, threads: int) -> DataLoader:
 def target_frames(examples: Sequence[Example]) -> int:
     """Mel frames that count in the loss of a batch."""
     return sum(stop - start for start, stop in (e.masked(clocks.mel_frames(e.clip.n_frames)) for e in examples))
-
-
-def embed_speakers(fbanks: FeatureStore, clips: Sequence[Clip], weights: Path) -> dict[str, Tensor]:
-    """CAM++ embeddings (E,) of clips, by id, from their cached filter banks."""
-    from syncvoice.device import resolve_device
-    from syncvoice.networks.camplus import CAMPPlus
-
-    device = resolve_device()
-    encoder = CAMPPlus.load(weights).eval().to(device)
-    with torch.no_grad():
-        return {clip.id: encoder(torch.from_numpy(fbanks[clip.id])[None].to(device))[0].cpu() for clip in clips}

@@ -18,13 +18,14 @@ from syncvoice.device import device_kind, resolve_device, resolve_precision
 from syncvoice.errors import UserError
 from syncvoice.features.cache import FeatureStore, open_features
 from syncvoice.features.conditions import Seen
+from syncvoice.features.speaker import FEATURE, check_speakers
 from syncvoice.files import read_json, sha256_of, write_json
 from syncvoice.model.start import model_from_start, new_parts, start_digest
 from syncvoice.model.text_path import TextPath, check_same, text_of_record
 from syncvoice.provenance import code_digest
 from syncvoice.records.clips import clips_of
 from syncvoice.records.weights import read_checkpoint
-from syncvoice.training.data import BatchMaker, BatchPlan, StepStream, accumulation, embed_speakers, loader_of
+from syncvoice.training.data import BatchMaker, BatchPlan, StepStream, accumulation, loader_of
 from syncvoice.training.export import export_model
 from syncvoice.training.module import FineTuning, write_curve
 from syncvoice.training.recipe import NamedRecipe
@@ -96,12 +97,15 @@ def train(recipe: NamedRecipe, manifest: Path, features_root: Path, folder: Path
 def prepare(recipe: NamedRecipe, plan: BatchPlan, features_root: Path) -> tuple[FineTuning, BatchMaker]:
     """Open the features and build the model from the start weights."""
     branches = tuple(recipe.speaker_branches)
-    stores = open_features(features_root, ["mel", "text", *(["speaker"] if branches else [])])
+    stores = open_features(features_root, ["mel", "text", *([FEATURE] if branches else [])])
     visual = {name: open_features(features_root, [feature])[feature] for name, feature in recipe.features().items()}
     for store in (*stores.values(), *visual.values()):
         store.check(plan.clips)
     conditions = {name: seen_in(recipe.sees[name].feature, store) for name, store in visual.items()}
-    embeddings = embed_speakers(stores["speaker"], plan.clips, Path(recipe.speaker_encoder)) if branches else {}
+    embeddings = {}
+    if branches:
+        check_speakers(stores[FEATURE], recipe.speaker_encoder)
+        embeddings = {clip.id: torch.from_numpy(stores[FEATURE][clip.id])[0] for clip in plan.clips}
     dims = {name: seen.dim for name, seen in conditions.items()}
     torch.manual_seed(recipe.seed)
     start = Path(recipe.start)

@@ -11,14 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncvoice import clocks
-from syncvoice.audio import write_wav
+from syncvoice.audio import read_wav, write_wav
 from syncvoice.errors import UserError
 from syncvoice.features.base import make_extractor
 from syncvoice.features.mel import FEATURE_SCALE, log_mel
 from syncvoice.files import sha256_of
+from syncvoice.networks.camplus import CAMPPlus, fbank
 from syncvoice.records.clips import Clip
 from tests.golden.det import values
 
+REPOSITORY = Path(__file__).parents[2]
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "vocos.json").read_text())["vocos_fbank"]
 
 
@@ -86,9 +88,13 @@ def test_mel_extractor(clip: Clip, tmp_path: Path) -> None:
 
 
 def test_speaker_extractor(clip: Clip) -> None:
-    fbank = make_extractor("kaldi_fbank").extract(clip)
-    assert fbank.shape == (98, 80) and fbank.dtype == np.float32
-    assert np.abs(fbank.mean(axis=0)).max() < 1e-4
+    weights = REPOSITORY / "weights" / "speaker_encoder.safetensors"
+    extractor = make_extractor("campplus", {"weights": str(weights)})
+    embedding = extractor.extract(clip)
+    assert embedding.shape == (1, 192) == (1, extractor.dim) and embedding.dtype == np.float32
+    assert extractor.weights_sha256 == sha256_of(weights) and extractor.settings == {}
+    expected = CAMPPlus.load(weights).eval()(fbank(read_wav(clip.audio, 16_000)[0])[None]).detach().numpy()
+    np.testing.assert_allclose(embedding, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_text_extractor(clip: Clip) -> None:

@@ -14,7 +14,6 @@ from syncvoice.files import read_json, write_json
 from syncvoice.records.speech import read_speech
 from tests.unit.test_resume import job as job_of_a_model
 
-
 job = job_of_a_model  # the fixture
 
 

@@ -18,6 +18,7 @@ from syncvoice.records.tasks import read_task
 from tests.unit.clip_files import blank_frames, clicks, face_frames, write_video
 
 N = 20
+WEIGHTS = Path(__file__).parents[2] / "weights"
 
 
 def row(clip: str, media: str, **more: str) -> dict[str, str]:
@@ -131,17 +132,18 @@ def test_merged_manifests(shard: Path) -> None:
 
 @pytest.mark.parametrize(
     ("feature", "extractor"),
-    [("mel", "zipvoice_mel"), ("lip", "mesh_lip"), ("face", "mesh_face"), ("speaker", "kaldi_fbank"),
+    [("mel", "zipvoice_mel"), ("lip", "mesh_lip"), ("face", "mesh_face"), ("speaker", "campplus"),
      ("text", "emilia_tokens")],
 )  # fmt: skip
 def test_features_command(shard: Path, feature: str, extractor: str) -> None:
-    settings = {"feature": feature, "extractor": extractor, "settings": {}}
+    inner = {"weights": str(WEIGHTS / "speaker_encoder.safetensors")} if extractor == "campplus" else {}
+    settings = {"feature": feature, "extractor": extractor, "settings": inner}
     Path("feature.json").write_text(json.dumps(settings))
     for split, count in (("shard", 2), ("reference", 0 if feature in ("lip", "face") else 1)):
         out = Path(f"features/{split}/{feature}.h5")
         arguments = ["--manifest", f"{split}/m.cuts.jsonl.gz", "--settings", "feature.json"]
         assert main(["features", *arguments, "--out", str(out)]) == 0
-        with FeatureStore([out], key_of(make_extractor(extractor))) as store:
+        with FeatureStore([out], key_of(make_extractor(extractor, inner))) as store:
             assert len(store) == count
             clips = [clip for clip in clips_of(f"{split}/m.cuts.jsonl.gz") if clip.id in store]
             store.check(clips)

@@ -136,6 +136,16 @@ def test_numbers_do_not_depend_on_other_rows_and_metrics(study: Path) -> None:
     assert (a["mean"], a.ci_low, a.ci_high) == (b["mean"], b.ci_low, b.ci_high)
 
 
+def test_published_rows_of_others_stand_apart(study: Path) -> None:
+    value = {"system": "OtherDub", "metric": LSE, "dataset": "minidub", "value": 6.5, "source": "Their table 2"}
+    settings, table, _ = build(study, rows=["M1", "M3"], external=[value])
+    assert "OtherDub" not in set(table.experiment)
+    markdown, _ = rendered(study, rows=["M1", "M3"], external=[value])
+    (line,) = [line for line in markdown.splitlines() if "OtherDub" in line]
+    assert "6.50" in line and "Their table 2 (not verified)" in line
+    assert "not computed here" in markdown
+
+
 def test_groups_by_sentence_share_the_clips_out(study: Path) -> None:
     _, table, _ = build(study, rows=["M3"], baseline=None, metrics=[WER], groups=["all", "grid", "open"])
     clips = table.set_index("group").n_expected

@@ -1,6 +1,8 @@
 """What training continues from: the same data, features and code, whole checkpoints, as many processes as planned."""
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,12 +11,14 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import h5py
 import numpy as np
 import pytest
 import torch
 
+from syncvoice.errors import UserError
 from syncvoice.features.cache import FeatureStore, write_shard
-from syncvoice.files import write_json
+from syncvoice.files import sha256_of, write_json
 from syncvoice.records.clips import clips_of, write_manifest
 from syncvoice.training import run as runs
 from syncvoice.training.module import FineTuning
@@ -70,11 +74,27 @@ def other_features(study: Path) -> None:
 
 
 def other_encoder(study: Path) -> None:
-    """Other weights of the speaker encoder."""
+    """Other weights of the speaker encoder, whose embeddings were computed again."""
+    change_encoder(study)
+    path = study / "features" / "speaker" / "shard-0.h5"
+    shutil.copy(path, study / "again.h5")
+    with h5py.File(study / "again.h5", "r+") as file:
+        digest = sha256_of(study / "speaker_encoder.safetensors")
+        file.attrs["key"] = json.dumps(json.loads(file.attrs["key"]) | {"weights_sha256": digest})
+    (study / "again.h5").replace(path)
+
+
+def change_encoder(study: Path) -> None:
     from safetensors.torch import load_file, save_file
 
     path = study / "speaker_encoder.safetensors"
     save_file({name: value * 2 for name, value in load_file(path).items()}, path)
+
+
+def test_embeddings_of_other_weights_are_refused(broken: Path) -> None:
+    change_encoder(broken)
+    with pytest.raises(UserError, match="speaker embeddings of other weights"):
+        first_step(broken)
 
 
 @pytest.mark.parametrize("change", [other_text, other_features, other_encoder])

@@ -88,14 +88,15 @@ def make_study(folder: Path) -> Path:
         items = []
         for clip in clips():
             draw = rng(0, feature, clip.id)
-            rows = {"mel": (15 * clip.n_frames + 2) // 4, "speaker": 60, "text": 7}.get(feature, clip.n_frames)
+            rows = {"mel": (15 * clip.n_frames + 2) // 4, "speaker": 1, "text": 7}.get(feature, clip.n_frames)
             if feature == "text":
                 items.append((clip.id, draw.integers(1, 300, rows).astype(np.int32)))
             else:
-                width = {"mel": 100, "speaker": 80}.get(feature) or widths[feature]
+                width = {"mel": 100, "speaker": CAMPPLUS["embedding_size"]}.get(feature) or widths[feature]
                 items.append((clip.id, draw.standard_normal((rows, width)).astype(np.float32)))
         key = {"feature": feature, "extractor": f"random_{feature}", "version": "1", "settings": {}, "fps": None}
-        key |= {"weights_sha256": None, "dim": widths.get(feature)}
+        weights = sha256_of(folder / "speaker_encoder.safetensors") if feature == "speaker" else None
+        key |= {"weights_sha256": weights, "dim": widths.get(feature)}
         write_shard(folder / "features" / feature / "shard-0.h5", key, items)
     return folder
 

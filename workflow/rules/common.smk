@@ -257,9 +257,10 @@ def beside(file):
 def weights_of_feature(wildcards):
     """Published weights that a feature's network reads; none for what comes inside a package or was computed before."""
     settings = STUDY.features[wildcards.feature].settings
-    if not settings.asset:
+    weights = getattr(settings, "weights", None) or (f"{ASSET_FOLDER}/{settings.asset}" if settings.asset else None)
+    if weights is None:
         return []
-    return [getattr(settings, "weights", None) or f"{ASSET_FOLDER}/{settings.asset}"]
+    return [weights] if Path(weights).is_relative_to(ASSET_FOLDER) else with_metadata([weights])
 
 
 def engine_of_corpus(wildcards):
