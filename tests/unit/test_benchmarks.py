@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import estimates, memory, sampling, scoring_memory, training
+from benchmarks import estimates, memory, sampling, scoring_memory, study_estimates, training
 from syncvoice.files import read_json
 from syncvoice.model.syncvoice import SyncVoiceConfig
 from tests.unit.test_model import TINY
@@ -87,3 +87,22 @@ def test_memory_of_scoring(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     few, many = found["memory"]
     assert (few["clips"], many["clips"]) == (1, 2) and few["peak_bytes"] > 1e8
     assert found["growth"] == many["peak_bytes"] / few["peak_bytes"]
+
+
+def test_study_estimates(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def flop(file: str, seconds: float) -> tuple[float, float]:
+        return (seconds, 1e3) if file.startswith("lse") else (0.0, 0.0)
+
+    monkeypatch.setattr(study_estimates, "scorer_flop", flop)
+    monkeypatch.setattr(sys, "argv", ["benchmark", "--out", str(tmp_path / "e.json"), "--score-tflops", "1e-6"])
+    study_estimates.main()
+    grid = next(row for row in read_json(tmp_path / "e.json")["studies"] if row["study"] == "grid")
+    assert grid["rows"] == 17 and grid["flop"]["score"] == 3300 * (17 * 3.0 + 1e3)
+    assert grid["hours"]["score"] == pytest.approx(grid["flop"]["score"] / 1e6 / 3600)
+    assert "| grid | 17 |" in (tmp_path / "e.md").read_text()
+
+
+def test_operations_of_scorers_are_counted_without_values() -> None:
+    assert study_estimates.whisper_flop("base") == pytest.approx(1e11, rel=0.1)
+    once, twice = study_estimates.syncnet_flop(1.0), study_estimates.syncnet_flop(2.0)
+    assert once[0] > once[1] > 0 and 1.9 < twice[1] / once[1] < 2.4
