@@ -67,6 +67,7 @@ def make_project(folder: Path) -> Project:
     shutil.copytree(REPOSITORY / "syncvoice", folder / "syncvoice", ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "bin").mkdir()
     shutil.copy(Path(__file__).parent / "stub_syncvoice", folder / "bin" / "syncvoice")
+    (folder / "recordings").symlink_to(REPOSITORY / "recordings")
     (folder / "weights").mkdir()
     scorers = {name for file in METRIC_FILES.values() for name in file.weights}
     for name in ("backbone", "vocoder", "speaker_encoder", "lip_timing", *scorers):

@@ -34,7 +34,7 @@ _SIMILARITIES = (
     *_similarity("ge2e_dvector", "GE2E d-vector", "The SPK-SIM of StyleDubber."),
     *_similarity("campplus_zh_en", "CAM++ zh-en", _CAMPPLUS_NOTE),
     *_similarity("campplus_voxceleb", "CAM++ VoxCeleb", _CAMPPLUS_NOTE),
-    *_similarity("campplus_mini", "mini CAM++", "Trained on espeak voices. " + _CAMPPLUS_NOTE),
+    *_similarity("campplus_mini", "mini CAM++", "Trained on synthetic voices. " + _CAMPPLUS_NOTE),
 )
 
 COLUMNS = (

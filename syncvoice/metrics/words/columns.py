@@ -80,7 +80,7 @@ COLUMNS = (
         "lower",
         "%",
         1,
-        "Small CTC recogniser, shipped weights trained on espeak voices, English. " + _WORDS_NOTE,
+        "Small CTC recogniser, shipped weights trained on synthetic voices, English. " + _WORDS_NOTE,
         scale=100.0,
         errors_over_words=True,
         failed_value=1.0,
@@ -93,7 +93,7 @@ COLUMNS = (
         "lower",
         "%",
         1,
-        "Small CTC recogniser, shipped weights trained on espeak voices, Mandarin characters. "
+        "Small CTC recogniser, shipped weights trained on synthetic voices, Mandarin characters. "
         + _WORDS_NOTE.replace("words", "characters"),
         scale=100.0,
         errors_over_words=True,
