@@ -57,6 +57,13 @@ _FILES = (
         uses_card=True,
     ),
     MetricFile("sim_o.ge2e_dvector", "voice.dvector:DvectorSimilarityScorer", (), ("references",), ("dvector",)),
+    MetricFile(
+        "sim_o.dvector_voicefilter",
+        "voice.dvector_voicefilter:VoiceFilterSimilarityScorer",
+        (),
+        ("references",),
+        ("voicefilter_dvector",),
+    ),
     MetricFile("sim_o.campplus_zh_en", "voice.campplus:CamplusZhEnScorer", (), ("references",), ("campplus_zh_en",)),
     MetricFile(
         "sim_o.campplus_voxceleb", "voice.campplus:CamplusVoxcelebScorer", (), ("references",), ("campplus_voxceleb",)

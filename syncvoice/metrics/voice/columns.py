@@ -32,6 +32,11 @@ _CAMPPLUS_NOTE = "No measure for models that are conditioned on this network; su
 _SIMILARITIES = (
     *_similarity("wavlm_ecapa", "WavLM large", "The SIM-o of ZipVoice and Seed-TTS-eval."),
     *_similarity("ge2e_dvector", "GE2E d-vector", "The SPK-SIM of StyleDubber."),
+    *_similarity(
+        "dvector_voicefilter",
+        "VoiceFilter d-vector",
+        "A second opinion; where the network's weights come from is not stated by its package.",
+    ),
     *_similarity("campplus_zh_en", "CAM++ zh-en", _CAMPPLUS_NOTE),
     *_similarity("campplus_voxceleb", "CAM++ VoxCeleb", _CAMPPLUS_NOTE),
     *_similarity("campplus_mini", "mini CAM++", "Trained on synthetic voices. " + _CAMPPLUS_NOTE),
