@@ -106,3 +106,10 @@ def test_operations_of_scorers_are_counted_without_values() -> None:
     assert study_estimates.whisper_flop("base") == pytest.approx(1e11, rel=0.1)
     once, twice = study_estimates.syncnet_flop(1.0), study_estimates.syncnet_flop(2.0)
     assert once[0] > once[1] > 0 and 1.9 < twice[1] / once[1] < 2.4
+
+
+def test_the_page_of_benchmarks_names_every_one() -> None:
+    folder = Path(__file__).resolve().parents[2] / "benchmarks"
+    page = (folder / "README.md").read_text(encoding="utf-8")
+    missing = [path.stem for path in folder.glob("*.py") if f"`{path.stem}`" not in page and path.stem != "__init__"]
+    assert not missing
