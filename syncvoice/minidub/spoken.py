@@ -109,6 +109,48 @@ class LiveSplit:
         }
 
 
+class Recording:
+    """A recording: what it was made from, the columns of its clips, and their sounds.
+
+    Attributes:
+        made_from: what decided it (see `made_from`).
+        columns: clip -> its columns of clips.csv, in the order of the plan.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open a zip file.
+
+        Raises:
+            UserError: it is not there.
+        """
+        if not path.is_file():
+            raise UserError(f"the recording {path} does not exist; 'syncvoice corpus --record' makes it")
+        self._file = zipfile.ZipFile(path)
+        index = json.loads(self._file.read("index.json"))
+        self.made_from: dict[str, Any] = index["made_from"]
+        self._entries: dict[str, dict[str, Any]] = {entry["columns"]["clip"]: entry for entry in index["clips"]}
+        self.columns = {clip: dict(entry["columns"]) for clip, entry in self._entries.items()}
+
+    def speech(self, clip: str) -> Speech:
+        """Read the speech of a clip."""
+        return self._read(f"{clip}.ogg", self._entries[clip]["speech"])
+
+    def translation(self, clip: str) -> Speech | None:
+        """Read the translation of a clip, None if it has none."""
+        times = self._entries[clip]["translation"]
+        return self._read(f"{clip}.translation.ogg", times) if times else None
+
+    def _read(self, name: str, times: Mapping[str, Any]) -> Speech:
+        import soundfile
+
+        audio, _ = soundfile.read(io.BytesIO(self._file.read(name)), dtype="float32")
+        n_frames = times["n_frames"]
+        audio = np.pad(audio, (0, max(0, samples(n_frames) - len(audio))))[: samples(n_frames)]
+        phones = tuple(Phone(symbol, start, end) for symbol, start, end in times["phones"])
+        words = tuple(Word(text, start, end) for text, start, end in times["words"])
+        return Speech(audio, phones, words, n_frames)
+
+
 class RecordedSplit:
     """Clips that were spoken before."""
 
@@ -118,43 +160,24 @@ class RecordedSplit:
         Raises:
             UserError: it is not there, or was made from other settings.
         """
-        how = (
-            f"make it with 'syncvoice corpus --settings JSON --split {split} --record {path}', or set recordings: null"
-        )
+        how = f"make it: 'syncvoice corpus --settings JSON --split {split} --record {path}', or set recordings: null"
         if not path.is_file():
             raise UserError(f"the recording {path} of split {split!r} does not exist; {how}")
-        self._file = zipfile.ZipFile(path)
-        index = json.loads(self._file.read("index.json"))
-        wanted = made_from(job, split)
-        if index["made_from"] != wanted:
-            differ = [key for key, value in wanted.items() if index["made_from"].get(key) != value]
+        self._recording = Recording(path)
+        wanted, found = made_from(job, split), self._recording.made_from
+        if found != wanted:
+            differ = [key for key, value in wanted.items() if found.get(key) != value]
             raise UserError(f"the recording {path} was made from other settings ({', '.join(differ)} differ); {how}")
-        self._entries: dict[str, dict[str, Any]] = {entry["columns"]["clip"]: entry for entry in index["clips"]}
 
     @property
     def speakers(self) -> dict[str, str]:
         """Clip -> who speaks it."""
-        return {clip: entry["columns"]["speaker"] for clip, entry in self._entries.items()}
+        return {clip: columns["speaker"] for clip, columns in self._recording.columns.items()}
 
     def speak(self, clip: str) -> SpokenClip:
         """Read one clip."""
-        entry = self._entries[clip]
-        said = entry["translation"]
-        return SpokenClip(
-            dict(entry["columns"]),
-            self._speech(f"{clip}.ogg", entry["speech"]),
-            self._speech(f"{clip}.translation.ogg", said) if said else None,
-        )
-
-    def _speech(self, name: str, times: Mapping[str, Any]) -> Speech:
-        import soundfile
-
-        audio, _ = soundfile.read(io.BytesIO(self._file.read(name)), dtype="float32")
-        n_frames = times["n_frames"]
-        audio = np.pad(audio, (0, max(0, samples(n_frames) - len(audio))))[: samples(n_frames)]
-        phones = tuple(Phone(symbol, start, end) for symbol, start, end in times["phones"])
-        words = tuple(Word(text, start, end) for text, start, end in times["words"])
-        return Speech(audio, phones, words, n_frames)
+        recording = self._recording
+        return SpokenClip(recording.columns[clip], recording.speech(clip), recording.translation(clip))
 
 
 def made_from(job: CorpusJob, split: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from syncvoice.minidub.voices import Voice
 from syncvoice.pretraining.clip_pool import ClipPool
 from syncvoice.pretraining.joined_pool import AnyPool, JoinedPool
 from syncvoice.pretraining.natural_pool import ShardedPool
+from syncvoice.pretraining.recorded_pool import RecordedPool
 from syncvoice.pretraining.settings import SpeechSource
 from syncvoice.pretraining.speech_data import SpeechPool, build
 from syncvoice.seeding import rng
@@ -52,10 +53,10 @@ def open_pool(settings: SpeechSource, pool_voices: Sequence[Voice] = voices.PRET
     """
     if not is_natural(settings):
         return _espeak_pool(settings.place, settings, pool_voices)
-    natural = ShardedPool(settings.place, settings.pool_hours)
-    if settings.espeak_pool is None:
-        return natural
-    return JoinedPool([natural, _espeak_pool(Path(settings.espeak_pool), settings, pool_voices)])
+    pools: list[AnyPool] = [ShardedPool(settings.place, settings.pool_hours), *map(RecordedPool, settings.recordings)]
+    if settings.espeak_pool is not None:
+        pools.append(_espeak_pool(Path(settings.espeak_pool), settings, pool_voices))
+    return pools[0] if len(pools) == 1 else JoinedPool(pools)
 
 
 def _espeak_pool(path: Path, settings: SpeechSource, pool_voices: Sequence[Voice]) -> SpeechPool:

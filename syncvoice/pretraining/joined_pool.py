@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 
 from syncvoice.pretraining import speech_data
+from syncvoice.pretraining.recorded_pool import RecordedPool
 from syncvoice.pretraining.speech_data import SpeechPool, Utterance
 
 
 class JoinedPool:
     """All utterances of some pools, in order, with the interface of `SpeechPool`."""
 
-    def __init__(self, pools: "Sequence[SpeechPool | JoinedPool]") -> None:
+    def __init__(self, pools: "Sequence[AnyPool]") -> None:
         """Join pools; there is at least one."""
         self.pools = list(pools)
         self._first = np.cumsum([0, *map(len, self.pools)])
@@ -30,7 +31,7 @@ class JoinedPool:
         """Number of samples of every utterance at 24 kHz, int64 (utterances,)."""
         return np.concatenate([pool.n_samples for pool in self.pools])
 
-    def _place(self, index: int) -> "tuple[SpeechPool | JoinedPool, int]":
+    def _place(self, index: int) -> "tuple[AnyPool, int]":
         if not 0 <= index < len(self):
             raise IndexError(index)
         number = int(np.searchsorted(self._first, index, side="right")) - 1
@@ -67,4 +68,4 @@ class JoinedPool:
         }
 
 
-AnyPool = SpeechPool | JoinedPool
+AnyPool = SpeechPool | RecordedPool | JoinedPool

@@ -33,6 +33,7 @@ class SpeechSource(Section):
         pool_size, pool_seed: of a file that has to be built.
         pool_hours: to use no more of a folder.
         espeak_pool: file of espeak voices to learn on beside a folder of natural speech, built when absent.
+        recordings: recorded splits of MiniDub (zip files) to learn on beside a folder of natural speech.
         manifests: prepared clips instead of a pool, by part.
     """
 
@@ -42,6 +43,7 @@ class SpeechSource(Section):
     pool_seed: int = Field(default=2, ge=0)
     pool_hours: float | None = Field(default=None, gt=0)
     espeak_pool: str | None = None
+    recordings: list[str] = []
     manifests: dict[Literal["train", "check"], list[str]] | None = None
 
     @model_validator(mode="after")

@@ -14,6 +14,7 @@ from syncvoice.minidub import espeak_engine, spoken
 from syncvoice.minidub.corpus import make_shard
 from syncvoice.minidub.settings import CorpusJob
 from syncvoice.minidub.speech import Speech
+from syncvoice.pretraining.recorded_pool import RecordedPool
 
 SPLIT = {"media": "audio", "clips_per_voice": {"en": 1}, "voices": "unseen", "sentences": "test"}
 JOB = CorpusJob.model_validate({"seed": 3, "splits": {"reference": SPLIT}, "shards": {"reference": 2}})
@@ -112,3 +113,28 @@ def test_command_records(tmp_path: Path) -> None:
     assert list(spoken.RecordedSplit(out, JOB, "reference").speakers) == list(
         json.loads(json.dumps(spoken.LiveSplit(JOB, "reference").speakers))
     )
+
+
+def test_a_recording_is_a_pool_to_learn_on(tmp_path: Path) -> None:
+    split = {"clips": {"en": 1, "zh": 1}, "voices": "train", "sentences": "train"}
+    job = CorpusJob.model_validate({"seed": 3, "splits": {"train": split}})
+    spoken.record(job, "train", tmp_path / "train.zip")
+    pool, clips = RecordedPool(tmp_path / "train.zip"), spoken.LiveSplit(job, "train")
+    assert len(pool) == 2 and pool.language == ["en", "zh"] and pool.voice == list(clips.speakers.values())
+    for index, clip in enumerate(clips.speakers):
+        said, utterance = clips.speak(clip).speech, pool[index]
+        assert utterance.n_frames == said.n_frames and utterance.text == clips.speak(clip).columns["text"]
+        assert len(pool.audio(index)) == pool.n_samples[index] == 960 * said.n_frames
+        assert [phone.symbol for phone in pool.phones(index)] == [phone.symbol for phone in said.phones]
+        assert len(utterance.tokens) > 3
+    assert pool.provenance()["pool"]["utterances"] == 2 and pool[-1].voice == pool.voice[1]
+    with pytest.raises(IndexError):
+        pool[2]
+
+
+@pytest.mark.parametrize(("voices", "sentences"), [("unseen", "train"), ("train", "test")])
+def test_recordings_that_must_stay_unseen_are_no_pool(tmp_path: Path, voices: str, sentences: str) -> None:
+    split = {"media": "audio", "clips": {"en": 1}, "voices": voices, "sentences": sentences}
+    spoken.record(CorpusJob.model_validate({"splits": {"a": split}}), "a", tmp_path / "a.zip")
+    with pytest.raises(UserError, match="must stay unseen"):
+        RecordedPool(tmp_path / "a.zip")
