@@ -27,9 +27,10 @@ def start_of_pretraining(wildcards):
 
 
 def pool_of_pretraining(wildcards):
-    """The mark that natural speech has been spoken, for networks whose settings name it as their pool."""
+    """What a network learns on: the mark that natural speech has been spoken, and recordings."""
     settings = load_configfile(REPOSITORY / "config" / "pretrain" / f"{wildcards.network}.yaml")
-    return [f"{NATURAL_POOL}.spoken"] if settings.get("pool") == NATURAL_POOL else []
+    spoken = [f"{NATURAL_POOL}.spoken"] if settings.get("pool") == NATURAL_POOL else []
+    return spoken + settings.get("recordings", [])
 
 
 def options_of_pretraining(wildcards):
