@@ -155,9 +155,15 @@ def provenance(settings: SyncNetRun, part: Part, clips: Sequence[SyncClip]) -> d
     """What a part was made of: number of clips, voices and sentence split, digest of the corpus table."""
     described: dict[str, Any] = {f"{part}_clips": len(clips)}
     if settings.manifests is not None:
-        names = sorted(clip.name for clip in clips)
+        from syncvoice.records.clips import clips_of
+
+        used = {clip.name for clip in clips}
         paths = {str(path): sha256_of(Path(path)) for path in settings.manifests[part]}
-        return described | {f"{part}_clip_ids": names, f"{part}_manifests": paths}
+        voices = {clip.speaker for path in paths for clip in clips_of(path) if clip.id in used}
+        prefix = "" if part == "train" else f"{part}_"
+        return described | {
+            f"{prefix}voices": sorted(voices), f"{part}_clip_ids": sorted(used), f"{part}_manifests": paths
+        }  # fmt: skip
     corpus, work = settings.made()
     table = work / part / "clips.csv"
     used = {clip.name for clip in clips}

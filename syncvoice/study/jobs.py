@@ -95,7 +95,17 @@ def _prepare_jobs(study: Study) -> dict[str, Section]:
 def _adapt_settings(study: Study, network: AdaptedNetwork, training: Settings) -> Settings:
     """Return the settings of training a shipped network further; its clips take the place of the synthetic ones."""
     adaptation = study.adapt[network]
-    synthetic = {"pool", "pool_hours", "espeak_pool", "recordings", "pool_size", "pool_seed", "work", "corpus", "check_per_voice"}
+    synthetic = {
+        "pool",
+        "pool_hours",
+        "espeak_pool",
+        "recordings",
+        "pool_size",
+        "pool_seed",
+        "work",
+        "corpus",
+        "check_per_voice",
+    }
     kept = {key: value for key, value in training.items() if key not in synthetic}
     if "vocoder" in kept:
         kept["vocoder"] = study.network_file("vocoder")
