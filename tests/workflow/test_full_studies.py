@@ -58,7 +58,10 @@ def test_prepare_settings_are_those_that_the_step_knows(study: str) -> None:
 def test_study_plans_on_a_fake_tree(bare: Project, study: str) -> None:
     plan = bare.plan(f"config/{study}.yaml", *roots(bare, study))
     resolved = read_study(CONFIG / f"{study}.yaml")
-    assert plan["train"] == MODELS[study] and plan["generate"] == len(list(resolved.rows()))
+    parts = [resolved.tasks[task].parts for _, task in resolved.rows()]
+    assert plan["train"] == MODELS[study] and plan.get("generate", 0) == parts.count(1)
+    several = [number for number in parts if number > 1]
+    assert plan.get("join_parts", 0) == len(several) and plan.get("generate_part", 0) == sum(several)
     assert plan["tabulate"] == len(resolved.tables) and "fetch_grid" not in plan
     looked_at = {
         (task.dataset, task.split, metric) for task in resolved.tasks.values() for metric in task.metrics
@@ -111,7 +114,8 @@ def test_a_pretrained_face_encoder_is_an_overlay(bare: Project, study: str, over
     overlaid = bare.plan(f"config/{study}.yaml", f"config/ablations/{overlay}.yaml", *roots(bare, study))
     added = {rule: count - alone.get(rule, 0) for rule, count in overlaid.items() if count != alone.get(rule, 0)}
     splits = {name: split.shards for name, split in read_study(CONFIG / f"{study}.yaml").datasets[study].splits.items()}
-    assert added == {"train": 2, "resolve_recipe": 2, "generate": 2, "score": 10, "write_settings": 4, "fetch_asset": 1,
+    assert added == {"train": 2, "resolve_recipe": 2, "generate_part": 8, "join_parts": 2, "score": 10,
+                     "write_settings": 4, "fetch_asset": 1,
                      "compute_feature": 2 * (splits["train"] + splits["test"])}  # fmt: skip
 
 
@@ -124,8 +128,8 @@ def test_the_authors_row_appears_with_their_file(bare: Project) -> None:
         found = bare.plan("config/lrs3.yaml", *roots(bare, "lrs3"))
         added = {rule: count - alone.get(rule, 0) for rule, count in found.items() if count != alone.get(rule, 0)}
         # model.json and tokens.txt beside it are fetched
-        assert added == {"import_checkpoint": 1, "resolve_recipe": 1, "generate": 1, "score": 5, "write_settings": 1,
-                         "fetch_asset": 2}  # fmt: skip
+        assert added == {"import_checkpoint": 1, "resolve_recipe": 1, "generate_part": 4, "join_parts": 1, "score": 5,
+                         "write_settings": 1, "fetch_asset": 2}  # fmt: skip
         assert bare.plan("config/translation.yaml", *roots(bare, "translation"))["import_checkpoint"] == 1
     finally:
         (folder / "model.pt").unlink()
