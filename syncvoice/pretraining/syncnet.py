@@ -159,11 +159,10 @@ def provenance(settings: SyncNetRun, part: Part, clips: Sequence[SyncClip]) -> d
 
         used = {clip.name for clip in clips}
         paths = {str(path): sha256_of(Path(path)) for path in settings.manifests[part]}
-        voices = {clip.speaker for path in paths for clip in clips_of(path) if clip.id in used}
+        speakers = {clip.speaker for path in paths for clip in clips_of(path) if clip.id in used}
         prefix = "" if part == "train" else f"{part}_"
-        return described | {
-            f"{prefix}voices": sorted(voices), f"{part}_clip_ids": sorted(used), f"{part}_manifests": paths
-        }  # fmt: skip
+        facts = {f"{prefix}voices": sorted(speakers), f"{part}_clip_ids": sorted(used), f"{part}_manifests": paths}
+        return described | facts
     corpus, work = settings.made()
     table = work / part / "clips.csv"
     used = {clip.name for clip in clips}
