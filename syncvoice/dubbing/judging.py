@@ -39,7 +39,7 @@ RUN = "results/reference/mini"
 ROWS = {"full": "M3", "no_visual": "M1"}
 TIMED = "tts_lip_timed"
 MEASURED = {
-    "wer.whisper_base": "Whisper base",
+    "wer.whisper_base.by_ear": "Whisper base",
     "wer.pocketsphinx_grid": "PocketSphinx with a closed grammar",
     "wer.ctc_mini": "the small recogniser",
 }

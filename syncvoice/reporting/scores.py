@@ -53,7 +53,7 @@ def read_task(path: Path | str) -> "pd.DataFrame":
     """Read a task file; all columns are text. Raises UserError when it is missing or lists an utterance twice."""
     import pandas as pd
 
-    needed = ["utterance", "text", "language", "voice_seen", "source"]
+    needed = ["utterance", "text", "language", "voice_seen"]
     rows = read_rows(path, needed)
     return pd.DataFrame(rows, columns=list(rows[0]) if rows else needed)
 
@@ -63,6 +63,8 @@ def in_group(task: "pd.DataFrame", group: str) -> np.ndarray:
     if group == "all":
         return np.ones(len(task), dtype=bool)
     if group in ("grid", "open"):
+        if "source" not in task.columns:  # a list that somebody else wrote
+            return np.zeros(len(task), dtype=bool)
         return ((task["source"] == "grid") == (group == "grid")).to_numpy()
     return (task["voice_seen"] == ("yes" if group == "seen" else "no")).to_numpy()
 

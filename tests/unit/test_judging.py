@@ -105,7 +105,8 @@ def test_what_an_engine_is_worth_is_read_from_the_committed_table(
         (tmp_path / name).mkdir()
     (tmp_path / "models/full.json").write_text('{"weights_sha256": "abcdef0123456789"}')
     lines = ["experiment,group,metric,mean,ci_low,ci_high,n_scored", "M3,all,wer.ctc_mini,0.9,0.8,1.0,7",
-             "M3,all,wer.whisper_base,0.5,0.4,0.6,7", "M1,all,wer.whisper_base,0.1,0.1,0.1,7"]  # fmt: skip
+             "M3,all,wer.whisper_base.by_ear,0.5,0.4,0.6,7",
+             "M1,all,wer.whisper_base.by_ear,0.1,0.1,0.1,7"]  # fmt: skip
     (tmp_path / "tables/en_en.csv").write_text("\n".join(lines))
     said = worth("full (model.safetensors, sha256 abcdef012345)")
     assert "Whisper base misses 50% (40% to 60%)" in said and "7 English clips" in said
