@@ -17,8 +17,7 @@ from syncvoice.errors import UserError
 from syncvoice.files import atomic_path
 from syncvoice.minidub.engine import engine_of
 from syncvoice.minidub.settings import CorpusJob, SplitSettings
-from syncvoice.minidub.speech import Speech
-from syncvoice.minidub.spoken import SpokenClip, open_split
+from syncvoice.minidub.spoken import SpokenClip, open_split, times_of
 from syncvoice.text.articulation import articulation, prosody
 
 COLUMNS = (
@@ -58,7 +57,8 @@ def make_shard(job: CorpusJob, split: str, shard: int, out: Path) -> int:
         spoken = spoken_split.speak(clip)
         media = {"media": _write_media(spoken, parts, job, out), "translation_media": _write_translation(spoken, out)}
         rows[clip] = spoken.columns | media
-        times[clip] = _times(clip, spoken.speech)
+        known = times_of(spoken.speech)
+        times[clip] = {"clip": clip, "phones": known["phones"], "words": known["words"]}
     _write_csv(out / "clips.csv", [rows[clip] for clip in mine])
     with atomic_path(out / "phones.jsonl") as temporary:
         lines = [json.dumps(times[clip], ensure_ascii=False) + "\n" for clip in mine]
@@ -93,15 +93,6 @@ def _write_translation(spoken: SpokenClip, out: Path) -> str:
     media = f"clips/{spoken.columns['clip']}.translation.wav"
     write_wav(out / media, spoken.translation.audio, SAMPLE_RATE)
     return media
-
-
-def _times(clip: str, speech: Speech) -> dict[str, Any]:
-    """List phones and words with their times in seconds, to the microsecond."""
-    return {
-        "clip": clip,
-        "phones": [[p.symbol, round(p.start_s, 6), round(p.end_s, 6)] for p in speech.phones],
-        "words": [[w.text, round(w.start_s, 6), round(w.end_s, 6)] for w in speech.words],
-    }
 
 
 def _write_csv(path: Path, rows: list[dict[str, Any]]) -> None:

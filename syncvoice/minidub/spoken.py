@@ -117,14 +117,14 @@ class Recording:
         columns: clip -> its columns of clips.csv, in the order of the plan.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Open a zip file.
+    def __init__(self, path: Path, how: str = "'syncvoice corpus --record' makes it") -> None:
+        """Open a zip file; `how` tells people how to make it.
 
         Raises:
             UserError: it is not there.
         """
         if not path.is_file():
-            raise UserError(f"the recording {path} does not exist; 'syncvoice corpus --record' makes it")
+            raise UserError(f"the recording {path} does not exist; {how}")
         self._file = zipfile.ZipFile(path)
         index = json.loads(self._file.read("index.json"))
         self.made_from: dict[str, Any] = index["made_from"]
@@ -161,9 +161,7 @@ class RecordedSplit:
             UserError: it is not there, or was made from other settings.
         """
         how = f"make it: 'syncvoice corpus --settings JSON --split {split} --record {path}', or set recordings: null"
-        if not path.is_file():
-            raise UserError(f"the recording {path} of split {split!r} does not exist; {how}")
-        self._recording = Recording(path)
+        self._recording = Recording(path, how)
         wanted, found = made_from(job, split), self._recording.made_from
         if found != wanted:
             differ = [key for key, value in wanted.items() if found.get(key) != value]
@@ -235,9 +233,9 @@ def _sounds(entry: Mapping[str, Any]) -> list[str]:
 
 def _record_clip(spoken: SpokenClip, folder: Path) -> dict[str, Any]:
     """Write the sounds of a clip; returns its entry of the index."""
-    entry: dict[str, Any] = {"columns": spoken.columns, "speech": _times(spoken.speech), "translation": None}
+    entry: dict[str, Any] = {"columns": spoken.columns, "speech": times_of(spoken.speech), "translation": None}
     if spoken.translation is not None:
-        entry["translation"] = _times(spoken.translation)
+        entry["translation"] = times_of(spoken.translation)
     for name, speech in zip(_sounds(entry), (spoken.speech, spoken.translation), strict=False):
         _write_opus(folder / name, speech)
     return entry
@@ -254,7 +252,7 @@ def _write_opus(path: Path, speech: Speech | None) -> None:
         temporary.write_bytes(sound.getvalue())
 
 
-def _times(speech: Speech) -> dict[str, Any]:
+def times_of(speech: Speech) -> dict[str, Any]:
     """Length, and phones and words with their times in seconds, to the microsecond."""
     return {
         "n_frames": speech.n_frames,

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from syncvoice.clocks import samples
+from syncvoice.clocks import SAMPLE_RATE, samples
 from syncvoice.errors import UserError
 from syncvoice.files import sha256_of
 from syncvoice.minidub.speech import Phone
@@ -85,7 +85,7 @@ class RecordedPool:
             "pool": {
                 "recording": self.path.name,
                 "utterances": len(self),
-                "hours": round(float(self.n_samples.sum()) / 24_000 / 3600, 3),
+                "hours": round(float(self.n_samples.sum()) / SAMPLE_RATE / 3600, 3),
                 "sha256": sha256_of(self.path),
             },
         }

@@ -209,6 +209,7 @@ def test_unseen_utterances_are_test_sentences_of_unseen_voices(tmp_path: Path, m
         ("recogniser", "RecogniserRun"),
         ("backbone", "BackboneRun"),
         ("syncnet", "SyncNetRun"),
+        ("syncnet_recordings", "SyncNetRun"),
     ],
 )
 def test_shipped_settings_fit_and_a_misspelt_key_is_named(name: str, section: str) -> None:

@@ -310,58 +310,6 @@ def features_root_of_task(wildcards):
     return f"{RESULTS}/features/{STUDY.tasks[wildcards.task].dataset}"
 
 
-def model_of_experiment(wildcards):
-    """Model of a row, nothing for a row without a recipe."""
-    recipe = STUDY.experiments[wildcards.experiment].recipe
-    return [f"{RESULTS}/models/{recipe}/model.safetensors"] if recipe else []
-
-
-def kind_of_experiment(wildcards):
-    """Options of `syncvoice generate` that say who speaks."""
-    experiment = STUDY.experiments[wildcards.experiment]
-    model = f" --model {RESULTS}/models/{experiment.recipe}" if experiment.recipe else ""
-    return f"--kind {experiment.kind}{model}"
-
-
-def tasks_in_parts(several):
-    """Tasks whose rows are spoken by several jobs each, or by one."""
-    return [name for name, task in STUDY.tasks.items() if (task.parts > 1) == several]
-
-
-def part_of_task(wildcards):
-    """Option of `syncvoice generate` that says which part of the task a job speaks; nothing for the whole."""
-    part = wildcards.get("part")
-    return "" if part is None else f"--part {part}/{STUDY.tasks[wildcards.task].parts}"
-
-
-def parts_of_task(wildcards):
-    """Speech of all parts of a row."""
-    parts = range(STUDY.tasks[wildcards.task].parts)
-    return [f"{RESULTS}/parts/{wildcards.experiment}/{wildcards.task}/{part}" for part in parts]
-
-
-def code_of_experiment(wildcards):
-    """Digest of what one kind of row runs; another kind's code does not count."""
-    kind = STUDY.experiments[wildcards.experiment].kind
-    return code_digest("syncvoice.commands.generate", kinds.module_name(kind))
-
-
-def features_of_experiment(wildcards):
-    """Features that a row's speech depends on: of the clip, and of the reference recording."""
-    task = STUDY.tasks[wildcards.task]
-    kind = kinds.kind_module(STUDY.experiments[wildcards.experiment].kind)
-    guides = STUDY.guided_by(wildcards.experiment)
-    return [
-        *feature_shards(task.dataset, task.split, [*kind.CLIP_FEATURES, *guides]),
-        *feature_shards(task.dataset, task.reference_split, kind.REFERENCE_FEATURES),
-    ]
-
-
-def weights_of_experiment(wildcards):
-    """Weights that a row's speech depends on."""
-    return with_metadata(STUDY.weights_read_by(wildcards.experiment))
-
-
 def weights_of_scorer(wildcards):
     """Weights that a metric scores with."""
     published = [f"{ASSET_FOLDER}/{name}" for name in METRIC_FILES[wildcards.metric].assets]
