@@ -16,10 +16,10 @@ rule generate:
         speech=directory("results/{study}/speech/{experiment}/{task}"),
     log:
         "results/{study}/logs/generate/{experiment}/{task}.log",
-    wildcard_constraints:
-        task=one_of(tasks_in_parts(False)),
     benchmark:
         "results/{study}/benchmarks/generate/{experiment}/{task}.tsv"
+    wildcard_constraints:
+        task=one_of(tasks_in_parts(False)),
     priority: 10  # before scoring, which waits for nothing but speech
     conda:
         "../../environment.yml"
