@@ -129,6 +129,9 @@ def _add_engine(parser: argparse.ArgumentParser) -> None:
         "--scale", action="append", default=[], metavar="CONDITION=VALUE", help="same for anything else the model sees"
     )
     parser.add_argument("--steps", type=int, default=8, help="sampling steps, more take longer (default: 8)")
+    parser.add_argument(
+        "--temperature", type=float, help="of the noise, 0 to 1: less is clearer and flatter (default: by model)"
+    )
     parser.add_argument("--seed", type=int, default=1, help="another seed is another reading (default: 1)")
     parser.add_argument("--model", type=Path, help="exported recipe that shall speak")
 
@@ -152,8 +155,8 @@ def run(args: argparse.Namespace) -> None:
     if args.out is None:
         raise UserError("name the video to write with --out FILE.mp4 (with --batch a folder), or look at --dry-run")
     blend = parse_blend(args.voice_blend) if args.voice_blend else None
-    engine = {"model": args.model, "sound": Sound(args.steps, args.seed, scales_of(args)), "follow": args.follow,
-              "voice_blend": blend}  # fmt: skip
+    sound = Sound(args.steps, args.seed, scales_of(args), temperature=args.temperature)
+    engine = {"model": args.model, "sound": sound, "follow": args.follow, "voice_blend": blend}  # fmt: skip
     if args.batch is not None:
         _run_batch(args, engine, _clip_of(args))
         return

@@ -30,6 +30,7 @@ class Sound:
 
     Attributes:
         steps: Euler steps.
+        temperature: of the noise, 0 to 1; None takes what suits the model, see `DubbingModel.temperature`.
         scales: guidance scales by condition, "text" among them. One that is not named is 2 for whatever the model was
             trained to see, but 0 for the lips of Mandarin, which is taken for a translation (the paper's translation
             rows leave the lips out).
@@ -41,12 +42,14 @@ class Sound:
     seed: int = 1
     scales: Mapping[str, float] = field(default_factory=dict)
     precision: str = "auto"
+    temperature: float | None = None
 
     def check(self) -> None:
         """Refuse values that mean nothing.
 
         Raises:
-            UserError: a scale is negative or not finite, the text is off, or there is no step.
+            UserError: a scale is negative or not finite, the text is off, there is no step, or the temperature is
+                not from 0 to 1.
         """
         for name, value in self.scales.items():
             if not 0 <= value < math.inf:
@@ -55,6 +58,8 @@ class Sound:
             raise UserError("scale of text is 0, so nobody would hear the text; 2 is usual")
         if self.steps < 1:
             raise UserError(f"steps is {self.steps}, expected at least 1; 8 is usual")
+        if self.temperature is not None and not 0 <= self.temperature <= 1:
+            raise UserError(f"temperature is {self.temperature}, expected 0 to 1; leave it out for the model's own")
 
     def guidance(self, language: str, speaker: DubbingModel) -> "Scales":
         """Return the guidance scales for a language and a model.
@@ -138,8 +143,9 @@ def spoken(lines: Sequence[Line], speaker: DubbingModel, voices: Mapping[str, "V
     groups, named = _groups(lines, voices, seeds), {line.cue.name: line for line in lines}
     steps = sound.steps * sum(len(batches_by_length(group, kind == "context")) for (kind, *_), group in groups.items())
     takes: dict[str, dict[int, np.ndarray]] = {name: {} for name in named}
+    temperature = speaker.temperature if sound.temperature is None else sound.temperature
     for (kind, scales, _), group in groups.items():
-        sampling = Sampling(scales, sound.steps, voice=kind)
+        sampling = Sampling(scales, sound.steps, temperature=temperature, voice=kind)
         for request, audio, _ in synthesise(speaker.model, vocoder, group, sampling, lambda: on_step(steps)):
             takes[request.name][request.seed] = audio
             if len(takes[request.name]) == len(seeds):

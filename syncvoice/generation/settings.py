@@ -1,12 +1,15 @@
 """What decides the speech of a row. The study adds to it what a table needs (captions, groups, metrics)."""
 
 import itertools
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from syncvoice.model.guidance import Scales, in_guidance_order
 from syncvoice.section import Name, Section
+
+if TYPE_CHECKING:
+    from syncvoice.generation.speech import Sampling
 
 Scale = Annotated[float, Field(ge=0.0)]
 Precision = Literal["auto", "fp32", "bf16"]
@@ -22,6 +25,7 @@ class SpeechSettings(Section):
     steps: int = Field(ge=1)  # Euler steps
     precision: Precision  # of the vector-field estimator
     t_shift: float = Field(gt=0.0, le=1.0)
+    temperature: float = Field(ge=0.0, le=1.0)  # of the noise; 1: as the model learned
     seed: int = Field(ge=0)
     swap: Literal["none", "video", "text"]  # controls: another clip's video, or shuffled text
     sweep: dict[Name, Annotated[list[Scale], Field(min_length=1)]] | None  # points: every combination of these scales
@@ -51,6 +55,7 @@ class SampledSettings(Section):
     steps: int
     precision: Precision
     t_shift: float
+    temperature: float
     seed: int
     vocoder: str
     speaker_encoder: str
@@ -58,6 +63,12 @@ class SampledSettings(Section):
     def guidance(self) -> Scales:
         """Return the guidance scales."""
         return Scales(**self.scales)
+
+    def sampling(self) -> "Sampling":
+        """Return how speech is sampled at these scales."""
+        from syncvoice.generation.speech import Sampling
+
+        return Sampling(self.guidance(), self.steps, self.t_shift, self.temperature, self.voice)
 
 
 def point_name(scales: Scales, conditions: list[str]) -> str:

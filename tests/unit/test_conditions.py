@@ -233,8 +233,8 @@ def spoken(study: Path, out: Path, model: Path, features: Path, scales: dict[str
         for name in ("clip1", "clip5")
     ]
     settings = kinds.kind_module("model").Settings(
-        experiment="M3", voice="context", scales=scales, steps=2, precision="fp32", t_shift=0.5, seed=1, swap="none",
-        sweep=None, vocoder=str(study / "vocoder.safetensors"), speaker_encoder="",
+        experiment="M3", voice="context", scales=scales, steps=2, precision="fp32", t_shift=0.5, temperature=1.0,
+        seed=1, swap="none", sweep=None, vocoder=str(study / "vocoder.safetensors"), speaker_encoder="",
     )  # fmt: skip
     out.mkdir()
     rows = kinds.kind_module("model").speak(

@@ -69,6 +69,22 @@ def test_same_name_same_noise_other_name_other_noise() -> None:
     assert not np.allclose(sounds[0], sounds[2])
 
 
+def test_temperature_scales_the_noise() -> None:
+    model, vocoder = make_model(), Vocoder(VOCODER).eval()
+    one, other = (replace(make_request("a", 9), seed=seed) for seed in (1, 2))
+
+    def sounds(temperature: float) -> list[np.ndarray]:
+        sampling = Sampling(Scales(2.0), 2, temperature=temperature)
+        return [next(iter(synthesise(model, vocoder, [r], sampling)))[1] for r in (one, other)]
+
+    np.testing.assert_array_equal(*sounds(0.0))  # nothing is left of the noise
+    np.testing.assert_array_equal(
+        sounds(1.0)[0], next(iter(synthesise(model, vocoder, [one], Sampling(Scales(2.0), 2))))[1]
+    )
+    near, far = (float(np.abs(a - b).max()) for a, b in (sounds(0.3), sounds(1.0)))
+    assert 0 < near < far
+
+
 def test_batches_hold_like_lengths_and_every_request_once() -> None:
     requests = [make_request(f"r{i}", 5 + (i * 7) % 60) for i in range(40)]
     batches = batches_by_length(requests, context=True)

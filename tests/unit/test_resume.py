@@ -66,7 +66,8 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> argparse.Namespace:
     model = run_model(folder)
     settings = kind.Settings(
         experiment="M3", voice="context", scales={"text": 2.0, "lip": 1.0}, steps=2, precision="fp32", t_shift=0.5,
-        seed=1, swap="none", sweep={"lip": [0.0, 2.0]}, vocoder=str(folder / "vocoder.safetensors"), speaker_encoder="",
+        temperature=1.0, seed=1, swap="none", sweep={"lip": [0.0, 2.0]},
+        vocoder=str(folder / "vocoder.safetensors"), speaker_encoder="",
     )  # fmt: skip
     write_json(folder / "row.json", settings.model_dump(mode="json"))
     write_task(folder / "task.csv", utterances(["clip1", "clip2", "clip5", "clip7"]))

@@ -34,7 +34,7 @@ def test_the_reading_of_a_row_decides_its_speech(tmp_path: Path) -> None:
         kind, out = kinds.kind_module("zero_shot"), tmp_path / reading
         settings = kind.Settings(
             experiment="zero_shot_tts", voice="context", scales={"text": 2.0}, steps=2, precision="fp32", t_shift=0.5,
-            seed=1, vocoder=str(study / "vocoder.safetensors"), speaker_encoder="", reading=reading,
+            temperature=1.0, seed=1, vocoder=str(study / "vocoder.safetensors"), speaker_encoder="", reading=reading,
             backbone=str(study / "backbone.safetensors"),
         )  # fmt: skip
         out.mkdir()

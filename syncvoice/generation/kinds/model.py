@@ -29,7 +29,7 @@ def speak(settings: Settings, work: Work) -> list[Row]:
     from syncvoice.features.conditions import seen_by
     from syncvoice.files import read_json
     from syncvoice.generation.requests import requests_of
-    from syncvoice.generation.speech import Sampling, speak_points
+    from syncvoice.generation.speech import speak_points
     from syncvoice.model.start import load_model
     from syncvoice.model.text_path import text_of_record
 
@@ -41,7 +41,7 @@ def speak(settings: Settings, work: Work) -> list[Row]:
     used = {condition: seen[condition] for condition in seen if condition in wanted}
     tokenizer = text_of_record(read_json(metadata).get("text")).tokenizer()
     requests, rows = requests_of(settings, work, used, tokenizer, settings.swap)
-    sampling = Sampling(settings.guidance(), settings.steps, settings.t_shift, settings.voice)
+    sampling = settings.sampling()
     return speak_points(
         model, settings, requests, [(name, replace(sampling, scales=scales)) for name, scales in points], work, rows
     )

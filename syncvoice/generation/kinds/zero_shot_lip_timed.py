@@ -40,7 +40,7 @@ def speak(settings: Settings, work: Work) -> list[Row]:
         UserError: weights or features are missing, or do not fit together.
     """
     from syncvoice.generation.requests import requests_of
-    from syncvoice.generation.speech import Sampling, speak_points
+    from syncvoice.generation.speech import speak_points
     from syncvoice.lip_timing.network import LipReader
     from syncvoice.model.start import model_from_start
     from syncvoice.model.text_path import text_of_start
@@ -63,7 +63,7 @@ def speak(settings: Settings, work: Work) -> list[Row]:
             continue
         tokens = tokenizer.tokens(row.text, row.language)
         timed.append(replace(request, parts=parts_of(tokens, words, request.n_frames)))
-    sampling = Sampling(settings.guidance(), settings.steps, settings.t_shift, settings.voice)
+    sampling = settings.sampling()
     return speak_points(model, settings, timed, [("", sampling)], work, rows)
 
 
