@@ -52,7 +52,7 @@ def guided_velocity(model: ZipVoice, x_t: Tensor, t: float, conditions: Conditio
         if conditions.speaker is not None:
             time_emb = torch.cat([time_emb[:batch] - conditions.speaker, time_emb[batch:]])
     padding = None if conditions.padding is None else conditions.padding.repeat(n, 1)
-    v = model.velocity(x_t.repeat(n, 1, 1), text, speech, time_emb, padding)
+    v = model.velocity(x_t.repeat(n, 1, 1), text, speech, time_emb, padding, t=t)
     return combine(list(v.chunk(n)), scales, t)
 
 

@@ -17,7 +17,11 @@ from syncvoice.model.zipformer import TTSZipformer, padding_mask
 
 @dataclass(frozen=True)
 class ZipVoiceConfig:
-    """Sizes of a ZipVoice model; the defaults are the released base configuration (122.7 million parameters)."""
+    """Sizes of a ZipVoice model; the defaults are the released base configuration (122.7 million parameters).
+
+    `data_scale`: None where the network's output is the velocity itself, as in public ZipVoice; a number where it is
+    what `preconditioned` makes the velocity of: the root mean square of the features.
+    """
 
     vocab_size: int = 360
     pad_id: int = 0
@@ -40,6 +44,7 @@ class ZipVoiceConfig:
     pos_head_dim: int = 4
     pos_dim: int = 48
     guidance_scale_embed: bool = False
+    data_scale: float | None = None
     padding_mode: str = field(default="invariant", metadata={"choices": ("invariant", "reference")})
 
     @classmethod
@@ -99,7 +104,8 @@ class ZipVoice(nn.Module):
         return self.text_encoder(self.embed(padded), padding=padding_mask(lengths, width)).float()
 
     def velocity(self, x_t: Tensor, text_condition: Tensor, speech_condition: Tensor, time_emb: Tensor,
-                 padding: Tensor | None = None, keep: list[Tensor] | None = None) -> Tensor:  # fmt: skip
+                 padding: Tensor | None = None, keep: list[Tensor] | None = None,
+                 t: Tensor | float | None = None) -> Tensor:  # fmt: skip
         """Estimate the velocity field.
 
         Args:
@@ -107,13 +113,40 @@ class ZipVoice(nn.Module):
             time_emb: (B, time_embed_dim), see `TTSZipformer.embed_time`.
             padding: (B, T), True on padded frames.
             keep: collects the output of every stack.
+            t: flow time, (B,) or one for all; a model with `data_scale` needs it.
 
         Returns:
             v: (B, T, feat_dim).
         """
         dtype = self.fm_decoder.in_proj.weight.dtype  # a bfloat16 backbone takes and returns float32 here
         x = torch.cat([x_t, text_condition, speech_condition], dim=-1).to(dtype)
-        return self.fm_decoder(x, time_emb.to(dtype), padding, keep).to(x_t.dtype)
+        output = self.fm_decoder(x, time_emb.to(dtype), padding, keep).to(x_t.dtype)
+        if self.config.data_scale is None:
+            return output
+        assert t is not None
+        return preconditioned(output, x_t, t, self.config.data_scale)
+
+
+def preconditioned(output: Tensor, x_t: Tensor, t: Tensor | float, data_scale: float) -> Tensor:
+    """Velocity from what is left to a network when the best linear guess from x_t is made for it.
+
+    With features of root mean square s, E[x_1 - x_0 | x_t] is linear where x_1 is Gaussian; the remainder has variance
+    s² / (t² s² + (1 - t)²), so the network's target has variance 1 at every flow time. The noise of every frame and
+    channel need not pass through a network that is narrower than the features (source: Karras et al. 2022, here for
+    the straight path of flow matching; our choice for small models).
+
+    Args:
+        output: of the network (B, T, C).
+        x_t: (B, T, C).
+        t: flow time, (B,) or one for all.
+        data_scale: s.
+
+    Returns:
+        v (B, T, C).
+    """
+    time = torch.as_tensor(t, device=x_t.device, dtype=x_t.dtype).reshape(-1, 1, 1)
+    variance = (time * data_scale) ** 2 + (1 - time) ** 2
+    return (time * data_scale**2 - (1 - time)) / variance * x_t + data_scale / variance.sqrt() * output
 
 
 def token_index_average(n_tokens: Sequence[int], n_frames: Sequence[int]) -> Tensor:

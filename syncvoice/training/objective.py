@@ -107,7 +107,7 @@ def predict(model: SyncVoice, batch: Batch, masks: Mapping[str, float], expansio
     e_g = model.embed_speaker(script)
     if e_g is not None:
         time_emb = time_emb + e_g * batch.use_speaker[:, None]
-    v = model.backbone.velocity(x_t, z_tv, speech, time_emb, model.padding(script), keep)
+    v = model.backbone.velocity(x_t, z_tv, speech, time_emb, model.padding(script), keep, t)
     return Prediction(v, x_1 - x_0, target, t)
 
 

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from syncvoice.errors import UserError
-from syncvoice.generation.speech import Request, Sampling, Voice, sample_mels
+from syncvoice.generation.speech import Request, Sampling, Voice, sample_mels, script_of
 from syncvoice.model.fusion import to_mel_rate
 from syncvoice.model.guidance import Scales, combine
 from syncvoice.model.solver import time_grid
 from syncvoice.model.syncvoice import Script, SyncVoice, SyncVoiceConfig
-from syncvoice.model.zipvoice import ZipVoiceConfig, token_index_segments
+from syncvoice.model.zipvoice import ZipVoiceConfig, preconditioned, token_index_segments
 
 TINY = ZipVoiceConfig(
     fm_decoder_downsampling_factor=(1, 2), fm_decoder_num_layers=(1, 1), fm_decoder_cnn_module_kernel=(7, 5),
@@ -205,3 +205,29 @@ def test_frames_without_a_face_are_led_by_the_text_alone(voice: str) -> None:
     assert not torch.equal(mel(None, seen), mel(None, None))
     assert torch.equal(mel(None, torch.ones(20, dtype=torch.bool)), mel(None, None))
     assert torch.equal(mel(None, torch.zeros(20, dtype=torch.bool)), mel(later, torch.zeros(20, dtype=torch.bool)))
+
+
+@pytest.mark.parametrize("t", [0.0, 0.3, 0.9])
+def test_preconditioning_leaves_the_network_a_target_of_unit_variance_that_no_linear_guess_explains(t: float) -> None:
+    draw, scale = torch.Generator().manual_seed(1), 0.3
+    x_1, x_0 = scale * torch.randn(200, 50, 20, generator=draw), torch.randn(200, 50, 20, generator=draw)
+    x_t = t * x_1 + (1 - t) * x_0
+    silent, one = (preconditioned(torch.full_like(x_t, value), x_t, t, scale) for value in (0.0, 1.0))
+    rest = (x_1 - x_0 - silent) / (one - silent)
+    assert rest.square().mean().item() == pytest.approx(1.0, abs=0.02)
+    assert (rest * x_t).mean().item() == pytest.approx(0.0, abs=0.02)
+
+
+def test_a_model_with_data_scale_samples_by_the_preconditioned_velocity() -> None:
+    plain = make_model()
+    torch.manual_seed(0)
+    scaled = SyncVoice(dataclasses.replace(plain.config, backbone=dataclasses.replace(TINY, data_scale=0.3))).eval()
+    scaled.load_state_dict(plain.state_dict())
+    request = make_request("a", 8)
+    one, two = (sample(model, [request], Scales(1.0))[0] for model in (plain, scaled))
+    assert not torch.allclose(one, two)
+    script = script_of(scaled, [request], Sampling(Scales(1.0)))
+    x, z = torch.randn(1, 50, 100), scaled.text_condition(script)
+    emb, speech = scaled.backbone.fm_decoder.embed_time(torch.tensor([0.4])), torch.zeros(1, 50, 100)
+    v = scaled.backbone.velocity(x, z, speech, emb, t=torch.tensor([0.4]))
+    torch.testing.assert_close(v, preconditioned(plain.backbone.velocity(x, z, speech, emb), x, 0.4, 0.3))
