@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The study `tiny` on this machine and on Slurm, where a training is cancelled half-way; tables must be equal to the byte.
+# The study `tiny`, rows spoken in two parts, on this machine and on Slurm, where a training is cancelled half-way; tables
+# must be equal to the byte.
 #   tests/cluster/try_tiny.sh FOLDER
 # By hand, as root, with the tools of .venv/bin and the package snakemake-executor-plugin-slurm; what an earlier run
 # made in FOLDER is kept.
@@ -12,6 +13,8 @@ for place in local cluster; do
     git clone -q "$repository" "$folder/$place"
     # Long enough to be cancelled in its middle.
     sed -i "s/recipe_defaults: {steps: 2,/recipe_defaults: {steps: 24,/" "$folder/$place/config/tiny.yaml"
+    # The first en_en is the task; its rows are spoken by two jobs each.
+    sed -i "0,/^  en_en:$/s//  en_en:\n    parts: 2/" "$folder/$place/config/tiny.yaml"
 done
 
 cd "$folder/local"
