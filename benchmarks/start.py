@@ -2,8 +2,8 @@
 
     python -m benchmarks.start --out results/reference/benchmarks/start.json
 
-Every run is a new process; median by the clock and of the processor. The study is `tiny` with its data set replaced by a
-folder whose table names 150,000 clips per split, in 100 shards; no clip exists, because a dry run opens none.
+Every run is a new process; median by the clock and of the processor. The study is `tiny` with its data set replaced by
+a folder whose table names 150,000 clips per split, in 100 shards; no clip exists, because a dry run opens none.
 """
 
 import argparse
