@@ -78,7 +78,7 @@ class Sound:
                     f"scale of {condition} is {scale:g}, but model {speaker.name} has no {condition} branch; "
                     f"{nearest(condition, usual)}"
                 )
-        return Scales(**{**usual, **self.scales})
+        return Scales().changed(**{**usual, **self.scales})
 
 
 @dataclass

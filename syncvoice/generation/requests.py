@@ -9,9 +9,11 @@ import torch
 from syncvoice.errors import UserError
 from syncvoice.features.cache import FeatureStore, open_features
 from syncvoice.features.conditions import Seen, check_store
+from syncvoice.features.extractors.mesh_lip import opening
 from syncvoice.features.speaker import FEATURE, check_speakers
-from syncvoice.generation.settings import SampledSettings
+from syncvoice.generation.settings import SampledSettings, Treatment
 from syncvoice.generation.speech import Request, Voice
+from syncvoice.generation.treatments import around_shut, treated
 from syncvoice.generation.work import Row, Work, failed
 from syncvoice.records.tasks import Utterance
 from syncvoice.seeding import rng
@@ -45,6 +47,8 @@ def requests_of(settings: SampledSettings, work: Work, seen: Mapping[str, Seen],
         settings.seed,
         settings.voice == "speaker",
         tokenizer,
+        treatments_of(settings, seen),
+        [name for name, rule in settings.rules.items() if rule.where == "shut"],
     )
     everyone = work.whole or rows
     partners = swapped(everyone, settings.seed, swap) if swap != "none" else everyone
@@ -59,6 +63,28 @@ def requests_of(settings: SampledSettings, work: Work, seen: Mapping[str, Seen],
         except UserError as error:
             lost.append(failed(row.utterance, "", str(error)))
     return requests, lost
+
+
+def treatments_of(settings: SampledSettings, seen: Mapping[str, Seen]) -> Mapping[str, Treatment]:
+    """Return the treatments of a row.
+
+    Raises:
+        UserError: a treatment or rule that can change nothing, or one that needs lips where there are others.
+    """
+    for name in sorted({*settings.treatments, *settings.rules}):
+        if name not in seen:
+            guides = ", ".join(sorted(seen)) or "none"
+            raise UserError(
+                f"experiment {settings.experiment}: {name!r} has a rule or treatment, but does not guide "
+                f"(conditions that do: {guides}); give it a scale, or take the rule away"
+            )
+    for name, rule in settings.rules.items():
+        if rule.where == "shut" and seen[name].extractor != "mesh_lip":
+            raise UserError(
+                f"experiment {settings.experiment}: rule 'where: shut' of {name!r} reads the gap between the lips from "
+                f"mesh_lip, but its features come from {seen[name].extractor}; take 'where: all'"
+            )
+    return settings.treatments
 
 
 def references_of(root: Path, rows: Sequence[Utterance]) -> dict[str, dict[str, FeatureStore]]:
@@ -90,6 +116,8 @@ class RequestBuilder:
         seed: of the noise.
         embed: whether the voices need their speaker embedding.
         tokenizer: of the model; None takes the 360 Emilia symbols.
+        treatments: of features before they guide, by condition.
+        shut: conditions that guide around a shut mouth only.
 
     >>> import numpy as np
     >>> from syncvoice.records.tasks import Utterance
@@ -105,7 +133,8 @@ class RequestBuilder:
     """
 
     def __init__(self, references: Stores, visual: Stores, seed: int, embed: bool = False,
-                 tokenizer: Tokenizer | None = None) -> None:  # fmt: skip
+                 tokenizer: Tokenizer | None = None, treatments: Mapping[str, Treatment] | None = None,
+                 shut: Sequence[str] = ()) -> None:  # fmt: skip
         """Keep open stores."""
         from syncvoice.text.tokenizer import EmiliaTokenizer
 
@@ -113,6 +142,7 @@ class RequestBuilder:
         self.tokenizer = tokenizer or EmiliaTokenizer()
         self._voices: dict[str, Voice] = {}
         self._embed = embed
+        self._treatments, self._shut = treatments or {}, shut
 
     def voice(self, row: Utterance) -> Voice:
         """Reference voice of a row, cached by reference.
@@ -138,11 +168,14 @@ class RequestBuilder:
         tokens = self.tokenizer.encode(text, row.language)
         if not tokens:
             raise UserError(f"utterance '{row.utterance}': text {text!r} has no symbol that the tokenizer knows")
-        visual = {}
+        visual, frames = {}, {}
         for condition, store in self.visual.get(row.split, {}).items():
             found = torch.from_numpy(store[video])[: row.n_frames]
-            visual[condition] = torch.cat([found, found[-1:].expand(row.n_frames - len(found), -1)])
-        return Request(row.utterance, tokens, self.voice(row), visual, row.n_frames, self.seed)
+            found = torch.cat([found, found[-1:].expand(row.n_frames - len(found), -1)])
+            if condition in self._shut:
+                frames[condition] = around_shut(torch.from_numpy(opening(found.numpy())))
+            visual[condition] = treated(found, self._treatments[condition]) if condition in self._treatments else found
+        return Request(row.utterance, tokens, self.voice(row), visual, row.n_frames, self.seed, frames=frames)
 
 
 def swapped(rows: Sequence[Utterance], seed: int, what: str) -> list[Utterance]:

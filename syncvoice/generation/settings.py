@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from syncvoice.model.guidance import Scales, in_guidance_order
+from syncvoice.clocks import FPS
+from syncvoice.model.guidance import Rule, Scales, Schedule, in_guidance_order
 from syncvoice.section import Name, Section
 
 if TYPE_CHECKING:
@@ -16,12 +17,38 @@ Precision = Literal["auto", "fp32", "bf16"]
 VoiceKind = Literal["context", "speaker"]
 
 
+class GuidanceRule(Section):
+    """How a condition guides beside its scale; see `model.guidance.Rule`."""
+
+    schedule: Schedule = "constant"
+    where: Literal["all", "shut"] = "all"
+    off_text: bool = False
+
+
+class Treatment(Section):
+    """What is done to the features of a condition, in this order.
+
+    Attributes:
+        columns: those that are kept; the others are held at zero, the mean of standardised features. None: all.
+        smooth_hz: highest frequency that is left, by a Gaussian whose gain there is one half. None: all.
+        shift: frames by which the features come late; negative: early. The first or last frame is held.
+        rate: frames per second that are kept, each held until the next. None: all.
+    """
+
+    columns: tuple[int, ...] | None = None
+    smooth_hz: Annotated[float, Field(gt=0)] | None = None
+    shift: int = 0
+    rate: Annotated[float, Field(gt=0, le=FPS)] | None = None
+
+
 class SpeechSettings(Section):
     """Whose voice a row takes, how strongly each condition guides it, how it is sampled."""
 
     kind: Name  # who speaks: a module of `generation/kinds/`
     voice: VoiceKind  # the reference as context speech, or as speaker embedding
     scales: dict[Name, Scale]  # guidance by condition (paper: multi-condition guidance); unnamed = 0 = left out
+    rules: dict[Name, GuidanceRule]  # by condition; unnamed: its scale at all times and everywhere
+    treatments: dict[Name, Treatment]  # changes of the features that guide, by condition
     steps: int = Field(ge=1)  # Euler steps
     precision: Precision  # of the vector-field estimator
     t_shift: float = Field(gt=0.0, le=1.0)
@@ -52,6 +79,8 @@ class SampledSettings(Section):
     experiment: Name
     voice: VoiceKind
     scales: dict[Name, Scale]
+    rules: dict[Name, GuidanceRule] = {}
+    treatments: dict[Name, Treatment] = {}
     steps: int
     precision: Precision
     t_shift: float
@@ -62,7 +91,8 @@ class SampledSettings(Section):
 
     def guidance(self) -> Scales:
         """Return the guidance scales."""
-        return Scales(**self.scales)
+        rules = {name: Rule(rule.schedule, rule.where, rule.off_text) for name, rule in self.rules.items()}
+        return Scales(rules=rules, **self.scales)
 
     def sampling(self) -> "Sampling":
         """Return how speech is sampled at these scales."""

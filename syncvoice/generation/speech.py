@@ -7,7 +7,7 @@ of utterances and not on the machine's load.
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +50,7 @@ class Request:
         seed: of the noise.
         parts: (tokens, mel frames) over which the text is spread, in order; () spreads it over the whole.
         seen: video frames that show a face, bool (n_frames,); None: all. Elsewhere the text alone leads.
+        frames: per condition a weight of its guidance in every video frame (n_frames,); not named: 1.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Request:
     seed: int
     parts: tuple[tuple[int, int], ...] = ()
     seen: Tensor | None = None
+    frames: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -107,10 +109,25 @@ def sample_mels(model: SyncVoice, requests: Sequence[Request], sampling: Samplin
     conditions = Conditions(
         model.condition_subsets(script, sampling.scales, sampling.expansion), pad_stack(speech).to(device),
         model.embed_speaker(script) if sampling.voice == "speaker" else None, model.padding(script),
+        frame_weights(requests, context, max(script.lengths()), device),
     )  # fmt: skip
     start_point = pad_stack(x_0).to(device)  # drawn on the CPU: the same numbers on every device
     x_1 = euler(model.backbone, start_point, conditions, sampling.scales, sampling.num_steps, sampling.t_shift, on_step)
     return [x[start:frames] for x, start, frames in zip(x_1, context, script.lengths(), strict=True)]
+
+
+def frame_weights(requests: Sequence[Request], context: Sequence[int], longest: int,
+                  device: torch.device) -> dict[str, Tensor]:  # fmt: skip
+    """Weights of the conditions' guidance at mel rate, 1 on context and padding: {condition: (B, longest)}."""
+    weights = {}
+    for condition in sorted({name for request in requests for name in request.frames}):
+        weights[condition] = torch.ones(len(requests), longest)
+        for row, request, start in zip(weights[condition], requests, context, strict=True):
+            if condition in request.frames:
+                shown = torch.arange(clocks.mel_frames(request.n_frames)) * (clocks.HOP * clocks.FPS)
+                index = shown.div(clocks.SAMPLE_RATE, rounding_mode="floor").clamp(max=request.n_frames - 1)
+                row[start : start + len(index)] = request.frames[condition][index]
+    return {condition: weight.to(device) for condition, weight in weights.items()}
 
 
 def script_of(model: SyncVoice, requests: Sequence[Request], sampling: Sampling) -> Script:

@@ -8,13 +8,51 @@ conditions c_1 .. c_m restricted to scales other than zero:
 Order of the chain (our choice): text first, then the other conditions by name, which for the paper's three gives text,
 face, lip. ∅ means that z_tv is zero everywhere. ZipVoice's scale g is s = 1 + g for all conditions, and its time rule
 carries over: at t <= 0.5 a scale s >= 1 becomes 2 s − 1 and ∅ keeps the reference voice; at t > 0.5 ∅ drops it.
+
+Beside its scale a condition may have a rule (our choice, for the study `questions`): when in flow time and in which
+frames it acts, and whether its step may touch the direction in which the text pulls.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+Schedule = Literal["constant", "early", "late", "rising", "falling"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How a condition acts beside its scale.
+
+    Attributes:
+        schedule: factor of the scale over flow time t: 1; 1 up to t = 1/2 and then 0; the reverse; t; 1 − t. The last
+            four have the same mean, half of a constant's.
+        where: "all" frames, or only those around a "shut" mouth: the condition then tells of silence, closure and
+            onset, and nothing of the shape in between.
+        off_text: take away what of the condition's step lies along the text's, frame by frame; only what the text does
+            not speak of is left to it.
+    """
+
+    schedule: Schedule = "constant"
+    where: Literal["all", "shut"] = "all"
+    off_text: bool = False
+
+    def factor(self, t: float) -> float:
+        """Return the factor of the scale at flow time t."""
+        return {
+            "constant": 1.0,
+            "early": float(t <= 0.5),
+            "late": float(t > 0.5),
+            "rising": t,
+            "falling": 1 - t,
+        }[self.schedule]
+
+
+SCHEDULES: tuple[Schedule, ...] = get_args(Schedule)
+_NO_RULE = Rule()
 
 
 def in_guidance_order(conditions: Iterable[str]) -> list[str]:
@@ -32,8 +70,9 @@ class Scales(Mapping[str, float]):
     0.0
     """
 
-    def __init__(self, text: float = 2.0, **others: float) -> None:
-        """Keep the scales that are not zero."""
+    def __init__(self, text: float = 2.0, rules: Mapping[str, Rule] | None = None, **others: float) -> None:
+        """Keep the scales that are not zero, and the rules of conditions beside the text."""
+        self.rules = {name: rule for name, rule in sorted((rules or {}).items()) if rule != _NO_RULE}
         values = {"text": text, **others}
         self._values = {name: float(values[name]) for name in in_guidance_order(values) if values[name] != 0}
 
@@ -55,11 +94,18 @@ class Scales(Mapping[str, float]):
 
     def __hash__(self) -> int:
         """Equal scales have equal hashes."""
-        return hash(tuple(self._values.items()))
+        return hash((tuple(self._values.items()), tuple(self.rules.items())))
+
+    def __eq__(self, other: object) -> bool:
+        """Equal scales and equal rules."""
+        if not isinstance(other, Scales):
+            return NotImplemented
+        return self._values == other._values and self.rules == other.rules
 
     def __repr__(self) -> str:
         """Name and value of every scale that is not zero."""
-        return f"Scales({', '.join(f'{name}={value:g}' for name, value in self._values.items())})"
+        rules = [f"rules={self.rules}"] if self.rules else []
+        return f"Scales({', '.join([f'{name}={value:g}' for name, value in self._values.items()] + rules)})"
 
     def changed(self, **scales: float) -> "Scales":
         """Return these scales with others in the place of some.
@@ -67,7 +113,7 @@ class Scales(Mapping[str, float]):
         >>> Scales(2.0, face=1.0).changed(face=0.0, lip=3.0)
         Scales(text=2, lip=3)
         """
-        return Scales(**{"text": self["text"], **self._values, **scales})
+        return Scales(rules=self.rules, **{"text": self["text"], **self._values, **scales})
 
     def active(self) -> tuple[str, ...]:
         """Conditions whose scale is not zero, in guidance order."""
@@ -76,17 +122,18 @@ class Scales(Mapping[str, float]):
     def subsets(self) -> list[tuple[str, ...]]:
         """Condition subsets whose velocity is needed, from ∅ to all active ones.
 
-        When every active scale is 1 the sum telescopes, and the last subset alone is computed.
+        When every active scale is 1 and none has a rule the sum telescopes, and the last subset alone is computed.
         """
         active = self.active()
-        if active and all(value == 1 for value in self._values.values()):
+        if active and not self.rules and all(value == 1 for value in self._values.values()):
             return [active]
         return [active[:k] for k in range(len(active) + 1)]
 
     def at(self, t: float) -> Mapping[str, float]:
-        """Scales at flow time t (ZipVoice's time rule)."""
+        """Scales at flow time t (ZipVoice's time rule, then each condition's own)."""
         doubled = t <= 0.5
-        return {name: 2 * s - 1 if doubled and s >= 1 else s for name, s in self._values.items()}
+        at_t = {name: 2 * s - 1 if doubled and s >= 1 else s for name, s in self._values.items()}
+        return {name: s * self.rules.get(name, _NO_RULE).factor(t) for name, s in at_t.items()}
 
 
 def drops_voice(t: float) -> bool:
@@ -94,12 +141,31 @@ def drops_voice(t: float) -> bool:
     return t > 0.5
 
 
-def combine(velocities: "list[Tensor]", scales: Scales, t: float) -> "Tensor":
-    """Combine the velocities of `scales.subsets()` at flow time t; same shapes in and out."""
+def combine(velocities: "list[Tensor]", scales: Scales, t: float,
+            frames: "Mapping[str, Tensor] | None" = None) -> "Tensor":  # fmt: skip
+    """Combine the velocities of `scales.subsets()` at flow time t; same shapes in and out.
+
+    Args:
+        velocities: (B, T, C) each.
+        scales: with their rules.
+        t: flow time.
+        frames: per condition a weight of every frame (B, T), on top of its scale; a condition that is not named has 1.
+    """
     if len(velocities) == 1:
         return velocities[0]
     at_t = scales.at(t)
     v = velocities[0]
     for k, condition in enumerate(scales.active(), start=1):
-        v = v + at_t[condition] * (velocities[k] - velocities[k - 1])
+        step = velocities[k] - velocities[k - 1]
+        if condition != "text" and scales.rules.get(condition, _NO_RULE).off_text:
+            step = without_direction(step, velocities[1] - velocities[0])
+        if frames and condition in frames:
+            step = step * frames[condition][..., None]
+        v = v + at_t[condition] * step
     return v
+
+
+def without_direction(step: "Tensor", direction: "Tensor") -> "Tensor":
+    """Take away from every frame of `step` (B, T, C) its projection on the same frame of `direction` (B, T, C)."""
+    share = (step * direction).sum(-1, keepdim=True) / direction.square().sum(-1, keepdim=True).clamp(min=1e-12)
+    return step - share * direction

@@ -29,7 +29,13 @@ WEIGHT_FILES = ("model.safetensors", "model.pt")
 FIRST_KEY = "fm_decoder.in_proj.weight"
 DISTILLED_KEY = "fm_decoder.guidance_scale_embed.weight"
 FEATURE = {"sampling_rate": SAMPLE_RATE, "type": "vocos"}  # the only kind that `features.mel` makes
-ELSEWHERE = ("vocab_size", "pad_id", "guidance_scale_embed", "data_scale", "padding_mode")  # fields that model.json does not hold
+ELSEWHERE = (
+    "vocab_size",
+    "pad_id",
+    "guidance_scale_embed",
+    "data_scale",
+    "padding_mode",
+)  # fields that model.json does not hold
 AVERAGE_PERIOD = 200  # batches between two updates of the public running mean
 
 

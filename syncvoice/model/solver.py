@@ -1,7 +1,7 @@
 """Euler solver of the flow with multi-condition guidance; all condition subsets of a step run as one batch."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -25,12 +25,14 @@ class Conditions:
         speech: speech condition (B, T, C): features of the reference voice, then zeros.
         speaker: e_g (B, time_embed_dim) or None.
         padding: (B, T), True on padded frames, or None.
+        frames: per condition a weight of every frame's guidance (B, T); one that is not named has 1.
     """
 
     fused: Mapping[tuple[str, ...], Tensor]
     speech: Tensor
     speaker: Tensor | None = None
     padding: Tensor | None = None
+    frames: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 def guided_velocity(model: ZipVoice, x_t: Tensor, t: float, conditions: Conditions, scales: Scales) -> Tensor:
@@ -53,7 +55,7 @@ def guided_velocity(model: ZipVoice, x_t: Tensor, t: float, conditions: Conditio
             time_emb = torch.cat([time_emb[:batch] - conditions.speaker, time_emb[batch:]])
     padding = None if conditions.padding is None else conditions.padding.repeat(n, 1)
     v = model.velocity(x_t.repeat(n, 1, 1), text, speech, time_emb, padding, t=t)
-    return combine(list(v.chunk(n)), scales, t)
+    return combine(list(v.chunk(n)), scales, t, conditions.frames)
 
 
 def euler(model: ZipVoice, x_0: Tensor, conditions: Conditions, scales: Scales, num_steps: int, t_shift: float,

@@ -224,3 +224,9 @@ def test_misspelt_name_stops_the_dry_run(project: Project) -> None:
     result = project.snakemake("--dry-run", "--configfile", config)
     assert result.returncode != 0
     assert "changed.yaml: experiments.M3.recipe: unknown recipe 'ful'; did you mean 'full'?" in result.stdout
+
+
+def test_questions_plans_every_way_of_letting_lips_in(project: Project) -> None:
+    plan = project.plan("config/questions.yaml")
+    assert plan["train"] == 2  # with and without visual features
+    assert plan["generate"] + plan.get("generate_part", 0) >= 20

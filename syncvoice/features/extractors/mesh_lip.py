@@ -51,6 +51,11 @@ def lip_features(landmarks: np.ndarray) -> np.ndarray:
     return standardised(with_differences(values), _MEAN, _STD)
 
 
+def opening(features: np.ndarray) -> np.ndarray:
+    """Return the gap between the lips (frames,), in outer eye distances, from features (frames, 30)."""
+    return np.asarray(features[:, 0] * _STD[0] + _MEAN[0])
+
+
 class Settings(ExtractorSettings):
     """No settings."""
 

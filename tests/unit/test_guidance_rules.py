@@ -1,0 +1,130 @@
+"""Rules and treatments of conditions: when, where and with what they guide."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from syncvoice import clocks
+from syncvoice.errors import UserError
+from syncvoice.features.conditions import Seen
+from syncvoice.generation.kinds.model import Settings
+from syncvoice.generation.requests import treatments_of
+from syncvoice.generation.settings import GuidanceRule, Treatment
+from syncvoice.generation.speech import Sampling, sample_mels
+from syncvoice.generation.treatments import around_shut, treated
+from syncvoice.model.guidance import SCHEDULES, Rule, Scales, combine
+from tests.unit.test_model import make_model, make_request
+
+
+def velocities(n: int = 4) -> list[torch.Tensor]:
+    draw = torch.Generator().manual_seed(1)
+    return [torch.randn(2, 5, 7, generator=draw) for _ in range(n)]
+
+
+def test_schedules_but_the_constant_one_weigh_alike() -> None:
+    times = torch.linspace(0, 1, 2001)[1:].tolist()
+    means = {schedule: sum(Rule(schedule).factor(t) for t in times) / len(times) for schedule in SCHEDULES}
+    assert means.pop("constant") == 1
+    assert means == pytest.approx(dict.fromkeys(means, 0.5), abs=1e-3)
+    assert [Rule("early").factor(t) for t in (0.2, 0.8)] == [1, 0]
+    assert [Rule("late").factor(t) for t in (0.2, 0.8)] == [0, 1]
+    assert Rule("rising").factor(0.8) > Rule("falling").factor(0.8)
+
+
+def test_a_rule_changes_its_own_condition_only() -> None:
+    v, scales = velocities(), Scales(2.0, face=1.5, lip=3.0)
+    early = Scales(2.0, face=1.5, lip=3.0, rules={"lip": Rule("early")})
+    torch.testing.assert_close(combine(v, early, 0.3), combine(v, scales, 0.3), atol=0, rtol=0)
+    torch.testing.assert_close(combine(v, early, 0.8), combine(v[:3], scales.changed(lip=0.0), 0.8), atol=0, rtol=0)
+    assert early != scales
+    assert early.changed(lip=1.0).rules == early.rules
+
+
+def test_off_text_leaves_the_step_what_the_text_does_not_say() -> None:
+    v, scales = velocities(3), Scales(2.0, lip=1.0, rules={"lip": Rule(off_text=True)})
+    text = v[1] - v[0]
+    step = combine(v, scales, 0.8) - (v[0] + 2.0 * text)
+    torch.testing.assert_close((step * text).sum(-1), torch.zeros(2, 5), atol=1e-5, rtol=0)
+    full = v[2] - v[1]
+    along = (full * text).sum(-1, keepdim=True) / text.square().sum(-1, keepdim=True) * text
+    torch.testing.assert_close(step + along, full)
+
+
+def test_scales_of_one_with_a_rule_still_need_every_subset() -> None:
+    assert Scales(1.0, lip=1.0).subsets() == [("text", "lip")]
+    assert Scales(1.0, lip=1.0, rules={"lip": Rule("late")}).subsets() == [(), ("text",), ("text", "lip")]
+    assert Scales(1.0, lip=1.0, rules={"lip": Rule()}).subsets() == [("text", "lip")]
+
+
+def test_frames_of_weight_zero_are_led_by_the_rest() -> None:
+    model, sampling = make_model(), Sampling(Scales(2.0, lip=2.0, rules={"lip": Rule(where="shut")}), 2)
+    request, other = make_request("a", 8), make_request("b", 11)
+    nowhere = [replace(r, frames={"lip": torch.zeros(r.n_frames)}) for r in (request, other)]
+    everywhere = [replace(r, frames={"lip": torch.ones(r.n_frames)}) for r in (request, other)]
+    found = sample_mels(model, nowhere, sampling)
+    for mel, without in zip(found, sample_mels(model, [request, other], Sampling(Scales(2.0), 2)), strict=True):
+        torch.testing.assert_close(mel, without, atol=1e-3, rtol=0)
+    plain = sample_mels(model, [request, other], Sampling(Scales(2.0, lip=2.0), 2))
+    for mel, full in zip(sample_mels(model, everywhere, sampling), plain, strict=True):
+        torch.testing.assert_close(mel, full, atol=1e-3, rtol=0)
+    half = torch.zeros(8)
+    half[4:] = 1
+    late = sample_mels(model, [replace(request, frames={"lip": half}), nowhere[1]], Sampling(sampling.scales, 1))[0]
+    off, on = (
+        sample_mels(model, [r, nowhere[1]], Sampling(sampling.scales, 1))[0] for r in (nowhere[0], everywhere[0])
+    )
+    first = clocks.mel_frames(8) // 2 - 1
+    torch.testing.assert_close(late[:first], off[:first], atol=1e-3, rtol=0)
+    torch.testing.assert_close(late[first + 2 :], on[first + 2 :], atol=1e-3, rtol=0)
+
+
+def test_shift_holds_the_ends() -> None:
+    ramp = torch.arange(6.0)[:, None]
+    assert treated(ramp, Treatment(shift=2))[:, 0].tolist() == [0, 0, 0, 1, 2, 3]
+    assert treated(ramp, Treatment(shift=-1))[:, 0].tolist() == [1, 2, 3, 4, 5, 5]
+
+
+def test_a_lower_rate_holds_every_frame_until_the_next() -> None:
+    ramp = torch.arange(7.0)[:, None]
+    assert treated(ramp, Treatment(rate=12.5))[:, 0].tolist() == [0, 0, 2, 2, 4, 4, 6]
+    assert treated(ramp, Treatment(rate=25))[:, 0].tolist() == ramp[:, 0].tolist()
+
+
+def test_smoothing_halves_the_frequency_that_it_names() -> None:
+    time = torch.arange(500) / clocks.FPS
+    for hz, gain in ((6.0, 0.5), (1.0, 0.98), (9.0, 0.21)):
+        wave = torch.sin(2 * torch.pi * hz * time)[:, None]
+        found = treated(wave, Treatment(smooth_hz=6.0))[100:400].std() / wave[100:400].std()
+        assert float(found) == pytest.approx(gain, abs=0.01)
+
+
+def test_columns_are_kept_and_the_others_held_at_their_mean() -> None:
+    assert treated(torch.ones(2, 4), Treatment(columns=(0, 3))).tolist() == [[1, 0, 0, 1]] * 2
+
+
+def test_a_shut_mouth_and_its_neighbours_count() -> None:
+    opening = torch.tensor([0.2, 0.2, 0.2, 0.2, 0.0, 0.2, 0.2, 0.2, 0.2])
+    assert around_shut(opening).tolist() == [0, 0, 1, 1, 1, 1, 1, 0, 0]
+
+
+def settings(**changes: object) -> Settings:
+    values = {
+        "experiment": "x", "voice": "context", "scales": {"text": 2.0, "lip": 1.0}, "steps": 2, "precision": "fp32",
+        "t_shift": 0.5, "temperature": 1.0, "seed": 1, "vocoder": "v", "speaker_encoder": "s", "swap": "none",
+        "sweep": None,
+    }  # fmt: skip
+    return Settings.model_validate({**values, **changes})
+
+
+def test_rules_reach_the_scales() -> None:
+    rule = GuidanceRule(schedule="late", off_text=True)
+    assert settings(rules={"lip": rule}).guidance().rules == {"lip": Rule("late", "all", True)}
+
+
+def test_rules_that_can_do_nothing_are_refused() -> None:
+    lip = Seen(feature="lip", extractor="lip_crops", version="1", settings={}, weights_sha256=None, dim=4)
+    with pytest.raises(UserError, match=r"'face' has a rule or treatment, but does not guide \(.* lip\)"):
+        treatments_of(settings(treatments={"face": Treatment(shift=1)}), {"lip": lip})
+    with pytest.raises(UserError, match="come from lip_crops"):
+        treatments_of(settings(rules={"lip": GuidanceRule(where="shut")}), {"lip": lip})
