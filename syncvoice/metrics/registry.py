@@ -72,6 +72,8 @@ _FILES = (
     MetricFile("mos.utmos_strong", "naturalness.utmos:UtmosScorer", assets=("utmos22_strong",), uses_card=True),
     MetricFile("mcd_variants.melcep13", "melody.spectral:McdVariantsScorer", (), ("ground_truth",)),
     MetricFile("prosody.yin_dtw", "melody.prosody:ProsodyScorer", (), ("ground_truth",)),
+    MetricFile("bleed.whisper_base", "words.spoken_language:BleedScorer", assets=("whisper_base",), uses_card=True),
+    MetricFile("overlap.energy", "timing.overlap:OverlapScorer", needs=("ground_truth",)),
     MetricFile("timing.ctc_forced", "timing.speech_times:TimingScorer", ("recogniser",), ("ground_truth",)),
 )
 

@@ -269,3 +269,15 @@ def test_registry_and_scorers_agree(file: str) -> None:
         assert METRICS[metric].errors_over_words == metric.endswith((".corpus", ".by_ear"))
         assert METRICS[metric].failed_value == (None if runaway else 1.0)
     assert "openai-whisper" in scorer.VERSION and "-en-1" in scorer.VERSION
+
+
+def test_language_probabilities_are_those_of_whisper(model) -> None:
+    import whisper
+
+    from syncvoice.metrics.words.whisper_transcripts import language_probabilities
+
+    sound = noise(2.0, sample_rate=16_000)
+    found = language_probabilities(model, sound)
+    mel = whisper.log_mel_spectrogram(whisper.pad_or_trim(sound), model.dims.n_mels)
+    assert found == whisper.detect_language(model, mel)[1]
+    assert sum(found.values()) == pytest.approx(1, abs=1e-4) and {"en", "zh"} <= set(found)

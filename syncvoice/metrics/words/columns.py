@@ -49,13 +49,16 @@ _WHISPER = (
     _whisper("whisper_base", "Whisper base", "by_ear"),
     _whisper("whisper_base", "Whisper base", "by_ear", mandarin=True),
     _runaway("whisper_base", "Whisper base"),
+    Metric("bleed.whisper_base", "bleed.whisper_base", "Language bleed (Whisper base)", "language bleed", "lower",
+           "%", 1, "Probability that openai-whisper base gives to the language of the video, of dubs in another one.",
+           scale=100.0),
     _whisper("whisper_large_v3", "Whisper large-v3", "styledubber"),
     _whisper("whisper_large_v3", "Whisper large-v3", "corpus"),
     _whisper("whisper_large_v3", "Whisper large-v3", "corpus", mandarin=True),
     _runaway("whisper_large_v3", "Whisper large-v3"),
     _whisper("whisper_large_v3", "Whisper large-v3", "seed_tts", _SEED_TTS),
     _whisper("whisper_large_v3", "Whisper large-v3", "seed_tts", _SEED_TTS, mandarin=True),
-)
+)  # fmt: skip
 
 COLUMNS = (
     Metric(

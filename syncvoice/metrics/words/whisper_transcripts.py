@@ -80,6 +80,20 @@ def load_model(path: Path | str) -> Any:
     return model.to(resolve_device()).eval()
 
 
+def language_probabilities(model: Any, sound: np.ndarray) -> dict[str, float]:
+    """Return what a Whisper model thinks of the first 30 s of a sound: probability by language code.
+
+    Args:
+        model: multilingual, from `load_model`.
+        sound: (samples,) float32 at 16 kHz.
+    """
+    whisper = import_whisper()
+    padded = whisper.pad_or_trim(np.ascontiguousarray(sound, dtype=np.float32))
+    mel = whisper.log_mel_spectrogram(padded, model.dims.n_mels).to(model.device)
+    _, probabilities = whisper.detect_language(model, mel)
+    return dict(probabilities)
+
+
 @dataclass
 class _Clip:
     """A clip under way: its spectrogram (mels, frames + one window), how far it is read, and the tokens so far."""
