@@ -30,7 +30,7 @@ DEFAULT_WEIGHTS = {"vocoder": "weights/vocoder.safetensors", "speaker_encoder": 
 
 
 SMALL_PARAMETERS = 20e6
-SMALL_TEMPERATURE = 0.3  # the value that mini.yaml chose on its validation clips
+SMALL_TEMPERATURE = 0.1  # the value that mini.yaml chose on its validation clips
 
 
 @dataclass(frozen=True)
