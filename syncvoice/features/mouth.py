@@ -10,7 +10,14 @@ NAMES = (
     *("inner_width", "outer_width", "upper_lip_height", "jaw", "upper_thickness"),
     *("lower_thickness", "upper_protrusion", "lower_protrusion", "corner_raise"),
 )
+OPENING = (0.084, 0.067)  # mean and standard deviation of inner_centre, see `extractors.mesh_lip`
 _INNER_RING = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95)
+
+
+def opening(features: np.ndarray) -> np.ndarray:
+    """Return the gap between the lips (frames,), in outer eye distances, from features of mesh_lip (frames, 30)."""
+    mean, deviation = OPENING
+    return np.asarray(features[:, 0] * deviation + mean)
 
 
 def raw_lip_values(face: Aligned) -> np.ndarray:

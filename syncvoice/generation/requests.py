@@ -9,7 +9,7 @@ import torch
 from syncvoice.errors import UserError
 from syncvoice.features.cache import FeatureStore, open_features
 from syncvoice.features.conditions import Seen, check_store
-from syncvoice.features.extractors.mesh_lip import opening
+from syncvoice.features.mouth import opening
 from syncvoice.features.speaker import FEATURE, check_speakers
 from syncvoice.generation.settings import SampledSettings, Treatment
 from syncvoice.generation.speech import Request, Voice

@@ -23,9 +23,9 @@ class Passes:
         self.times: list[tuple[float, float | None]] = []
         velocity, embed_time = model.velocity, model.fm_decoder.embed_time
 
-        def counted_velocity(x_t: Tensor, *rest: Tensor) -> Tensor:
+        def counted_velocity(x_t: Tensor, *rest: Tensor, **more: object) -> Tensor:
             self.batches.append(len(x_t))
-            return velocity(x_t, *rest)
+            return velocity(x_t, *rest, **more)
 
         def counted_time(t: Tensor, guidance_scale: Tensor | None = None) -> Tensor:
             self.times.append((float(t[0]), None if guidance_scale is None else float(guidance_scale[0])))

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -128,3 +129,17 @@ def test_rules_that_can_do_nothing_are_refused() -> None:
         treatments_of(settings(treatments={"face": Treatment(shift=1)}), {"lip": lip})
     with pytest.raises(UserError, match="come from lip_crops"):
         treatments_of(settings(rules={"lip": GuidanceRule(where="shut")}), {"lip": lip})
+
+
+def test_the_opening_is_read_back_from_the_features_of_mesh_lip() -> None:
+    from syncvoice.features.extractors.mesh_lip import VALUES, lip_features
+    from syncvoice.features.mesh import align
+    from syncvoice.features.mouth import ALIGN_FRAMES, OPENING, opening, raw_lip_values
+    from syncvoice.video.track import STABLE_POINTS
+
+    assert VALUES[0][:3] == ("inner_centre", *OPENING)
+    landmarks = np.random.default_rng(1).normal(100, 30, (6, 478, 3))
+    raw = raw_lip_values(align(landmarks, STABLE_POINTS, ALIGN_FRAMES))[:, 0]
+    usual = raw < 0.45  # features are clipped far from the mean
+    assert usual.sum() >= 3
+    np.testing.assert_allclose(opening(lip_features(landmarks))[usual], raw[usual], atol=1e-4)

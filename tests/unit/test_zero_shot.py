@@ -80,9 +80,9 @@ def test_prompt_comes_first_and_the_target_has_no_speech(release: Release, monke
     seen: list[tuple[Tensor, Tensor]] = []
     velocity = release.model.velocity
 
-    def watched(x_t: Tensor, text: Tensor, speech: Tensor, *rest: Tensor) -> Tensor:
+    def watched(x_t: Tensor, text: Tensor, speech: Tensor, *rest: Tensor, **more: object) -> Tensor:
         seen.append((text, speech))
-        return velocity(x_t, text, speech, *rest)
+        return velocity(x_t, text, speech, *rest, **more)
 
     monkeypatch.setattr(release.model, "velocity", watched)
     prompt = Prompt(torch.full((8, 100), 0.25), [20, 30], 0.1)

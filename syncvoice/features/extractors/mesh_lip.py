@@ -11,13 +11,13 @@ from syncvoice.features.mesh import (
     standardised,
     with_differences,
 )
-from syncvoice.features.mouth import ALIGN_FRAMES, raw_lip_values
+from syncvoice.features.mouth import ALIGN_FRAMES, OPENING, raw_lip_values
 from syncvoice.video.track import STABLE_POINTS
 
 # name, mean, standard deviation, standard deviation of the difference; unit: outer eye distance.
 # Measured on GRID clips of 11 speakers and on MiniDub, each corpus counting half (our own measurement).
 VALUES: tuple[tuple[str, float, float, float], ...] = (
-    ("inner_centre", 0.084, 0.067, 0.025),  # gaps between the lips, absolute: 0 is closed for everybody
+    ("inner_centre", *OPENING, 0.025),  # gaps between the lips, absolute: 0 is closed for everybody
     ("inner_middle", 0.083, 0.066, 0.024),
     ("inner_side", 0.065, 0.052, 0.019),
     ("inner_area", 0.032, 0.030, 0.011),
@@ -49,11 +49,6 @@ def lip_features(landmarks: np.ndarray) -> np.ndarray:
     values = raw_lip_values(align(landmarks, STABLE_POINTS, ALIGN_FRAMES))
     values[:, 4:] = around_median(values[:, 4:])
     return standardised(with_differences(values), _MEAN, _STD)
-
-
-def opening(features: np.ndarray) -> np.ndarray:
-    """Return the gap between the lips (frames,), in outer eye distances, from features (frames, 30)."""
-    return np.asarray(features[:, 0] * _STD[0] + _MEAN[0])
 
 
 class Settings(ExtractorSettings):
