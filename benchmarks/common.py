@@ -7,6 +7,7 @@ import argparse
 import os
 import platform
 import statistics
+import subprocess
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -53,6 +54,15 @@ def seconds(fn: Callable[[], object], clock: Callable[[], float] = time.perf_cou
     fn()
     synchronise()
     return clock() - began
+
+
+def process_seconds(command: list[str], **options: Any) -> dict[str, float]:
+    """Seconds of a command in a process of its own: `wall_s` by the clock and, of the processor, `cpu_s`."""
+    before, began = os.times(), time.perf_counter()
+    subprocess.run(command, check=True, capture_output=True, **options)
+    wall, after = time.perf_counter() - began, os.times()
+    used = after.children_user + after.children_system - before.children_user - before.children_system
+    return {"wall_s": wall, "cpu_s": used}
 
 
 def synchronise() -> None:

@@ -7,15 +7,12 @@ by the clock and of the processor; the clock means little where other work runs 
 """
 
 import argparse
-import os
 import statistics
-import subprocess
 import sys
-import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.common import write_result
+from benchmarks.common import process_seconds, write_result
 from syncvoice import clocks
 from syncvoice.audio import write_wav
 from syncvoice.datasets.base import SourceClip, read_dataset
@@ -24,11 +21,7 @@ from syncvoice.datasets.base import SourceClip, read_dataset
 def run(clip: SourceClip, voice: Path, out: Path, *options: str) -> dict[str, float]:
     """Seconds of one dub in a process of its own: `wall_s` and, of the processor, `cpu_s`."""
     command = [sys.executable, "-m", "syncvoice.cli", "dub", str(clip.media), "--text", clip.text, "--engine", "timed"]
-    before, began = os.times(), time.perf_counter()
-    subprocess.run([*command, "--voice", str(voice), "--out", str(out), *options], check=True, capture_output=True)
-    wall, after = time.perf_counter() - began, os.times()
-    used = after.children_user + after.children_system - before.children_user - before.children_system
-    return {"wall_s": wall, "cpu_s": used}
+    return process_seconds([*command, "--voice", str(voice), "--out", str(out), *options])
 
 
 def main() -> None:

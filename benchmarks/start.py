@@ -7,34 +7,24 @@ a folder whose table names 150,000 clips per split, in 100 shards; no clip exist
 """
 
 import argparse
-import os
 import shutil
 import statistics
-import subprocess
 import sys
-import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import yaml
 
-from benchmarks.common import write_result
+from benchmarks.common import process_seconds, write_result
 from syncvoice.places import find_path
 
 CLIPS = 150_000
 
 
-def run(command: list[str], runs: int, **options: object) -> dict[str, float]:
-    """Median seconds of a command in a process of its own: `wall_s` and, of the processor, `cpu_s`."""
-    found = []
-    for _ in range(runs):
-        before, began = os.times(), time.perf_counter()
-        subprocess.run(command, check=True, capture_output=True, **options)  # type: ignore[call-overload]
-        wall, after = time.perf_counter() - began, os.times()
-        cpu = after.children_user + after.children_system - before.children_user - before.children_system
-        found.append((wall, cpu))
-    wall, cpu = (round(statistics.median(values), 2) for values in zip(*found, strict=True))
-    return {"wall_s": wall, "cpu_s": cpu}
+def medians(command: list[str], runs: int, **options: object) -> dict[str, float]:
+    """Medians of `process_seconds` over several runs."""
+    found = [process_seconds(command, **options) for _ in range(runs)]
+    return {key: round(statistics.median(one[key] for one in found), 2) for key in found[0]}
 
 
 def study_of_many_clips(folder: Path) -> Path:
@@ -68,9 +58,9 @@ def main() -> None:
         result = {
             "runs": args.runs,
             "clips": CLIPS,
-            "import": run([sys.executable, "-c", "import syncvoice"], args.runs),
-            "help": run([sys.executable, "-m", "syncvoice.cli", "--help"], args.runs),
-            "dry_run": run(dry, 1, cwd=project),
+            "import": medians([sys.executable, "-c", "import syncvoice"], args.runs),
+            "help": medians([sys.executable, "-m", "syncvoice.cli", "--help"], args.runs),
+            "dry_run": medians(dry, 1, cwd=project),
         }
     print(result)
     write_result(args.out, result)

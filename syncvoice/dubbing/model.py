@@ -27,10 +27,8 @@ if TYPE_CHECKING:
 # Where a model is looked for, best first. A study's model of the recipe `full` hears lips and face.
 KNOWN_PLACES = ("results/mini/models/full/model.safetensors", "weights/dubbing.safetensors")
 DEFAULT_WEIGHTS = {"vocoder": "weights/vocoder.safetensors", "speaker_encoder": "weights/speaker_encoder.safetensors"}
-
-
-SMALL_PARAMETERS = 20e6
-SMALL_TEMPERATURE = 0.1  # the value that mini.yaml chose on its validation clips
+SMALL_PARAMETERS = 20e6  # models below it are taken for the small ones of this project
+SMALL_TEMPERATURE = 0.1  # as in config/mini.yaml
 
 
 @dataclass(frozen=True)

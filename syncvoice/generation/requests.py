@@ -168,14 +168,14 @@ class RequestBuilder:
         tokens = self.tokenizer.encode(text, row.language)
         if not tokens:
             raise UserError(f"utterance '{row.utterance}': text {text!r} has no symbol that the tokenizer knows")
-        visual, frames = {}, {}
+        visual, weights = {}, {}
         for condition, store in self.visual.get(row.split, {}).items():
             found = torch.from_numpy(store[video])[: row.n_frames]
             found = torch.cat([found, found[-1:].expand(row.n_frames - len(found), -1)])
             if condition in self._shut:
-                frames[condition] = around_shut(torch.from_numpy(opening(found.numpy())))
+                weights[condition] = around_shut(torch.from_numpy(opening(found.numpy())))
             visual[condition] = treated(found, self._treatments[condition]) if condition in self._treatments else found
-        return Request(row.utterance, tokens, self.voice(row), visual, row.n_frames, self.seed, frames=frames)
+        return Request(row.utterance, tokens, self.voice(row), visual, row.n_frames, self.seed, frame_weights=weights)
 
 
 def swapped(rows: Sequence[Utterance], seed: int, what: str) -> list[Utterance]:

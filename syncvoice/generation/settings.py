@@ -91,7 +91,7 @@ class SampledSettings(Section):
 
     def guidance(self) -> Scales:
         """Return the guidance scales."""
-        rules = {name: Rule(rule.schedule, rule.where, rule.off_text) for name, rule in self.rules.items()}
+        rules = {name: Rule(**rule.model_dump()) for name, rule in self.rules.items()}
         return Scales(rules=rules, **self.scales)
 
     def sampling(self) -> "Sampling":

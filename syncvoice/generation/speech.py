@@ -50,7 +50,7 @@ class Request:
         seed: of the noise.
         parts: (tokens, mel frames) over which the text is spread, in order; () spreads it over the whole.
         seen: video frames that show a face, bool (n_frames,); None: all. Elsewhere the text alone leads.
-        frames: per condition a weight of its guidance in every video frame (n_frames,); not named: 1.
+        frame_weights: per condition a weight of its guidance in every video frame (n_frames,); not named: 1.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Request:
     seed: int
     parts: tuple[tuple[int, int], ...] = ()
     seen: Tensor | None = None
-    frames: Mapping[str, Tensor] = field(default_factory=dict)
+    frame_weights: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -109,24 +109,24 @@ def sample_mels(model: SyncVoice, requests: Sequence[Request], sampling: Samplin
     conditions = Conditions(
         model.condition_subsets(script, sampling.scales, sampling.expansion), pad_stack(speech).to(device),
         model.embed_speaker(script) if sampling.voice == "speaker" else None, model.padding(script),
-        frame_weights(requests, context, max(script.lengths()), device),
+        weights_at_mel_rate(requests, context, max(script.lengths()), device),
     )  # fmt: skip
     start_point = pad_stack(x_0).to(device)  # drawn on the CPU: the same numbers on every device
     x_1 = euler(model.backbone, start_point, conditions, sampling.scales, sampling.num_steps, sampling.t_shift, on_step)
     return [x[start:frames] for x, start, frames in zip(x_1, context, script.lengths(), strict=True)]
 
 
-def frame_weights(requests: Sequence[Request], context: Sequence[int], longest: int,
-                  device: torch.device) -> dict[str, Tensor]:  # fmt: skip
-    """Weights of the conditions' guidance at mel rate, 1 on context and padding: {condition: (B, longest)}."""
+def weights_at_mel_rate(requests: Sequence[Request], context: Sequence[int], longest: int,
+                        device: torch.device) -> dict[str, Tensor]:  # fmt: skip
+    """Weights of the conditions' guidance, 1 on context and padding: {condition: (B, longest)}."""
     weights = {}
-    for condition in sorted({name for request in requests for name in request.frames}):
+    for condition in sorted({name for request in requests for name in request.frame_weights}):
         weights[condition] = torch.ones(len(requests), longest)
         for row, request, start in zip(weights[condition], requests, context, strict=True):
-            if condition in request.frames:
-                shown = torch.arange(clocks.mel_frames(request.n_frames)) * (clocks.HOP * clocks.FPS)
-                index = shown.div(clocks.SAMPLE_RATE, rounding_mode="floor").clamp(max=request.n_frames - 1)
-                row[start : start + len(index)] = request.frames[condition][index]
+            if condition in request.frame_weights:
+                shown = [clocks.video_frame_of_mel(f) for f in range(clocks.mel_frames(request.n_frames))]
+                index = torch.tensor(shown).clamp(max=request.n_frames - 1)
+                row[start : start + len(index)] = request.frame_weights[condition][index]
     return {condition: weight.to(device) for condition, weight in weights.items()}
 
 

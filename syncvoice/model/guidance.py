@@ -29,7 +29,7 @@ class Rule:
 
     Attributes:
         schedule: factor of the scale over flow time t: 1; 1 up to t = 1/2 and then 0; the reverse; t; 1 − t. The last
-            four have the same mean, half of a constant's.
+            four have the same mean over t, half of a constant's, before ZipVoice's time rule doubles the early half.
         where: "all" frames, or only those around a "shut" mouth: the condition then tells of silence, closure and
             onset, and nothing of the shape in between.
         off_text: take away what of the condition's step lies along the text's, frame by frame; only what the text does
@@ -142,14 +142,14 @@ def drops_voice(t: float) -> bool:
 
 
 def combine(velocities: "list[Tensor]", scales: Scales, t: float,
-            frames: "Mapping[str, Tensor] | None" = None) -> "Tensor":  # fmt: skip
+            frame_weights: "Mapping[str, Tensor] | None" = None) -> "Tensor":  # fmt: skip
     """Combine the velocities of `scales.subsets()` at flow time t; same shapes in and out.
 
     Args:
         velocities: (B, T, C) each.
         scales: with their rules.
         t: flow time.
-        frames: per condition a weight of every frame (B, T), on top of its scale; a condition that is not named has 1.
+        frame_weights: per condition a weight of every frame (B, T), on top of its scale; not named: 1.
     """
     if len(velocities) == 1:
         return velocities[0]
@@ -159,8 +159,8 @@ def combine(velocities: "list[Tensor]", scales: Scales, t: float,
         step = velocities[k] - velocities[k - 1]
         if condition != "text" and scales.rules.get(condition, _NO_RULE).off_text:
             step = without_direction(step, velocities[1] - velocities[0])
-        if frames and condition in frames:
-            step = step * frames[condition][..., None]
+        if frame_weights and condition in frame_weights:
+            step = step * frame_weights[condition][..., None]
         v = v + at_t[condition] * step
     return v
 

@@ -25,14 +25,14 @@ class Conditions:
         speech: speech condition (B, T, C): features of the reference voice, then zeros.
         speaker: e_g (B, time_embed_dim) or None.
         padding: (B, T), True on padded frames, or None.
-        frames: per condition a weight of every frame's guidance (B, T); one that is not named has 1.
+        frame_weights: per condition a weight of every frame's guidance (B, T); one that is not named has 1.
     """
 
     fused: Mapping[tuple[str, ...], Tensor]
     speech: Tensor
     speaker: Tensor | None = None
     padding: Tensor | None = None
-    frames: Mapping[str, Tensor] = field(default_factory=dict)
+    frame_weights: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 def guided_velocity(model: ZipVoice, x_t: Tensor, t: float, conditions: Conditions, scales: Scales) -> Tensor:
@@ -55,7 +55,7 @@ def guided_velocity(model: ZipVoice, x_t: Tensor, t: float, conditions: Conditio
             time_emb = torch.cat([time_emb[:batch] - conditions.speaker, time_emb[batch:]])
     padding = None if conditions.padding is None else conditions.padding.repeat(n, 1)
     v = model.velocity(x_t.repeat(n, 1, 1), text, speech, time_emb, padding, t=t)
-    return combine(list(v.chunk(n)), scales, t, conditions.frames)
+    return combine(list(v.chunk(n)), scales, t, conditions.frame_weights)
 
 
 def euler(model: ZipVoice, x_0: Tensor, conditions: Conditions, scales: Scales, num_steps: int, t_shift: float,

@@ -61,8 +61,8 @@ def test_scales_of_one_with_a_rule_still_need_every_subset() -> None:
 def test_frames_of_weight_zero_are_led_by_the_rest() -> None:
     model, sampling = make_model(), Sampling(Scales(2.0, lip=2.0, rules={"lip": Rule(where="shut")}), 2)
     request, other = make_request("a", 8), make_request("b", 11)
-    nowhere = [replace(r, frames={"lip": torch.zeros(r.n_frames)}) for r in (request, other)]
-    everywhere = [replace(r, frames={"lip": torch.ones(r.n_frames)}) for r in (request, other)]
+    nowhere = [replace(r, frame_weights={"lip": torch.zeros(r.n_frames)}) for r in (request, other)]
+    everywhere = [replace(r, frame_weights={"lip": torch.ones(r.n_frames)}) for r in (request, other)]
     found = sample_mels(model, nowhere, sampling)
     for mel, without in zip(found, sample_mels(model, [request, other], Sampling(Scales(2.0), 2)), strict=True):
         torch.testing.assert_close(mel, without, atol=1e-3, rtol=0)
@@ -71,7 +71,9 @@ def test_frames_of_weight_zero_are_led_by_the_rest() -> None:
         torch.testing.assert_close(mel, full, atol=1e-3, rtol=0)
     half = torch.zeros(8)
     half[4:] = 1
-    late = sample_mels(model, [replace(request, frames={"lip": half}), nowhere[1]], Sampling(sampling.scales, 1))[0]
+    late = sample_mels(
+        model, [replace(request, frame_weights={"lip": half}), nowhere[1]], Sampling(sampling.scales, 1)
+    )[0]
     off, on = (
         sample_mels(model, [r, nowhere[1]], Sampling(sampling.scales, 1))[0] for r in (nowhere[0], everywhere[0])
     )

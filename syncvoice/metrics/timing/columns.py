@@ -27,7 +27,7 @@ COLUMNS = (
     ),
     *_FORCED_ALIGNED,
     Metric("overlap.energy", "overlap.energy", "Speech inside the original's (energy)", "overlap", "higher", "%", 1,
-           "Share of the speaking time in which the original speaks too; human dubs reach about 66 %.", scale=100.0),
+           "Share of the speaking time in which the original speaks too.", scale=100.0),
     Metric("speaking_time.energy", "overlap.energy", "Speaking time against the original's (energy)",
            "speaking time", "zero", "%", 1, "Speaking time over the original's, minus one.", scale=100.0),
 )  # fmt: skip

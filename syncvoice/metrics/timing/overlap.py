@@ -7,8 +7,8 @@ with gaps of up to 0.2 s closed and bursts shorter than 50 ms left out (our choi
 
 Metrics
 -------
-overlap        share of the dub's speaking time in which the original speaks too; human dubs reach about 0.66. Higher
-               is better.
+overlap        share of the dub's speaking time in which the original speaks too. Higher is better; a published share
+               of human dubs found its speech otherwise and is no yardstick here.
 speaking_time  the dub's speaking time over the original's, minus one; 0 is as long.
 """
 
