@@ -71,6 +71,21 @@ class ListeningTest(Section):
     answers: str | None = None
 
 
+class Question(Section):
+    """A question of the study and what answers it: a target of its own for Snakemake, `questions_NAME`."""
+
+    question: str
+    tables: list[Name] = []
+    plots: list[Name] = []
+
+    @model_validator(mode="after")
+    def _is_answered(self) -> "Question":
+        """Nothing would be made for a question without table and plot."""
+        if not (self.tables or self.plots):
+            raise ValueError("no table and no plot answers it; name at least one")
+        return self
+
+
 class Probe(Section):
     """Linear probe of visual features: fitted on one split, scored on others (see reporting/probe.py)."""
 

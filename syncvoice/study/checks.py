@@ -129,6 +129,9 @@ def _uses_of_rows(study: Study) -> Iterator[Use]:
         yield from ((f"plots.{name}.recipes", "recipe", recipe, study.recipes) for recipe in shown.recipes)
         known = study.tables[shown.table].metrics if shown.table in study.tables else METRICS
         yield from ((f"plots.{name}", "metric", metric, known) for metric in shown.metrics)
+    for name, question in study.questions.items():
+        yield from ((f"questions.{name}.tables", "table", table, study.tables) for table in question.tables)
+        yield from ((f"questions.{name}.plots", "plot", plot, study.plots) for plot in question.plots)
     for task, played in (study.gallery.tasks if study.gallery else {}).items():
         yield from _rows_of_task(study, f"gallery.tasks.{task}", task, played.rows)
         yield from ((f"gallery.tasks.{task}.metrics", "metric", metric, METRICS) for metric in played.metrics)

@@ -221,7 +221,7 @@ def _overlay(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _added(base: Mapping[str, Any], additions: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Return `base` with new entries in its maps and new items in its lists.
+    """Return `base` with new entries in its maps and new items in its lists; what two ablations add counts once.
 
     Raises:
         UserError: an entry exists already; an ablation changes nothing that others use.
@@ -232,7 +232,7 @@ def _added(base: Mapping[str, Any], additions: Mapping[str, Any], where: str) ->
         if isinstance(known, Mapping) and isinstance(value, Mapping):
             result[key] = _added(known, value, f"{where}.{key}")
         elif isinstance(known, list) and isinstance(value, list):
-            result[key] = [*known, *value]
+            result[key] = [*known, *(item for item in value if item not in known)]
         elif known is None:
             result[key] = copy.deepcopy(value)
         elif known != value:

@@ -12,7 +12,7 @@ from syncvoice.features.base import ExtractorSettings, extractor_module
 from syncvoice.generation.work import kind_module
 from syncvoice.metrics.registry import METRIC_FILES
 from syncvoice.reporting.plots.job import Plot
-from syncvoice.reporting.settings import AlignmentReport, Bootstrap, Gallery, ListeningTest, Probe, Table
+from syncvoice.reporting.settings import AlignmentReport, Bootstrap, Gallery, ListeningTest, Probe, Question, Table
 from syncvoice.section import Name, Section
 from syncvoice.study.row import Experiment
 from syncvoice.training.recipe import Recipe
@@ -109,6 +109,7 @@ class Study(Section):
     experiments: dict[Name, Experiment]
     tables: dict[Name, Table]
     plots: dict[Name, SerializeAsAny[Plot]]
+    questions: dict[Name, Question]
     gallery: Gallery | None
     probe: Probe | None
     alignment_report: AlignmentReport | None
@@ -148,10 +149,12 @@ class Study(Section):
 
     def weights_of(self, experiment: str) -> dict[str, str]:
         """Return the weights that a row's speech depends on: its recipe's, or the study's."""
+        files = {network: self.network_file(network) for network in self.weights.model_dump()}
         recipe = self.recipes.get(self.experiments[experiment].recipe or "")
         if recipe is None:
-            return {network: self.network_file(network) for network in self.weights.model_dump()}
-        return {"backbone": recipe.start, "vocoder": recipe.vocoder, "speaker_encoder": recipe.speaker_encoder}
+            return files
+        own = {"backbone": recipe.start, "vocoder": recipe.vocoder, "speaker_encoder": recipe.speaker_encoder}
+        return files | own
 
     def weights_read_by(self, experiment: str) -> list[str]:
         """Return those of `weights_of` that the row's kind has a setting for."""

@@ -107,6 +107,22 @@ def test_alignment_recovers_the_mean_face() -> None:
         assert np.allclose(aligned.scale, 1 / 55) and np.allclose(aligned.rotation, np.eye(3), atol=1e-9)
 
 
+def test_the_slow_opening_keeps_syllables_and_loses_what_is_faster(mesh: np.ndarray) -> None:
+    still = np.repeat(mesh, 4, axis=0)
+    seconds = np.arange(len(still)) / 25
+
+    def swing(hz: float) -> float:
+        """Size of the feature's movement for an opening that moves at `hz`."""
+        return float(
+            make_extractor("mouth_opening")
+            .from_landmarks(opening(still, 6 + 2 * np.sin(2 * np.pi * hz * seconds)))[20:-20, 0]  # type: ignore[attr-defined]
+            .std()
+        )
+
+    assert swing(6.0) / swing(0.5) == pytest.approx(0.5, abs=0.03)  # half of it is left at the limit
+    assert swing(2.0) / swing(0.5) == pytest.approx(0.5 ** (1 / 9), abs=0.03) and swing(11.0) < 0.15 * swing(0.5)
+
+
 def test_differences_are_central() -> None:
     values = np.arange(6.0)[:, None] ** 2
     assert with_differences(values)[:, 1].tolist() == [0.5, 2, 4, 6, 8, 4.5]
@@ -118,7 +134,7 @@ def test_extractors_read_track_shards_and_name_clips_without_face(tmp_path: Path
     common = {"split": "s", "dataset": "d", "speaker": "p", "sex": "", "voice_seen": "", "language": "en", "source": ""}
     clip = Clip(id="a", **common, text="t", video=None, audio=Path("a.wav"), n_frames=40, track=tmp_path / "t.h5")
     blind = Clip(id="b", **common, text="t", video=None, audio=Path("b.wav"), n_frames=40)
-    for name in ("mesh_lip", "mesh_face", "head_pose"):
+    for name in ("mesh_lip", "mesh_face", "head_pose", "mouth_opening"):
         extractor = make_extractor(name)
         assert extractor.extract(clip).shape == (40, extractor.dim)
         with pytest.raises(UserError, match="'b'"):

@@ -11,6 +11,13 @@ def plot_files():
     return expand("results/{study}/plots/{plot}.svg", study=STUDY.name, plot=STUDY.plots)
 
 
+def files_of_question(name):
+    """Tables and plots that answer a question of the study."""
+    question = STUDY.questions[name]
+    tables = [f"{RESULTS}/tables/{table}.csv" for table in question.tables]
+    return tables + [f"{RESULTS}/plots/{plot}.svg" for plot in question.plots]
+
+
 def contact_sheets():
     """One sheet per split with video."""
     return [

@@ -1,11 +1,18 @@
 """A trained recipe speaks: every utterance at every point of the row's sweep."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from syncvoice.generation.settings import SampledSettings, points_of
 from syncvoice.generation.work import Row, Work
 from syncvoice.section import Name
+
+if TYPE_CHECKING:
+    from syncvoice.generation.speech import Request
+    from syncvoice.text.base import Tokenizer
+
+    Arrange = Callable[[Sequence[Request], Tokenizer], list[Request]]
 
 NEEDS_RECIPE = True
 USES_CARD = True
@@ -20,8 +27,13 @@ class Settings(SampledSettings):
     sweep: dict[Name, list[float]] | None
 
 
-def speak(settings: Settings, work: Work) -> list[Row]:
+def speak(settings: Settings, work: Work, arrange: "Arrange | None" = None) -> list[Row]:
     """Speak.
+
+    Args:
+        settings: of the row.
+        work: what to speak.
+        arrange: changes the requests before they are spoken, for kinds that lay the text elsewhere.
 
     Raises:
         UserError: model, weights or features are missing, or the features are not those that the model learned with.
@@ -41,6 +53,7 @@ def speak(settings: Settings, work: Work) -> list[Row]:
     used = {condition: seen[condition] for condition in seen if condition in wanted}
     tokenizer = text_of_record(read_json(metadata).get("text")).tokenizer()
     requests, rows = requests_of(settings, work, used, tokenizer, settings.swap)
+    requests = arrange(requests, tokenizer) if arrange else requests
     sampling = settings.sampling()
     return speak_points(
         model, settings, requests, [(name, replace(sampling, scales=scales)) for name, scales in points], work, rows
