@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from syncvoice.errors import UserError
+from syncvoice.files import read_json
 from syncvoice.reporting import statistics
 from syncvoice.reporting.columns import Column, Columns
 from syncvoice.reporting.gallery import choose_clips, video_path
 from syncvoice.reporting.scores import in_group, read_scores, read_task, select
-from syncvoice.reporting.settings import Bootstrap, Row, TableJob
+from syncvoice.reporting.settings import Bootstrap, Question, Row, TableJob
 from syncvoice.reporting.tables import paired_difference, read_csv
 from syncvoice.section import read_settings
 
@@ -82,6 +83,14 @@ class Study:
         return sorted(name.removesuffix(".csv") for name in names if not name.endswith(".directions.csv"))
 
     @property
+    def questions(self) -> dict[str, Question]:
+        """The study's questions by name; of a study that asks none, one that all tables answer."""
+        path = self.root / "settings" / "questions.json"
+        if not path.exists():
+            return {"all": Question(question="All tables", tables=self.tables)}
+        return {name: Question.model_validate(values) for name, values in read_json(path).items()}
+
+    @property
     def columns(self) -> Columns:
         """What the study's tables say about their metrics."""
         return Columns({column.id: column for job in self._jobs() for column in job.columns})
@@ -109,6 +118,18 @@ class Study:
     def table(self, name: str) -> "pd.DataFrame":
         """Return a table as it was made."""
         return read_csv(self.root / "tables" / f"{name}.csv")
+
+    def power(self, name: str) -> "pd.DataFrame":
+        """Return a table's paired differences with what could have been found: one line per row and metric, all clips.
+
+        `found`: the interval leaves out 0. `detectable`: the smallest true difference that is found with 80 % chance.
+        """
+        table = self.table(name)
+        lines = table[(table["group"] == "all") & table["diff_vs_baseline"].notna()]
+        kept = lines[["experiment", "metric", "diff_vs_baseline", "diff_low", "diff_high"]].copy()
+        kept["found"] = (lines["diff_low"] > 0) | (lines["diff_high"] < 0)
+        kept["detectable"] = lines["detectable_difference"]
+        return kept[kept["detectable"] > 0].reset_index(drop=True)
 
     def markdown(self, name: str) -> str:
         """Return the Markdown of a table; intervals do not break across lines."""

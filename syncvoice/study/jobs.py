@@ -48,6 +48,7 @@ def job_settings(study: Study, paper: Settings, training: Mapping[str, Settings]
             for network in study.adapt
         },
         **{f"experiments/{name}": _experiment_settings(study, name) for name in study.experiments},
+        "questions": {name: question.model_dump() for name, question in study.questions.items()},
     }
     typed = {
         **_corpus_jobs(study),

@@ -61,6 +61,7 @@ def test_notebook_runs_on_a_small_study(path: Path, study: Path, monkeypatch: py
         "01_metrics": "Difference from M1",
         "02_listen_and_watch": "<video",
         "03_compare_ablations": "M3 minus M1",
+        "04_open_questions": "detectable",
     }
     assert expected[path.stem] in text
     pictures = [

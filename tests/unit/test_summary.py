@@ -57,3 +57,18 @@ def test_notebooks_show_rows_in_the_order_of_the_tables(study: Path) -> None:
     assert opened.scores("en_en")["experiment"].drop_duplicates().tolist() == rows
     shown = [line for line in opened.markdown("en_en").splitlines() if line.startswith("| M3")]
     assert "\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}" in shown[0] and " to " not in shown[0]
+
+
+def test_a_study_knows_its_questions_and_what_it_could_have_found(study: Path) -> None:
+    opened = Study(study)
+    assert opened.questions["all"].tables == opened.tables
+    asked = {"lips": {"question": "Can they help?", "tables": ["en_en"], "plots": []}}
+    write_json(study / "settings" / "questions.json", asked)
+    assert {name: entry.model_dump() for name, entry in opened.questions.items()} == asked
+    power = opened.power("en_en").set_index(["experiment", "metric"])
+    assert set(power.index) == {(row, metric) for row in ("noise", "M3") for metric in METRICS}
+    line = power.loc["M3", "lse_d.syncnet_mini"]
+    difference = opened.compare("en_en", "lse_d.syncnet_mini", "M3", "M1").difference
+    assert line["diff_vs_baseline"] == pytest.approx(difference.value, abs=1e-6)
+    assert line["detectable"] == pytest.approx(2.80 * difference.deviation / difference.n**0.5, rel=0.01)  # 1.96 + 0.84
+    assert line["found"] == (line["diff_low"] > 0 or line["diff_high"] < 0)

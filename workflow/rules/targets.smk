@@ -18,6 +18,11 @@ def files_of_question(name):
     return tables + [f"{RESULTS}/plots/{plot}.svg" for plot in question.plots]
 
 
+def question_files():
+    """What the study asks, for whoever reads its results."""
+    return [f"{RESULTS}/settings/questions.json"] if STUDY.questions else []
+
+
 def contact_sheets():
     """One sheet per split with video."""
     return [
