@@ -5,7 +5,7 @@ import itertools
 import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from syncvoice.features.cache import FeatureStore
 from syncvoice.model.syncvoice import Script, pad_stack, pad_visual
 from syncvoice.records.clips import Clip
 from syncvoice.seeding import rng, seed_of
+from syncvoice.training.cross_language import CrossLanguagePairs, retimed
 from syncvoice.training.objective import Batch
 from syncvoice.training.recipe import NamedRecipe
 
@@ -34,6 +35,7 @@ class Example:
         context: whether the reference is spoken before the clip.
         use_speaker: whether the speaker embedding is kept.
         span: masked share of the clip and where it lies, in [0, 1] of the places it can have; None masks all.
+        lips: clip in another language whose lips stand in for its own, see `cross_language`; None: they are its own.
     """
 
     clip: Clip
@@ -41,6 +43,7 @@ class Example:
     context: bool
     use_speaker: bool
     span: tuple[float, float] | None = None
+    lips: Clip | None = None
 
     def masked(self, n_frames: int) -> tuple[int, int]:
         """Return the first masked mel frame and the one after the last, of a clip of `n_frames` (public rule)."""
@@ -97,6 +100,8 @@ class BatchPlan:
                 log.warning(
                     "speaker '%s' has one training clip: it is its own speaker reference, never context", speaker
                 )
+        pairs = recipe.cross_language
+        self._pairs = CrossLanguagePairs(self.clips, pairs.share, self.seed) if pairs else None
         self._places = {c.id: i for own in self.references.values() for i, c in enumerate(own)}
         self._epochs: dict[int, list[list[Example]]] = {}
         self._ends: list[int] = []  # batches up to the end of each epoch
@@ -110,6 +115,8 @@ class BatchPlan:
     def _plan(self, epoch: int) -> list[list[Example]]:
         draw = rng(self.seed, "epoch", epoch)
         examples = [self._example(self.clips[i], draw) for i in draw.permutation(len(self.clips))]
+        if self._pairs:
+            examples = [replace(e, lips=self._pairs.lips_for(e.clip, epoch)) for e in examples]
         examples.sort(key=lambda e: frames_of(e) // 8)  # stable: clips of like length stay in random order
         limit = self.recipe.batch_seconds * clocks.FPS / self.parts
         batches: list[list[Example]] = [[]]
@@ -167,9 +174,16 @@ class BatchMaker:
     """Read features and assemble batches."""
 
     def __init__(self, stores: Mapping[str, FeatureStore], visual: Mapping[str, FeatureStore],
-                 embeddings: Mapping[str, Tensor]) -> None:  # fmt: skip
-        """Keep open stores (mel and text; visual features by condition) and CAM++ embeddings by clip id."""
-        self.stores, self.visual, self.embeddings = stores, visual, embeddings
+                 embeddings: Mapping[str, Tensor], of_lips: Sequence[str] = ()) -> None:  # fmt: skip
+        """Keep open stores and embeddings.
+
+        Args:
+            stores: mel and text, by feature.
+            visual: features by condition.
+            embeddings: of CAM++ by clip id.
+            of_lips: conditions that show the lips of `Example.lips`.
+        """
+        self.stores, self.visual, self.embeddings, self.of_lips = stores, visual, embeddings, of_lips
 
     def __call__(self, examples: Sequence[Example]) -> Batch:
         """Assemble examples into a batch."""
@@ -183,7 +197,7 @@ class BatchMaker:
             features.append(torch.cat([reference, target]) if e.context else target)
             reference_mels.append(reference)
         visual = {
-            name: pad_visual([torch.from_numpy(store[e.clip.id]) for e in examples])
+            name: pad_visual([torch.from_numpy(self._seen(name, store, e)) for e in examples])
             for name, store in self.visual.items()
         }
         script = Script(tokens, segments, visual)
@@ -195,6 +209,12 @@ class BatchMaker:
             script.reference_embedding = torch.stack([self.embeddings[e.reference.id] for e in examples])
         use_speaker = torch.tensor([float(e.use_speaker) for e in examples])
         return Batch([e.clip.id for e in examples], script, pad_stack(features), use_speaker)
+
+    def _seen(self, condition: str, store: FeatureStore, example: Example) -> np.ndarray:
+        """Return what of a clip's video a condition shows (n_frames, dim)."""
+        if example.lips is None or condition not in self.of_lips:
+            return store[example.clip.id]
+        return retimed(store[example.lips.id], example.lips, example.clip)
 
 
 class StepStream(IterableDataset):

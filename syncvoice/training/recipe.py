@@ -59,6 +59,13 @@ class Context(Section):
         return self
 
 
+class CrossLanguage(Section):
+    """Training pairs of a clip's speech with the lips of a clip in another language, see `training.cross_language`."""
+
+    share: Probability  # of the clips, drawn anew in every epoch
+    conditions: list[Name] = Field(min_length=1)  # that show those lips; the others keep the clip's own video
+
+
 class Optimiser(Section):
     """How gradients change the weights."""
 
@@ -114,6 +121,7 @@ class Recipe(Section):
     lora: LowRank | None  # null trains all weights
     masking: Masking
     context: Context
+    cross_language: CrossLanguage | None = None
     expansion: Literal["segments", "average"]  # of tokens over frames: context and target apart, or ZipVoice's rule
     speaker_width: int | None = Field(ge=4, multiple_of=4)  # learnable speaker encoder; null: as in the start weights
     time_weight: Literal[
@@ -141,6 +149,11 @@ class Recipe(Section):
         for name in self.sees:
             if name[-1].isdigit():
                 raise ValueError(f"sees: {name} ends with a digit, where points of a sweep put their scale; rename it")
+        for name in self.cross_language.conditions if self.cross_language else ():
+            if name not in self.sees:
+                raise ValueError(
+                    f"cross_language.conditions: the model sees no {name}; it sees: {', '.join(self.sees)}"
+                )
         if self.optimiser.name == "scaled_adam" and self.gradient_clip is not None:
             raise ValueError(
                 "optimiser scaled_adam clips by itself (optimiser.clipping_scale): set gradient_clip to null"

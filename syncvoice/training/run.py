@@ -113,7 +113,8 @@ def prepare(recipe: NamedRecipe, plan: BatchPlan, features_root: Path) -> tuple[
     model = model_from_start(start, dims, recipe.adapter_dim, branches, recipe.padding, width, recipe.expansion,
                              recipe.speaker_width)  # fmt: skip
     module = FineTuning(model, recipe, conditions, new_parts(start), plan.epoch_of)
-    return module, BatchMaker(stores, visual, embeddings)
+    of_lips = recipe.cross_language.conditions if recipe.cross_language else ()
+    return module, BatchMaker(stores, visual, embeddings, of_lips)
 
 
 def seen_in(feature: str, store: FeatureStore) -> Seen:
