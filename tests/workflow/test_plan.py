@@ -230,7 +230,8 @@ def test_every_question_is_a_target_of_its_own(project: Project) -> None:
     whole = project.plan("config/questions.yaml")
     lips = project.plan("config/questions.yaml", "--", "questions_lips")
     shifted = project.plan("config/questions.yaml", "--", "questions_alignment")
-    assert lips["train"] == 4 and shifted["train"] == 2  # with and without visual features, with the opening, with pairs
+    assert lips["train"] == 3 and shifted["train"] == 2  # with and without visual features, with the opening
+    assert whole["train"] == 4  # with pairs across languages
     assert lips["generate"] >= 16 and 8 <= shifted["generate"] < lips["generate"] < whole["generate"]
     assert shifted["tabulate"] == shifted["questions_alignment"] == 1 and "plot" not in shifted
 
