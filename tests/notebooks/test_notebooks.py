@@ -82,7 +82,8 @@ def test_notebook_is_kept_without_outputs_and_without_long_code(path: Path) -> N
 
 
 def test_all_notebooks_are_here() -> None:
-    assert [path.stem for path in NOTEBOOKS] == ["01_metrics", "02_listen_and_watch", "03_compare_ablations"]
+    expected = ["01_metrics", "02_listen_and_watch", "03_compare_ablations", "04_open_questions"]
+    assert [path.stem for path in NOTEBOOKS] == expected
 
 
 def test_study_compares_with_the_numbers_of_the_table(study: Path) -> None:

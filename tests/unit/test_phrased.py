@@ -9,7 +9,8 @@ import torch
 from syncvoice.audio import write_wav
 from syncvoice.clocks import mel_frames
 from syncvoice.errors import UserError
-from syncvoice.generation.kinds import model, model_phrased
+from syncvoice.generation import by_recipe
+from syncvoice.generation.kinds import model_phrased
 from syncvoice.generation.phrased import parts_in_phrases, units_of
 from syncvoice.generation.speech import Request, Voice
 from syncvoice.generation.work import Work
@@ -79,12 +80,12 @@ def arranged(work: Work, monkeypatch: pytest.MonkeyPatch, phrases: list[tuple[fl
     tokens = EmiliaTokenizer().encode(TEXT, "zh")
     plain = Request(f"{clip}_zh", tokens, Voice([1], torch.zeros(4, 100), None), {}, N, 1)
 
-    def spoken(settings: object, work: Work, arrange: "model.Arrange") -> list[dict[str, object]]:
+    def spoken(settings: object, work: Work, arrange: "by_recipe.Arrange") -> list[dict[str, object]]:
         """Keep what would be spoken."""
         found.extend(arrange([plain], EmiliaTokenizer()))
         return []
 
-    monkeypatch.setattr(model, "speak", spoken)
+    monkeypatch.setattr(by_recipe, "speak", spoken)
     monkeypatch.setattr(activity, "phrases_of", lambda *_: phrases)
     settings = model_phrased.Settings.model_construct(lip_timing=str(work.features_root / "lips.safetensors"))
     model_phrased.speak(settings, work)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from syncvoice.errors import UserError
-from syncvoice.generation.kinds import model
+from syncvoice.generation import by_recipe
 from syncvoice.generation.work import Row, Work
 
 if TYPE_CHECKING:
@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-NEEDS_RECIPE, USES_CARD = model.NEEDS_RECIPE, model.USES_CARD
-CLIP_FEATURES, REFERENCE_FEATURES = model.CLIP_FEATURES, model.REFERENCE_FEATURES
+NEEDS_RECIPE = True
+USES_CARD = True
+CLIP_FEATURES: tuple[str, ...] = ()  # and those that the recipe sees
+REFERENCE_FEATURES: tuple[str, ...] = ("mel", "speaker")
 
 
-class Settings(model.Settings):
+class Settings(by_recipe.RecipeSettings):
     """Those of a model, and the lip timing networks; the clip's own video and text, no control's."""
 
     swap: Literal["none"]
@@ -37,7 +39,7 @@ def speak(settings: Settings, work: Work) -> list[Row]:
     """Speak; a clip whose mouth says nothing of its phrases keeps its text over the whole video.
 
     Raises:
-        UserError: see `model.speak`; or a clip has no tracked face.
+        UserError: see `by_recipe.speak`; or a clip has no tracked face.
     """
     from syncvoice.generation.phrased import parts_in_phrases
     from syncvoice.lip_timing.network import LipReader
@@ -60,7 +62,7 @@ def speak(settings: Settings, work: Work) -> list[Row]:
             arranged.append(replace(request, parts=parts_in_phrases(tokens, phrases, request.n_frames)))
         return arranged
 
-    return model.speak(settings, work, arrange)
+    return by_recipe.speak(settings, work, arrange)
 
 
 def _phrases(reader: "LipReader", clip: "Clip") -> "list[Span] | None":
