@@ -54,6 +54,7 @@ CASES: list[tuple[str, str, Any, str]] = [  # study, key path, value, what the m
     ("mini", "probe.dataset", "minidb", "probe.dataset: unknown dataset 'minidb'; did you mean 'minidub'?"),
     ("mini", "probe.train", "trian", "probe.train: unknown split 'trian'; did you mean 'train'?"),
     ("mini", "probe.features", ["lips"], "probe.features: unknown feature 'lips'; did you mean 'lip'?"),
+    ("tiny", "questions.mine.table", ["en_en"], "unknown key questions.mine.table; did you mean 'tables'?"),
     ("grid_s1", "alignment_report.splits", "x", "unknown key alignment_report.splits; did you mean 'split'?"),
 ]  # fmt: skip
 
