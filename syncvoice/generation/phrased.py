@@ -40,7 +40,7 @@ def units_of(tokens: Sequence[str]) -> list[tuple[int, str]]:
         closes = token == " " or token in _MARKS
         if not open_unit and not (closes and units):
             units.append((0, ""))
-        elif open_unit and _INITIAL.fullmatch(token) and units[-1][0]:
+        elif open_unit and _INITIAL.fullmatch(token):
             units.append((0, ""))  # an initial behind something that is no syllable: a word in another script
         count, mark = units[-1]
         units[-1] = (count + 1, token if token in _MARKS else mark)

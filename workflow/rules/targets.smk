@@ -18,7 +18,7 @@ def files_of_question(name):
     return tables + [f"{RESULTS}/plots/{plot}.svg" for plot in question.plots]
 
 
-def question_files():
+def settings_of_questions():
     """What the study asks, for whoever reads its results."""
     return [f"{RESULTS}/settings/questions.json"] if STUDY.questions else []
 

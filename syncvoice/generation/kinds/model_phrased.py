@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from syncvoice.errors import UserError
 from syncvoice.generation import by_recipe
+from syncvoice.generation.mouths import face_of
 from syncvoice.generation.work import Row, Work
 
 if TYPE_CHECKING:
@@ -72,12 +72,7 @@ def _phrases(reader: "LipReader", clip: "Clip") -> "list[Span] | None":
         UserError: the clip has no tracked face.
     """
     from syncvoice.lip_timing.activity import phrases_of
-    from syncvoice.lip_timing.timing import Face, later
-    from syncvoice.video.store import TrackReader
+    from syncvoice.lip_timing.timing import later
 
-    if clip.track is None:
-        raise UserError(f"clip '{clip.id}' has no tracked face; lips cannot time it")
-    with TrackReader(clip.track) as tracks:
-        track = tracks.track(clip.id)
-    phrases = phrases_of(reader, Face(track.landmarks, track.found), clip.n_frames)
+    phrases = phrases_of(reader, face_of(clip), clip.n_frames)
     return None if phrases is None else later(phrases)

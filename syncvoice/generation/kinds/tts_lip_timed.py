@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from syncvoice.errors import UserError
+from syncvoice.generation.mouths import face_of
 from syncvoice.generation.timed import TtsSettings, speak_all
 from syncvoice.generation.work import Row, Work
 from syncvoice.records.clips import Clip
@@ -32,20 +32,14 @@ def speak(settings: Settings, work: Work) -> list[Row]:
         UserError: weights are missing, or a clip has no tracked face.
     """
     from syncvoice.lip_timing.network import LipReader
-    from syncvoice.lip_timing.timing import Face
     from syncvoice.timed_speech.fitting import word_spans
-    from syncvoice.video.store import TrackReader
 
     reader = LipReader.load(Path(settings.lip_timing))
 
     def say(script: "list[ScriptWord]", speaker: "NaturalSpeaker", clip: Clip, row: Utterance) -> "Spoken":
         """Speak one clip."""
-        if clip.track is None:
-            raise UserError(f"clip '{clip.id}' has no tracked face; lips cannot time it")
-        with TrackReader(clip.track) as tracks:
-            track = tracks.track(clip.id)
         follow = "lips" if (row.text, row.language) == (clip.text, clip.language) else "mouth"
-        placed = word_spans(reader, Face(track.landmarks, track.found), row.n_frames, script, speaker, follow)
+        placed = word_spans(reader, face_of(clip), row.n_frames, script, speaker, follow)
         return speaker.speak(script, placed.spans, row.n_frames)
 
     return speak_all(settings, work, say)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from syncvoice import clocks
 from syncvoice.errors import UserError
+from syncvoice.generation.mouths import face_of
 from syncvoice.generation.settings import SampledSettings
 from syncvoice.generation.work import Row, Work, failed
 
@@ -74,17 +75,12 @@ def _word_times(reader: "LipReader", clip: "Clip") -> "list[Span]":
         UserError: the clip has no tracked face.
         ValueError: it is too short for its text.
     """
-    from syncvoice.lip_timing.timing import Face, later, time_phones
+    from syncvoice.lip_timing.timing import later, time_phones
     from syncvoice.text.alignment import phones_of_text
     from syncvoice.text.grid_grammar import spoken_text
-    from syncvoice.video.store import TrackReader
 
-    if clip.track is None:
-        raise UserError(f"clip '{clip.id}' has no tracked face; lips cannot time it")
-    with TrackReader(clip.track) as tracks:
-        track = tracks.track(clip.id)
     phones, starts = phones_of_text(spoken_text(clip.text, clip.source), clip.language)
-    return later(time_phones(reader, Face(track.landmarks, track.found), clip.n_frames, phones, starts).words)
+    return later(time_phones(reader, face_of(clip), clip.n_frames, phones, starts).words)
 
 
 def parts_of(tokens: Sequence[str], words: "Sequence[Span]", n_frames: int) -> tuple[tuple[int, int], ...]:

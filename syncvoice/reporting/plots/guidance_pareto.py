@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+# Colour, mark and line of each sweep: the palette once, and again with other marks.
+LOOKS = tuple((colour, mark, line) for mark, line in (("o", "-"), ("s", "--"), ("^", ":")) for colour in style.PALETTE)
+
+
 class Settings(PlanePlot):
     """One sweep or several, and further rows as marks of reference; all over the clips that every sweep has."""
 
@@ -31,6 +35,8 @@ class Sweep:
     row: Row
     table: "pd.DataFrame"
     colour: str
+    mark: str
+    line: str
 
 
 def pareto_frontier(x: np.ndarray, y: np.ndarray, x_up: bool, y_up: bool) -> np.ndarray:
@@ -89,8 +95,7 @@ def _read(job: PlotJob, plot: Settings, root: Path) -> tuple[list[Sweep], list[R
     if not clips:
         raise UserError(f"plot {job.name}: the sweeps share no clip, so their points cannot stand in one plot")
     sweeps = [
-        Sweep(row, means(job, plot, root, (row,), clips), style.PALETTE[index % len(style.PALETTE)])
-        for index, row in enumerate(swept)
+        Sweep(row, means(job, plot, root, (row,), clips), *LOOKS[index % len(LOOKS)]) for index, row in enumerate(swept)
     ]
     references = [row for row in job.rows if row not in swept]
     marks = means(job, plot, root, tuple(references), clips) if references else sweeps[0].table.iloc[:0]
@@ -127,14 +132,15 @@ def _points(axis: "Axes", sweep: Sweep, x: Column, y: Column, alone: bool) -> li
         raise UserError(f"sweep {sweep.row.key} has no point with both {x.id} and {y.id}; score it first")
     a, b = across["mean"].to_numpy() * x.scale, up["mean"].to_numpy() * y.scale
     frontier = pareto_frontier(a, b, x.direction == "higher", y.direction == "higher")
-    axis.plot(a[frontier], b[frontier], color=sweep.colour, lw=1.2, alpha=0.8, zorder=1, label=sweep.row.key)
+    drawn: dict[str, Any] = {"color": sweep.colour, "ls": sweep.line, "lw": 1.2, "alpha": 0.8, "zorder": 1}
+    axis.plot(a[frontier], b[frontier], marker=sweep.mark, ms=4, label=sweep.row.key, **drawn)
     labels: list[Label] = []
     for index, name in enumerate(across.index):
         best = index in frontier
         colour = sweep.colour if best or not alone else style.REFERENCE
         if best:
             cross(axis, across.iloc[index], up.iloc[index], x, y, colour)
-        axis.plot(a[index], b[index], "o", color=colour, ms=6 if best else 4, mec=style.PAPER, mew=0.7, zorder=3)
+        axis.plot(a[index], b[index], sweep.mark, color=colour, ms=6 if best else 4, mec=style.PAPER, mew=0.7, zorder=3)
         text = _short(name.rpartition("/")[2])
         labels.append((a[index], b[index], text, 7.5 if best else 6, style.INK if best else style.SOFT))
     return labels
