@@ -10,7 +10,7 @@ import copy
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator
 
 from syncvoice.errors import UserError
 from syncvoice.metrics.registry import METRICS
@@ -25,12 +25,13 @@ class Trainings(Section):
 
     seeds: tuple[Seed, ...] = Field(min_length=2)
 
-    @model_validator(mode="after")
-    def _each_once(self) -> "Trainings":
+    @field_validator("seeds")
+    @classmethod
+    def _each_once(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
         """The same seed gives the same model."""
-        if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError("seeds: a seed stands there twice; it would give the same model again")
-        return self
+        if len(set(seeds)) < len(seeds):
+            raise ValueError("a seed stands there twice; it would give the same model again")
+        return seeds
 
 
 def trained_again(name: str, seed: int) -> str:
