@@ -69,8 +69,8 @@ def test_questions_plans_shares_and_seeds(project: Project) -> None:
     study = read_study(CONFIG / "questions.yaml")
     shares = {name: recipe.share for name, recipe in study.recipes.items() if name in study.models_used()}
     assert sorted(share for share in shares.values() if share < 1) == [0.125, 0.25, 0.5]
-    plan = project.plan("config/questions.yaml", "results/questions/tables/seeds_en_en.csv")
+    plan = project.plan("config/questions.yaml", "--", "results/questions/tables/seeds_en_en.csv")
     assert plan["train"] == 6  # two recipes, three seeds each
     assert plan["generate"] == 7 and plan["score"] == 14  # recorded speech, M1 and M3 of three trainings
-    plan = project.plan("config/questions.yaml", "results/questions/plots/data.svg")
+    plan = project.plan("config/questions.yaml", "--", "results/questions/plots/data.svg")
     assert plan["train"] == 4 and plan["generate"] == 8
