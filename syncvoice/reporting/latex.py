@@ -20,7 +20,7 @@ _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "↑": r"$\uparrow$", "↓": r"$\downarrow$",
     "→": r"$\rightarrow$", "−": "$-$", "–": "--", "≤": r"$\leq$", "≥": r"$\geq$", "±": r"$\pm$", "<": r"$<$",
-    ">": r"$>$", "|": r"$|$", "†": r"\dag{}", "×": r"$\times$",
+    ">": r"$>$", "|": r"$|$", "†": r"\dag{}", "‡": r"\ddag{}", "×": r"$\times$",
 }  # fmt: skip
 
 

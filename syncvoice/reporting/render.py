@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from syncvoice.reporting.columns import Column
 from syncvoice.reporting.settings import TableJob
+from syncvoice.reporting.spread import deviation_factors, is_within_spread
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,10 +65,12 @@ def blocks(
     if check and not check.get("passed") and any("syncnet_mini" in info.id for info in infos):
         result.append(Block("Warning", notes=(UNCHECKED,)))
     for group in groups:
-        head = ["Row", "What it is", *(_head(info, table, group) for info in infos)]
-        lines = []
-        for experiment, caption in _rows(table):
-            lines.append([experiment, caption, *(_value(info, cells[experiment, group, info.id]) for info in infos)])
+        head, lines = ["Row", "What it is"], [[experiment, caption] for experiment, caption in _rows(table)]
+        for info in infos:
+            head += [_head(info, table, group), *([f"± {info.label}"] if settings.trainings else [])]
+            for line in lines:
+                cell = cells[line[0], group, info.id]
+                line += [_value(info, cell), *([_spread(info, cell)] if settings.trainings else [])]
         result.append(Block(f"{GROUP_TITLES[group]} ({_clips(table, group)})", head, lines, prose=head[1:2]))
     if settings.baseline:
         result += [_differences(settings, table, infos, cells, group) for group in groups]
@@ -113,6 +116,13 @@ def _value(info: Column, line: Any) -> str:
     return text
 
 
+def _spread(info: Column, line: Any) -> str:
+    """Return a cell: standard deviation of a row's mean over trainings, lowest and highest of the means."""
+    if math.isnan(line.spread):
+        return "–"
+    return f"{info.text(line.spread)} ({info.text(line.trainings_low)} to {info.text(line.trainings_high)})"
+
+
 def _rows(table: "pd.DataFrame") -> list[tuple[str, str]]:
     """Return (experiment, caption) of the rows, in the order of the table."""
     return list(dict.fromkeys(zip(table["experiment"], table["caption"], strict=True)))
@@ -136,7 +146,7 @@ def _difference(info: Column, line: Any) -> str:
     text += f" ({info.text(line.diff_low, signed=True)} to {info.text(line.diff_high, signed=True)})"
     if line.n_paired != line.n_expected:
         text += f" {line.n_paired} pairs"
-    return text + " †" * (line.p_holm < SIGNIFICANCE)
+    return text + " †" * (line.p_holm < SIGNIFICANCE) + " ‡" * is_within_spread(line)
 
 
 def _external_block(settings: TableJob, infos: Sequence[Column]) -> Block:
@@ -190,6 +200,8 @@ def _notes(
         for group in settings.groups:
             coarse = coarse_tests(settings, table[table["group"] == group])
             notes += [f"Attention, {GROUP_TITLES[group].lower()}: {coarse}."] if coarse else []
+    if settings.trainings:
+        notes += spread_notes(settings, table)
     for info in infos:
         notes.append(
             f"{info.title}{f' {info.arrow}' if info.arrow else ''}: {info.caption} {_scorer(table, info.id)}".strip()
@@ -200,6 +212,33 @@ def _notes(
     if sources:
         notes.append(f'Values marked "paper" have the same metric, scorer and data set; source: {"; ".join(sources)}.')
     return notes + list(settings.notes)
+
+
+def spread_notes(settings: TableJob, table: "pd.DataFrame") -> list[str]:
+    """Return what a reader must know of the spread between trainings, and of differences that are smaller."""
+    by_seeds: dict[tuple[int, ...], list[str]] = {}
+    for row, known in settings.trainings.items():
+        by_seeds.setdefault(tuple(training.seed for training in known), []).append(row)
+    seeds = "; ".join(f"{', '.join(rows)}: seeds {', '.join(map(str, known))}" for known, rows in by_seeds.items())
+    fewest = min(map(len, by_seeds))
+    confidence = settings.bootstrap.confidence
+    low, high = deviation_factors(fewest, confidence)
+    notes = [
+        "±: standard deviation of a row's mean over trainings of its recipe with several seeds, in brackets the lowest"
+        f" and highest of these means ({seeds}). Clips, voices and the noise that speech starts from are the same, so"
+        " that training alone differs. The values beside it are those of the first seed, and their intervals over clips"
+        f" know nothing of this spread. {fewest} trainings say little of it: the true standard deviation lies between"
+        f" {low:.2f} and {high:.1f} times the one shown ({confidence * 100:g} %, chi-square)."
+    ]
+    if settings.baseline:
+        compared = [line for line in table.itertuples() if not math.isnan(line.difference_spread)]
+        within = sum(map(is_within_spread, compared))
+        notes.append(
+            "‡ the difference is smaller than its own standard deviation over trainings (row and baseline of the same"
+            " seed, where both have several): it may come from these two trainings alone, whatever † says. Here:"
+            f" {within} of {len(compared)} differences."
+        )
+    return notes
 
 
 def coarse_tests(settings: TableJob, lines: "pd.DataFrame") -> str:

@@ -127,6 +127,32 @@ def select(scores: "pd.DataFrame", task: "pd.DataFrame", row: Row, column: Colum
     )
 
 
+def counted(scores: Scores, members: np.ndarray) -> np.ndarray:
+    """Return (utterances,) bool: which clips of a group count in the mean or rate of a row.
+
+    Args:
+        scores: of the row.
+        members: (utterances,) bool, the group.
+    """
+    if scores.is_rate:
+        return members & (scores.status != "not_applicable") & np.isfinite(scores.words)
+    return members & np.isfinite(scores.value)
+
+
+def value_of(scores: Scores, used: np.ndarray) -> float:
+    """Return the mean, or the corpus rate, of a row over some clips; NaN over none.
+
+    Args:
+        scores: of the row.
+        used: (utterances,) bool, clips that count.
+    """
+    if not used.any():
+        return float("nan")
+    if scores.is_rate:
+        return float(scores.errors[used].sum() / scores.words[used].sum())
+    return float(scores.value[used].mean())
+
+
 def _not_applicable(task: "pd.DataFrame", column: Column) -> Scores:
     nothing = np.full(len(task), np.nan)
     status = np.full(len(task), "not_applicable", dtype=object)

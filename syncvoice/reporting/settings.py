@@ -36,6 +36,7 @@ class Table(Section):
     metrics: list[str] = Field(min_length=1)  # metric ids, in the order of the columns
     baseline: Name | None = None
     groups: list[Group] = list(GROUPS)  # of clips, each with its own values and differences
+    spread: bool = False  # show how far a row's means spread over the trainings of a recipe with several seeds
     caption: str
     notes: list[str] = []
 
@@ -146,6 +147,13 @@ def _each_once(rows: tuple[Row, ...]) -> None:
         raise ValueError(f"row {', '.join(twice)} stands there twice; each row may appear once")
 
 
+class Training(Section):
+    """One training of a row's recipe: its seed, and the row that speaks with its model."""
+
+    seed: int
+    experiment: str
+
+
 class Comparison(Section):
     """A direction that the paper reports: `ascending` lists rows from the lowest to the highest value of `metric`."""
 
@@ -216,6 +224,7 @@ class TableJob(Page):
     paper_values: tuple[PaperValue, ...] = ()
     external: tuple[ExternalValue, ...] = ()
     notes: tuple[str, ...] = ()
+    trainings: dict[str, tuple[Training, ...]] = {}  # by row; the row itself is the first
 
     @property
     def metrics(self) -> tuple[str, ...]:

@@ -11,8 +11,9 @@ from syncvoice.errors import UserError
 from syncvoice.files import atomic_path
 from syncvoice.reporting import statistics
 from syncvoice.reporting.render import SIGNIFICANCE, coarse_tests
-from syncvoice.reporting.scores import Scores, expand_points, in_group, read_scores, read_task, select
+from syncvoice.reporting.scores import Scores, counted, expand_points, in_group, read_scores, read_task, select
 from syncvoice.reporting.settings import Bootstrap, Comparison, Row, TableJob
+from syncvoice.reporting.spread import SPREAD_COLUMNS, Loaded, further_rows, spread_between_trainings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,8 +49,6 @@ COLUMNS = (
 DIRECTION_COLUMNS = ("id", "metric", "order", "ours", "agrees", "every_step_clear", "source", "verified", "statement")
 INTEGERS = ("n_scored", "n_expected", "n_failed", "n_not_applicable", "n_paired")
 
-Loaded = dict[tuple[str, str], Scores]
-
 
 def build_table(
     settings: TableJob,
@@ -66,8 +65,8 @@ def build_table(
         utterances: take only these (None: the whole task).
 
     Returns:
-        The table (columns `COLUMNS`, one line per row, group and metric; rates as fractions, not %), and the paper's
-        directions beside ours (columns `DIRECTION_COLUMNS`).
+        The table (columns `COLUMNS`, one line per row, group and metric; rates as fractions, not %; with several
+        trainings also `spread.SPREAD_COLUMNS`), and the paper's directions beside ours (columns `DIRECTION_COLUMNS`).
 
     Raises:
         UserError: a score file is missing, incomplete or stale.
@@ -86,7 +85,7 @@ def build_table(
             continue
         for row in settings.rows:
             lines += [_line(settings, loaded, row, group, members, metric) for metric in settings.metrics]
-    table = pd.DataFrame(lines, columns=list(COLUMNS))
+    table = pd.DataFrame(lines, columns=[*COLUMNS, *(SPREAD_COLUMNS if settings.trainings else ())])
     for group in settings.groups:  # one family of comparisons per group: all rows and metrics against the baseline
         chosen = table["group"] == group
         table.loc[chosen, "p_holm"] = statistics.holm(table.loc[chosen, "p_value"].to_numpy(dtype=np.float64))
@@ -117,6 +116,10 @@ def _load(
             for metric in settings.metrics:
                 loaded[expanded.key, metric] = select(scores, task, expanded, settings.column[metric])
         scored |= set(scores["metric"])
+    for row in further_rows(settings.trainings, rows):
+        scores = read_scores(metrics_root, row.experiment, settings.task, utterances)
+        for metric in settings.metrics:
+            loaded[row.key, metric] = select(scores, task, row, settings.column[metric])
     missing = [metric for metric in settings.metrics if metric not in scored]
     if missing:
         known = f"found: {', '.join(sorted(scored)) or 'none'}"
@@ -173,6 +176,7 @@ def _line(
         "caption": row.what,
         "scorer_version": scores.scorer_version,
         "weights_sha256": scores.weights_sha256,
+        **spread_between_trainings(settings, loaded, row, members, metric),
     }
 
 
@@ -181,10 +185,9 @@ def estimate(
 ) -> statistics.Estimate:
     """Return the mean or corpus rate of a row over a group, with its interval; arguments as in `paired_difference`."""
     options: Any = {"seed": bootstrap.seed, "resamples": bootstrap.resamples, "confidence": bootstrap.confidence}
+    used = counted(scores, members)
     if scores.is_rate:
-        used = members & (scores.status != "not_applicable") & np.isfinite(scores.words)
         return statistics.rate_estimate(scores.errors[used], scores.words[used], *keys, **options)
-    used = members & np.isfinite(scores.value)
     return statistics.mean_estimate(scores.value[used], *keys, **options)
 
 
@@ -200,12 +203,10 @@ def paired_difference(
         keys: names that seed the draws.
     """
     options: Any = {"seed": bootstrap.seed, "resamples": bootstrap.resamples, "confidence": bootstrap.confidence}
+    used = counted(scores, members) & counted(baseline, members)
     if scores.is_rate:
-        used = members & (scores.status != "not_applicable") & (baseline.status != "not_applicable")
-        used &= np.isfinite(scores.words) & np.isfinite(baseline.words)
         counts = (scores.errors[used], scores.words[used], baseline.errors[used], baseline.words[used])
         return statistics.rate_difference(*counts, *keys, **options)
-    used = members & np.isfinite(scores.value) & np.isfinite(baseline.value)
     return statistics.mean_difference(scores.value[used], baseline.value[used], *keys, **options)
 
 

@@ -57,6 +57,20 @@ def check_speakers(study: Study, source: str) -> None:
             )
 
 
+def check_spread(study: Study, source: str) -> None:
+    """Check that every table that shows the spread between trainings has a row that is trained several times.
+
+    Raises:
+        UserError: none of its rows is.
+    """
+    for name, table in study.tables.items():
+        if table.spread and not any(study.trainings_of(row) for row in table.rows):
+            raise UserError(
+                f"{source}: tables.{name}.spread: no row of the table has a recipe with several seeds; say for example "
+                "`seeds: [1, 2, 3]` in one"
+            )
+
+
 def _scored(study: Study) -> Iterator[tuple[str, str]]:
     """Yield every scoring job with the key path that asks for it."""
     yield from ((f"tasks.{name}", metric) for name, task in study.tasks.items() for metric in task.metrics)

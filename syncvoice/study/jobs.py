@@ -25,7 +25,9 @@ from syncvoice.reporting.settings import (
     ListeningTestJob,
     PaperValue,
     Row,
+    Table,
     TableJob,
+    Training,
 )
 from syncvoice.section import Section
 from syncvoice.study.study import AdaptedNetwork, Study
@@ -164,7 +166,18 @@ def _table_job(study: Study, name: str, paper: Settings) -> TableJob:
         paper_values=tuple(values),
         external=tuple(external),
         notes=(*table.notes, *_adaptation_notes(study, table.metrics)),
+        trainings=_trainings(study, table),
     )
+
+
+def _trainings(study: Study, table: Table) -> dict[str, tuple[Training, ...]]:
+    """Return the trainings behind each row of a table that shows their spread."""
+    known = {row: study.trainings_of(row) for row in table.rows} if table.spread else {}
+    return {
+        row: tuple(Training(seed=seed, experiment=name) for seed, name in trainings.items())
+        for row, trainings in known.items()
+        if trainings
+    }
 
 
 def _sourced(entry: Settings, *keys: str) -> dict[str, Any]:

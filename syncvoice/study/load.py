@@ -9,8 +9,9 @@ from typing import Any
 from syncvoice.errors import UserError
 from syncvoice.places import find_weights
 from syncvoice.section import nearest, validated
-from syncvoice.study.checks import check_names, check_networks, check_speakers
+from syncvoice.study.checks import check_names, check_networks, check_speakers, check_spread
 from syncvoice.study.parts import with_typed_parts
+from syncvoice.study.seeds import add_trainings, take_seeds
 from syncvoice.study.study import Study, adapted_file
 
 # Maps whose entries belong to one study: a later file replaces the whole map instead of merging into it.
@@ -36,8 +37,9 @@ def load_study(values: Mapping[str, Any], config_dir: Path | str, source: str) -
 
     Plain sections merge key by key; the maps in `REPLACED` replace, so that nothing leaks from one study into another.
     A recipe that says `like: NAME` is recipe NAME but for its own keys. Every recipe lies over `recipe_defaults`, every
-    experiment over `experiment_defaults` and over the row of its name in rows.yaml. What stands under `ablations.NAME`
-    is added to the study first: entries to maps, items to lists.
+    experiment over `experiment_defaults` and over the row of its name in rows.yaml. A recipe with `seeds` is trained
+    with each (see study/seeds.py). What stands under `ablations.NAME` is added to the study first: entries to maps,
+    items to lists.
 
     Args:
         values: content of the study file.
@@ -77,6 +79,7 @@ def _resolved(layers: Mapping[str, Mapping[str, Any]], shared: Mapping[str, Mapp
     for name, additions in (resolved.pop("ablations", None) or {}).items():
         resolved = _added(resolved, additions, f"{source}: ablations.{name}")
     _set_roots(resolved)
+    seeds = take_seeds(resolved.get("recipes") or {}, source)
     _set_likes(resolved.get("recipes") or {}, source)
     resolved["recipe_defaults"] = _start_weights(resolved) | resolved.get("recipe_defaults", {})
     for section, template in TEMPLATES.items():
@@ -87,11 +90,13 @@ def _resolved(layers: Mapping[str, Mapping[str, Any]], shared: Mapping[str, Mapp
             for name, entry in entries.items()
         }
     _drop_rows_without_files(resolved)
+    add_trainings(resolved, seeds, source)
     _set_speaker_weights(resolved)
     study = validated(Study, with_typed_parts(resolved, source), source)
     check_names(study, source)
     check_networks(study, source)
     check_speakers(study, source)
+    check_spread(study, source)
     return study
 
 

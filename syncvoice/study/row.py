@@ -20,6 +20,7 @@ class Experiment(SpeechSettings):
     caption: str
     colour: Colour  # in plots; "": the name decides
     paper: str | None  # row of config/paper_values.yaml
+    repeats: Name | None = None  # row of the same settings from the recipe's first seed, see study/seeds.py
 
     @model_validator(mode="after")
     def _recipe_fits_kind(self) -> "Experiment":

@@ -125,6 +125,21 @@ class Study(Section):
         asked = {experiment.recipe for experiment in self.experiments.values()}
         return [recipe for recipe in self.recipes if recipe in asked]
 
+    def trainings_of(self, row: str) -> dict[int, str]:
+        """Return the rows of the same settings by the seed of their recipe's training, the row itself first.
+
+        Empty for a row whose recipe is trained once, or that has none.
+        """
+        again = [name for name, experiment in self.experiments.items() if experiment.repeats == row]
+        recipes = {name: self.experiments[name].recipe for name in [row, *again]}
+        return {self.recipes[recipe].seed: name for name, recipe in recipes.items() if recipe} if again else {}
+
+    def rows_of_table(self, table: str) -> list[str]:
+        """Return the rows whose scores a table reads: those it shows, and those of further trainings."""
+        shown = self.tables[table]
+        again = [name for row in shown.rows for name in self.trainings_of(row).values()] if shown.spread else []
+        return list(dict.fromkeys([*shown.rows, *again]))
+
     def guided_by(self, experiment: str) -> list[str]:
         """Return the features of the video that guide a row anywhere in its scales or its sweep."""
         row = self.experiments[experiment]

@@ -17,10 +17,11 @@ from syncvoice.errors import UserError
 from syncvoice.features.cache import FeatureStore
 from syncvoice.model.syncvoice import Script, pad_stack, pad_visual
 from syncvoice.records.clips import Clip
-from syncvoice.seeding import rng, seed_of
+from syncvoice.seeding import rng
 from syncvoice.training.cross_language import CrossLanguagePairs, retimed
 from syncvoice.training.objective import Batch
 from syncvoice.training.recipe import NamedRecipe
+from syncvoice.training.share import share_of
 
 log = logging.getLogger(__name__)
 
@@ -84,13 +85,9 @@ class BatchPlan:
             UserError: no clip.
         """
         self.recipe, self.seed, self.parts = recipe, recipe.seed, parts
-        share = recipe.share
-        self.clips = [c for c in clips if seed_of(0, "share", c.id) % 10_000 < share * 10_000]
+        self.clips = share_of(clips, recipe.share, recipe.seed)
         if not self.clips:
-            raise UserError(
-                f"recipe {recipe.recipe}: no training clip left of {len(clips)} with share {share}; the training "
-                "split's excluded.csv says why clips were left out"
-            )
+            raise UserError(f"recipe {recipe.recipe}: no clip in split {recipe.split}; excluded.csv beside it says why")
         self.references: dict[str, list[Clip]] = {}
         for speaker in sorted({c.speaker for c in self.clips}):
             own = sorted((c for c in self.clips if c.speaker == speaker), key=lambda c: (c.n_frames, c.id))

@@ -106,7 +106,9 @@ class Recipe(Section):
     speaker_branches: list[SpeakerBranch]  # branches of the dual speaker encoder; [] trains no speaker embedding
     dataset: Name
     split: Name
-    share: float = Field(gt=0.0, le=1.0)  # part of the training clips, chosen by hash of the clip id
+    share: float = Field(
+        gt=0.0, le=1.0
+    )  # part of the training clips, balanced over voices; parts of one seed are nested
     steps: int = Field(ge=0)
     batch_seconds: float = Field(gt=0)  # seconds of audio per step, all devices together
     device_seconds: float | None = Field(gt=0)  # most seconds that a device takes at once; the rest is accumulated

@@ -29,6 +29,7 @@ from syncvoice.training.data import BatchMaker, BatchPlan, StepStream, accumulat
 from syncvoice.training.export import export_model
 from syncvoice.training.module import FineTuning, write_curve
 from syncvoice.training.recipe import NamedRecipe
+from syncvoice.training.share import hours_of
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +87,9 @@ def train(recipe: NamedRecipe, manifest: Path, features_root: Path, folder: Path
         module.load_state_dict(content["state_dict"])
         module.on_load_checkpoint(content)
     write_curve(folder / "curve.csv", module.rows)
-    facts: dict[str, Any] = {"clips": len(plan.clips), "manifest_sha256": sha256_of(manifest)}
+    facts: dict[str, Any] = {
+        "clips": len(plan.clips), "hours": hours_of(plan.clips), "manifest_sha256": sha256_of(manifest)
+    }  # fmt: skip
     if text != TextPath():
         facts["text"] = text.model_dump(mode="json")
     export_model(folder, module, steps, facts)

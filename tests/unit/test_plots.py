@@ -1,3 +1,4 @@
+import itertools
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -29,6 +30,13 @@ PLOTS = {
     "temporal_ablation": {"task": "en_en", "rows": ["ground_truth", "M1", "M3"], "y": METRICS[3], "x": [METRICS[0]]},
     "spectrogram": {"task": "en_zh", "rows": ["ground_truth", "M1"]},
     "training_curves": {"recipes": ["no_visual", "full"]},
+    "against_amount": {
+        "task": "en_en",
+        "series": {"seen": {"M1": 80, "M3": 320, "noise": 640}, "unseen": {"zero_shot_tts": 80}},
+        "label": "seconds of reference",
+        "lines": ["ground_truth"],
+        "metrics": [METRICS[0], METRICS[1]],
+    },
 }
 
 
@@ -46,8 +54,9 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def settings_file(study: Path, kind: str, **changes) -> Path:
     plot = {"kind": kind, **PLOTS[kind], **changes}
     page = {"name": kind, "title": "A title", "columns": columns([*METRICS, LSE_C]), "bootstrap": {"resamples": 100}}
+    drawn = [*itertools.chain(*plot.get("series", {}).values()), *plot.get("lines", [])]
     write_json(
-        study / "plot.json", {**page, "plot": plot, "rows": plot.get("rows", [plot["row"]] if "row" in plot else [])}
+        study / "plot.json", {**page, "plot": plot, "rows": plot.get("rows", [plot["row"]] if "row" in plot else drawn)}
     )
     return study / "plot.json"
 
@@ -243,6 +252,47 @@ def test_colours_mean_the_same_in_every_plot() -> None:
     colours = style.row_colours(rows)
     assert colours["ground_truth"] == style.REFERENCE and colours["shuffled"] == style.CONTROL
     assert style.row_colours(rows[1:2])["M3"] == colours["M3"] != colours["mine"]
+
+
+def test_amounts_are_numbers_or_what_models_tell(study: Path) -> None:
+    table = build_means(study, ["M1", "M3", "ground_truth"])
+    for recipe, clips in (("small", 80), ("large", 640)):
+        write_json(study / "models" / recipe / "metadata.json", {"clips": clips})
+    series = {"a series": {"M3": "large", "M1": "small"}}
+    axis = figure(study, "against_amount", series=series, amount="clips", label="").axes[0]
+    info = column_of(METRICS[0])
+    (points,) = [line for line in axis.lines if line.get_label() == "a series"]
+    assert list(points.get_xdata()) == [80, 640] and axis.get_xscale() == "log"
+    assert list(points.get_ydata()) == pytest.approx([table["M1"] * info.scale, table["M3"] * info.scale])
+    assert any(line.get_ydata()[0] == pytest.approx(table["ground_truth"] * info.scale) for line in axis.lines)
+    assert axis.get_xlabel() == "training clips" and {"M1", "M3", "ground_truth"} <= set(texts(axis))
+    with pytest.raises(UserError, match="does not tell hours; train recipe small again"):
+        figure(study, "against_amount", series=series, amount="hours", label="")
+
+
+def build_means(study: Path, rows: list[str]) -> dict[str, float]:
+    """Mean of the first metric by row, from the scores themselves."""
+    return {
+        row: pd.concat(
+            scores[scores["metric"] == METRICS[0]]
+            for scores in map(pd.read_csv, sorted((study / "metrics" / row / "en_en").glob("lse*.csv")))
+        )["value"].mean()
+        for row in rows
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"series": {"a": {"M1": 1.0, "M3": "full"}}}, "numbers of one kind, which `label` names, or all of them are"),
+        ({"series": {"a": {"M1": "full"}}, "label": ""}, "amount: say which amount the models of these recipes tell"),
+        ({"series": {"a": {"M1": 1.0}}, "label": ""}, "numbers of one kind, which `label` names"),
+        ({"series": {"a": {"M1": 0}}}, "has no logarithm; set logarithmic to false"),
+    ],
+)
+def test_amounts_that_make_no_axis_are_named(changes: dict, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        typed_plot({"kind": "against_amount", **PLOTS["against_amount"], **changes}, "plots.p")
 
 
 def test_wrong_settings_are_named(study: Path) -> None:

@@ -1,5 +1,8 @@
 """Fine-tuning: batches are functions of seed and step, a killed run resumes to the same bytes, bad loss names clips."""
 
+import itertools
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -8,10 +11,12 @@ import pytest
 import torch
 
 from syncvoice.errors import UserError
+from syncvoice.files import read_json
 from syncvoice.model.start import load_model, model_from_start
 from syncvoice.training.data import BatchPlan
 from syncvoice.training.module import FineTuning
 from syncvoice.training.objective import predict
+from syncvoice.training.share import hours_of, share_of
 from tests.unit.training_study import clips, make_study, recipe, run
 
 
@@ -77,10 +82,39 @@ def test_masking_never_drops_both_voices(study: Path) -> None:
     assert all(e.reference.id != e.clip.id and e.reference.speaker == e.clip.speaker for e in examples)
 
 
-def test_share_takes_part_of_the_clips(study: Path) -> None:
-    half = BatchPlan(clips(60), recipe(study, share=0.5)).clips
-    assert 15 < len(half) < 45
-    assert {c.id for c in half} < {c.id for c in clips(60)}
+def test_shares_are_exact_and_lie_inside_larger_ones() -> None:
+    everything = clips(61)
+    parts = [{c.id for c in share_of(everything, share, 1)} for share in (0.001, 0.125, 0.25, 0.5, 1.0)]
+    assert [len(part) for part in parts] == [1, 8, 15, 30, 61]
+    assert all(smaller < larger for smaller, larger in itertools.pairwise(parts))
+    assert share_of(everything, 1.0, 1) == everything  # in the order given: the batches stay what they were
+    assert share_of(everything[::-1], 0.5, 1) == share_of(everything, 0.5, 1)[::-1]
+    assert {c.id for c in share_of(everything, 0.25, 2)} != parts[2]
+
+
+def test_a_share_has_its_part_of_every_voice_and_language() -> None:
+    voices = [("a", "en", 40), ("a", "zh", 24), ("b", "en", 16)]
+    speakers = [(speaker, language) for speaker, language, n in voices for _ in range(n)]
+    everything = [replace(c, speaker=s, language=x) for c, (s, x) in zip(clips(80), speakers, strict=True)]
+    for share in (0.125, 0.25, 0.5):
+        counts = Counter((c.speaker, c.language) for c in share_of(everything, share, 1))
+        assert counts == {(speaker, language): share * n for speaker, language, n in voices}
+
+
+def test_a_small_share_is_seen_in_many_epochs_of_the_same_clips(study: Path) -> None:
+    plan = BatchPlan(clips(64), recipe(study, share=0.125))
+    examples = [e for _, step in plan.steps(0, 200) for batch in step for e in batch]
+    assert len({e.clip.id for e in examples}) == len(plan.clips) == 8
+    assert {e.reference.id for e in examples} <= {c.id for c in plan.clips}  # voices come from the share too
+    assert plan.epoch_of(200) > 10
+
+
+def test_model_tells_how_many_clips_and_hours_it_learned_from(study: Path) -> None:
+    run(study, "part", share=0.5)
+    facts = read_json(study / "part" / "metadata.json")
+    assert facts["clips"] == 4
+    assert facts["hours"] == hours_of(share_of(clips(8), 0.5, facts["recipe"]["seed"]))
+    assert hours_of([replace(c, n_frames=25 * 900) for c in clips(2)]) == 0.5
 
 
 def test_non_finite_loss_names_the_clips(study: Path) -> None:

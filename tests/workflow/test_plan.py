@@ -231,7 +231,9 @@ def test_every_question_is_a_target_of_its_own(project: Project) -> None:
     lips = project.plan("config/questions.yaml", "--", "questions_lips")
     shifted = project.plan("config/questions.yaml", "--", "questions_alignment")
     assert lips["train"] == 3 and shifted["train"] == 2  # with and without visual features, with the opening
-    assert whole["train"] == 4  # with pairs across languages
+    data = project.plan("config/questions.yaml", "--", "questions_data")
+    assert data["train"] == 6  # an eighth, a quarter, half and all of the clips; all of them with two more seeds
+    assert whole["train"] == 11  # with pairs across languages, and two more seeds without visual features
     assert lips["generate"] >= 16 and 8 <= shifted["generate"] < lips["generate"] < whole["generate"]
     assert shifted["tabulate"] == shifted["questions_alignment"] == 1 and "plot" not in shifted
 

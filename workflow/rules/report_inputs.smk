@@ -12,8 +12,7 @@ def scores_of(experiments, task):
 
 def scores_of_table(wildcards):
     """Score files that a table aggregates."""
-    table = STUDY.tables[wildcards.table]
-    return scores_of(table.rows, table.task)
+    return scores_of(STUDY.rows_of_table(wildcards.table), STUDY.tables[wildcards.table].task)
 
 
 def check_of_table(wildcards):
