@@ -60,6 +60,14 @@ _WHISPER = (
     _whisper("whisper_large_v3", "Whisper large-v3", "seed_tts", _SEED_TTS, mandarin=True),
 )  # fmt: skip
 
+_HALLUCINATION = Metric(
+    "hallucination.ctc_phones", "hallucination.ctc_phones", "Visual hallucination (mini CTC recogniser, phones)",
+    "visual hallucination", "zero", "%", 1,
+    "Phone error rate of the speech against what the video says in its own language, minus the mean against what other"
+    " videos say; negative: the dub says phones that the lips show. Small CTC recogniser, trained on synthetic voices.",
+    scale=100.0,
+)  # fmt: skip
+
 COLUMNS = (
     Metric(
         "wer.pocketsphinx_grid",
@@ -103,4 +111,5 @@ COLUMNS = (
         failed_value=1.0,
     ),
     *_WHISPER,
+    _HALLUCINATION,
 )
