@@ -52,6 +52,12 @@ _WHISPER = (
     Metric("bleed.whisper_base", "bleed.whisper_base", "Language bleed (Whisper base)", "language bleed", "lower",
            "%", 1, "Probability that openai-whisper base gives to the language of the video, of dubs in another one.",
            scale=100.0),
+    Metric("bleed_peak.whisper_base", "bleed.whisper_base", "Language bleed, worst second (Whisper base)",
+           "bleed peak", "lower", "%", 1, "The highest probability of the video's language against the dub's that"
+           " openai-whisper base gives to any second of a dub.", scale=100.0),
+    Metric("bleed_share.whisper_base", "bleed.whisper_base", "Language bleed, share of seconds (Whisper base)",
+           "bleed share", "lower", "%", 1, "Share of windows of one second in which openai-whisper base finds the"
+           " video's language more likely than the dub's.", scale=100.0),
     _whisper("whisper_large_v3", "Whisper large-v3", "styledubber"),
     _whisper("whisper_large_v3", "Whisper large-v3", "corpus"),
     _whisper("whisper_large_v3", "Whisper large-v3", "corpus", mandarin=True),
