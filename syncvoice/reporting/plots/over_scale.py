@@ -55,7 +55,9 @@ def draw(job: PlotJob, plot: Settings, root: Path) -> "Figure":
     points = [_point_of(key, plot, job.name) for key in dict.fromkeys(table["experiment"])]
     sweeps = [row for row in job.rows if any(name == row.experiment and scale is not None for name, scale in points)]
     if not sweeps:
-        raise UserError(f"plot {job.name}: none of {', '.join(plot.rows)} sweeps {plot.condition}; name a row that does")
+        raise UserError(
+            f"plot {job.name}: none of {', '.join(plot.rows)} sweeps {plot.condition}; name a row that does"
+        )
     levels = [row for row in job.rows if row not in sweeps and row.experiment != plot.zero]
     width, key = LEFT + PANEL_WIDTH * len(plot.metrics), KEY_LINE * (len(sweeps) + len(levels)) + 0.15
     height = 0.75 + PANEL_HEIGHT + BOTTOM + key
