@@ -36,6 +36,22 @@ def alignment_report_files():
     return [f"{RESULTS}/tables/forced_alignment.csv"] if STUDY.alignment_report else []
 
 
+def cost_files():
+    """The measurement of cost, if the study has one."""
+    return [f"{RESULTS}/benchmarks/cost.csv"] if STUDY.cost else []
+
+
+def rows_of_cost():
+    """Rows whose parts are timed."""
+    return list(dict.fromkeys([STUDY.cost.row, *STUDY.cost.rows]))
+
+
+def inputs_of_cost(of):
+    """What the timed rows are spoken from, by a function of a row's wildcards."""
+    rows = [snakemake.io.Namedlist(fromdict={"experiment": row, "task": STUDY.cost.task}) for row in rows_of_cost()]
+    return list(dict.fromkeys(path for row in rows for path in of(row)))
+
+
 def manifest_of_alignment_report(wildcards):
     """Clips with known word times."""
     return manifest(STUDY.alignment_report.dataset, STUDY.alignment_report.split)
