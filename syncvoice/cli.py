@@ -55,6 +55,7 @@ GROUPS = {
         "tabulate": "make a table from score files",
         "plot": "draw a plot",
         "gallery": "make the page that plays all rows side by side",
+        "measure-cost": "measure time and memory of each part of dubbing, count operations at both sizes",
         "contact-sheet": "draw clips of a split as prepared: faces, mouths, sound, and what was excluded",
         "probe": "measure what lip and face features tell about the sound",
         "alignment-report": "measure forced alignment against known word times",

@@ -73,6 +73,12 @@ _FILES = (
     MetricFile("mcd_variants.melcep13", "melody.spectral:McdVariantsScorer", (), ("ground_truth",)),
     MetricFile("prosody.yin_dtw", "melody.prosody:ProsodyScorer", (), ("ground_truth",)),
     MetricFile("bleed.whisper_base", "words.spoken_language:BleedScorer", assets=("whisper_base",), uses_card=True),
+    MetricFile(
+        "hallucination.ctc_phones",
+        "words.visual_hallucination:HallucinationScorer",
+        ("recogniser",),
+        ("ground_truth",),
+    ),
     MetricFile("overlap.energy", "timing.overlap:OverlapScorer", needs=("ground_truth",)),
     MetricFile("timing.ctc_forced", "timing.speech_times:TimingScorer", ("recogniser",), ("ground_truth",)),
 )
@@ -88,6 +94,8 @@ VALIDITY: dict[str, str] = {
     "Its values are little evidence about new people; put the public SyncNet's weights there (config/assets.yaml: "
     "syncnet_v2)",
     "wer.ctc_mini": "the small recogniser learned synthetic voices and few words; on real speech its rate says little",
+    "hallucination.ctc_phones": "the small recogniser learned synthetic voices; a difference means something only "
+    "beside the recording itself and a dub without lips",
     "wer.pocketsphinx_grid": "a closed grammar of GRID's sentences: it hears no other word, so wrong speech may pass",
     "sim_o.campplus_mini": "the small speaker encoder learned few voices; its values are no SIM of papers",
 }

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 
 from syncvoice.reporting.render import Block
-from syncvoice.reporting.settings import TableJob
+from syncvoice.reporting.settings import Page
 
 TEXT_WIDTH = 345.0  # points: \textwidth of the class article at 10 pt, the narrowest of the usual ones
 CHARACTER = 4.25  # points: a digit at 8 pt (\footnotesize)
@@ -29,7 +29,7 @@ def escape_latex(text: str) -> str:
     return "".join(_LATEX.get(character, character) for character in text.replace("\n", " "))
 
 
-def latex(settings: TableJob, parts: list[Block]) -> str:
+def latex(settings: Page, parts: list[Block]) -> str:
     """Return the table as LaTeX for `\\input`: `table` environments and lists; needs the package booktabs."""
     lines = [f"% {settings.name}: made by `syncvoice tabulate`; needs \\usepackage{{booktabs}}"]
     told: list[str] = []
@@ -83,7 +83,7 @@ def _head(head: str) -> str:
     return lines[0] if len(lines) == 1 else r"\begin{tabular}[b]{@{}r@{}}" + r"\\".join(lines) + r"\end{tabular}"
 
 
-def _grid(settings: TableJob, block: Block, columns: Sequence[int], label: str) -> list[str]:
+def _grid(settings: Page, block: Block, columns: Sequence[int], label: str) -> list[str]:
     def join(cells: Sequence[str]) -> str:
         return "    " + " & ".join(cells) + r" \\"
 

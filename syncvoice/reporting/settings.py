@@ -78,12 +78,13 @@ class Question(Section):
     question: str
     tables: list[Name] = []
     plots: list[Name] = []
+    measures_cost: bool = False  # the study's measurement of cost answers it
 
     @model_validator(mode="after")
     def _is_answered(self) -> "Question":
-        """Nothing would be made for a question without table and plot."""
-        if not (self.tables or self.plots):
-            raise ValueError("no table and no plot answers it; name at least one")
+        """Nothing would be made for a question without table, plot and measurement."""
+        if not (self.tables or self.plots or self.measures_cost):
+            raise ValueError("no table and no plot answers it; name at least one, or set measures_cost")
         return self
 
 

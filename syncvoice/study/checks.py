@@ -146,9 +146,16 @@ def _uses_of_rows(study: Study) -> Iterator[Use]:
     for name, question in study.questions.items():
         yield from ((f"questions.{name}.tables", "table", table, study.tables) for table in question.tables)
         yield from ((f"questions.{name}.plots", "plot", plot, study.plots) for plot in question.plots)
+        if question.measures_cost:
+            yield f"questions.{name}.measures_cost", "section", "cost", ["cost"] if study.cost else []
     for task, played in (study.gallery.tasks if study.gallery else {}).items():
         yield from _rows_of_task(study, f"gallery.tasks.{task}", task, played.rows)
         yield from ((f"gallery.tasks.{task}.metrics", "metric", metric, METRICS) for metric in played.metrics)
+    if (cost := study.cost) is not None:
+        yield from _rows_of_task(study, "cost", cost.task, [cost.row, *cost.rows])
+        models = [name for name, row in study.experiments.items() if row.kind == "model" and not row.sweep]
+        yield from (("cost.rows", "row that a model speaks without a sweep", row, models) for row in cost.rows)
+        yield "cost.row", "row that a model speaks without a sweep", cost.row, models
     if (test := study.listening_test) is not None:
         yield from _rows_of_task(study, "listening_test", test.task, test.rows)
         compared = [*([test.baseline] if test.baseline else []), *(row for pair in test.pairs for row in pair)]

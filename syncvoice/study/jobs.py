@@ -7,6 +7,7 @@ and paper rows reach tables and plots but no job that computes speech or scores.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from syncvoice.cost.settings import Cost, CostJob, RowOfModel
 from syncvoice.datasets.settings import PrepareJob
 from syncvoice.datasets.tasks import TaskJob, TaskSettings
 from syncvoice.features.base import FeatureJob
@@ -60,6 +61,7 @@ def job_settings(study: Study, paper: Settings, training: Mapping[str, Settings]
         **{f"tables/{name}": _table_job(study, name, paper) for name in study.tables},
         **{f"plots/{name}": _plot_job(study, name) for name in study.plots},
         **({"gallery": _gallery_job(study, study.gallery)} if study.gallery else {}),
+        **({"cost": _cost_job(study, study.cost)} if study.cost else {}),
         **({"listening_test": _listening_test_job(study, study.listening_test)} if study.listening_test else {}),
     }
     return plain | {name: job.model_dump(mode="json") for name, job in typed.items()}
@@ -235,6 +237,23 @@ def _listening_test_job(study: Study, test: ListeningTest) -> ListeningTestJob:
     page = _page(study, "listening_test", test.caption, ())
     kept = test.model_dump(exclude={"caption", "rows", "answers"})
     return ListeningTestJob(**page, rows=_rows(study, test.rows), seed=study.seed, **kept)
+
+
+def _cost_job(study: Study, cost: Cost) -> CostJob:
+    """Return what is timed: the settings of the rows as their generate jobs read them."""
+    rows = {
+        name: RowOfModel.model_validate(
+            {"recipe": study.experiments[name].recipe, "row": _experiment_settings(study, name)}
+        )
+        for name in dict.fromkeys([cost.row, *cost.rows])
+    }
+    return CostJob(
+        row=cost.row,
+        rows=rows,
+        timed=tuple(cost.rows),
+        clips=cost.clips,
+        runs=cost.runs,
+    )
 
 
 def _page(study: Study, name: str, title: str, metrics: Iterable[str]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from syncvoice.study.study import Study, adapted_file
 # Maps whose entries belong to one study: a later file replaces the whole map instead of merging into it.
 REPLACED = (
     "datasets", "adapt", "tasks", "recipes", "experiments", "tables", "plots", "gallery", "probe",
-    "alignment_report", "listening_test",
+    "alignment_report", "listening_test", "cost",
 )  # fmt: skip
 TEMPLATES = {"recipes": "recipe_defaults", "experiments": "experiment_defaults"}
 

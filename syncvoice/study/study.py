@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field, SerializeAsAny
 
+from syncvoice.cost.settings import Cost
 from syncvoice.datasets.settings import Dataset
 from syncvoice.datasets.tasks import TaskSettings
 from syncvoice.device import DeviceName
@@ -114,6 +115,7 @@ class Study(Section):
     probe: Probe | None
     alignment_report: AlignmentReport | None
     listening_test: ListeningTest | None
+    cost: Cost | None
 
     def metrics_of(self, experiment: str, task: str) -> list[str]:
         """Return the scoring jobs of a row: the task's metrics, cut to the experiment's own list if it has one."""

@@ -32,6 +32,7 @@ MAY_IMPORT = {
         *("fast", "features", "generation", "lip_timing", "metrics", "model", "networks", "records", "text"),
         *("timed_speech", "video"),
     },
+    "cost": {"fast", "features", "generation", "model", "networks", "records", "video"},
     "app": {"dubbing", "text", "video"},
     "reporting": {"features", "records", "text", "video"},
     "minidub": {"datasets", "networks", "records", "text", "video"},
@@ -39,7 +40,7 @@ MAY_IMPORT = {
         *("fast", "features", "lip_timing", "metrics", "minidub", "model", "networks", "records", "text", "training"),
         "video",
     },
-    "study": {"datasets", "features", "generation", "metrics", "minidub", "reporting", "training", "video"},
+    "study": {"cost", "datasets", "features", "generation", "metrics", "minidub", "reporting", "training", "video"},
 }
 RULES = "".join(file.read_text(encoding="utf-8") for file in (PACKAGE.parent / "workflow" / "rules").glob("*.smk"))
 JOBS = sorted(path.stem for path in (PACKAGE / "commands").glob("*.py") if f'"syncvoice.commands.{path.stem}"' in RULES)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from fake_study import build_study, columns
+from fake_study import build_study, columns, random_scores, task_rows, write_scores
 from matplotlib.image import imread
 
 from syncvoice import cli
@@ -27,6 +27,13 @@ PLOTS = {
     "differences": {"table": "en_en", "group": "unseen"},
     "guidance_pareto": {"task": "en_en", "rows": ["guidance_sweep", "M1"], "y": LSE_C, "x": [METRICS[3], METRICS[1]]},
     "guidance_map": {"task": "en_en", "row": "guidance_sweep", "metrics": [LSE_C, METRICS[1]]},
+    "over_scale": {
+        "task": "en_en",
+        "rows": ["lips", "ground_truth"],
+        "condition": "lip",
+        "zero": "M1",
+        "metrics": [LSE_C, METRICS[1]],
+    },
     "temporal_ablation": {"task": "en_en", "rows": ["ground_truth", "M1", "M3"], "y": METRICS[3], "x": [METRICS[0]]},
     "spectrogram": {"task": "en_zh", "rows": ["ground_truth", "M1"]},
     "training_curves": {"recipes": ["no_visual", "full"]},
@@ -43,6 +50,15 @@ PLOTS = {
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = build_study(tmp_path_factory.mktemp("study"), n=12, media=1, videos=False)
+    points = {f"lip{scale}": scale for scale in (0.5, 1.0, 2.0)}
+    clips = task_rows("en_en", 12)
+    lines = [
+        line
+        for point, scale in points.items()
+        for name in (LSE_C, METRICS[1])
+        for line in random_scores(clips, name, "lips", scale, point)
+    ]
+    write_scores(root, "lips", "en_en", lines)
     rows = [{"experiment": name, "caption": f"caption of {name}"} for name in ("ground_truth", "M1", "M3", "noise")]
     table = {"name": "en_en", "task": "en_en", "rows": rows, "baseline": "M1", "columns": columns(METRICS)}
     write_json(root / "table.json", {**table, "bootstrap": {"resamples": 200}})
@@ -53,11 +69,10 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def settings_file(study: Path, kind: str, **changes) -> Path:
     plot = {"kind": kind, **PLOTS[kind], **changes}
+    rows = [*plot.get("rows", [plot["row"]] if "row" in plot else []), *([plot["zero"]] if plot.get("zero") else [])]
     page = {"name": kind, "title": "A title", "columns": columns([*METRICS, LSE_C]), "bootstrap": {"resamples": 100}}
     drawn = [*itertools.chain(*plot.get("series", {}).values()), *plot.get("lines", [])]
-    write_json(
-        study / "plot.json", {**page, "plot": plot, "rows": plot.get("rows", [plot["row"]] if "row" in plot else drawn)}
-    )
+    write_json(study / "plot.json", {**page, "plot": plot, "rows": rows or drawn})
     return study / "plot.json"
 
 
@@ -204,6 +219,24 @@ def test_map_frames_the_best_point_and_shows_every_mean(study: Path) -> None:
     assert shown[int(y), int(x)] == shown.min()
     with pytest.raises(UserError, match="M1 sweeps no scale"):
         figure(study, "guidance_map", row="M1")
+
+
+def test_over_scale_draws_each_sweep_from_the_row_at_zero_and_others_as_levels(study: Path) -> None:
+    sync, errors = figure(study, "over_scale").axes
+    (line,) = [line for line in sync.lines if line.get_marker() == "o"]
+    scores = pd.read_csv(study / "metrics" / "lips" / "en_en" / "lse.syncnet_mini.csv")
+    means = [scores[scores.point == f"lip{scale}"]["value"].mean() for scale in (0.5, 1.0, 2.0)]
+    alone = pd.read_csv(study / "metrics" / "M1" / "en_en" / "lse.syncnet_mini.csv")
+    zero = alone[alone.metric == LSE_C]["value"].mean()
+    assert line.get_xdata().tolist() == [0, 0.5, 1, 2]
+    assert line.get_ydata().tolist() == pytest.approx([zero, *means], abs=1e-5)
+    level = [line for line in sync.lines if line.get_marker() != "o"]
+    assert [line.get_label() for line in level] == ["ground_truth"]
+    assert sync.get_xlabel() == "scale of lip" and "WER CTC (%)" in errors.get_ylabel()
+    with pytest.raises(UserError, match="none of M1 sweeps lip"):
+        figure(study, "over_scale", rows=["M1"], zero=None)
+    with pytest.raises(UserError, match="guidance_sweep sweeps face, lip"):
+        figure(study, "over_scale", rows=["guidance_sweep"])
 
 
 def test_captions_are_shown_whole(study: Path) -> None:

@@ -281,3 +281,17 @@ def test_language_probabilities_are_those_of_whisper(model) -> None:
     mel = whisper.log_mel_spectrogram(whisper.pad_or_trim(sound), model.dims.n_mels)
     assert found == whisper.detect_language(model, mel)[1]
     assert sum(found.values()) == pytest.approx(1, abs=1e-4) and {"en", "zh"} <= set(found)
+
+
+def test_encoding_of_windows_is_whispers_own_where_they_are_whole() -> None:
+    import torch
+
+    from syncvoice.metrics.words.whisper_transcripts import _encoded
+
+    whisper = pytest.importorskip("whisper")
+    torch.manual_seed(0)
+    encoder = whisper.model.AudioEncoder(80, 1500, 16, 2, 2).eval()
+    mels = torch.randn(1, 80, 3000)
+    with torch.inference_mode():
+        assert torch.equal(_encoded(encoder, mels), encoder(mels))
+        assert _encoded(encoder, mels[..., :150].expand(3, -1, -1)).shape == (3, 75, 16)

@@ -233,6 +233,8 @@ def test_every_question_is_a_target_of_its_own(project: Project) -> None:
     assert lips["train"] == 3 and shifted["train"] == 2  # with and without visual features, with the opening
     data = project.plan("config/questions.yaml", "--", "questions_data")
     assert data["train"] == 6  # an eighth, a quarter, half and all of the clips; all of them with two more seeds
+    cost = project.plan("config/questions.yaml", "--", "questions_cost")
+    assert cost["measure_cost"] == 1 and cost["train"] == 2 and "generate" not in cost and "score" not in cost
     assert whole["train"] == 11  # with pairs across languages, and two more seeds without visual features
     assert lips["generate"] >= 16 and 8 <= shifted["generate"] < lips["generate"] < whole["generate"]
     assert shifted["tabulate"] == shifted["questions_alignment"] == 1 and "plot" not in shifted

@@ -5,6 +5,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 REPOSITORY = Path(workflow.basedir).resolve().parent
 if str(REPOSITORY) not in sys.path:

@@ -15,7 +15,8 @@ def files_of_question(name):
     """Tables and plots that answer a question of the study."""
     question = STUDY.questions[name]
     tables = [f"{RESULTS}/tables/{table}.csv" for table in question.tables]
-    return tables + [f"{RESULTS}/plots/{plot}.svg" for plot in question.plots]
+    plots = [f"{RESULTS}/plots/{plot}.svg" for plot in question.plots]
+    return tables + plots + (cost_files() if question.measures_cost else [])
 
 
 def settings_of_questions():
@@ -46,6 +47,22 @@ def probe_files():
 def alignment_report_files():
     """The report on forced alignment, if the study has one."""
     return [f"{RESULTS}/tables/forced_alignment.csv"] if STUDY.alignment_report else []
+
+
+def cost_files():
+    """The measurement of cost, if the study has one."""
+    return [f"{RESULTS}/benchmarks/cost.csv"] if STUDY.cost else []
+
+
+def rows_of_cost():
+    """Rows whose parts are timed."""
+    return list(dict.fromkeys([STUDY.cost.row, *STUDY.cost.rows]))
+
+
+def inputs_of_cost(of):
+    """What the timed rows are spoken from, by a function of a row's wildcards."""
+    rows = [SimpleNamespace(experiment=row, task=STUDY.cost.task) for row in rows_of_cost()]
+    return list(dict.fromkeys(path for row in rows for path in of(row)))
 
 
 def manifest_of_alignment_report(wildcards):

@@ -52,12 +52,26 @@ _WHISPER = (
     Metric("bleed.whisper_base", "bleed.whisper_base", "Language bleed (Whisper base)", "language bleed", "lower",
            "%", 1, "Probability that openai-whisper base gives to the language of the video, of dubs in another one.",
            scale=100.0),
+    Metric("bleed_peak.whisper_base", "bleed.whisper_base", "Language bleed, worst second (Whisper base)",
+           "bleed peak", "lower", "%", 1, "The highest probability of the video's language against the dub's that"
+           " openai-whisper base gives to any second of a dub.", scale=100.0),
+    Metric("bleed_share.whisper_base", "bleed.whisper_base", "Language bleed, share of seconds (Whisper base)",
+           "bleed share", "lower", "%", 1, "Share of windows of one second in which openai-whisper base finds the"
+           " video's language more likely than the dub's.", scale=100.0),
     _whisper("whisper_large_v3", "Whisper large-v3", "styledubber"),
     _whisper("whisper_large_v3", "Whisper large-v3", "corpus"),
     _whisper("whisper_large_v3", "Whisper large-v3", "corpus", mandarin=True),
     _runaway("whisper_large_v3", "Whisper large-v3"),
     _whisper("whisper_large_v3", "Whisper large-v3", "seed_tts", _SEED_TTS),
     _whisper("whisper_large_v3", "Whisper large-v3", "seed_tts", _SEED_TTS, mandarin=True),
+)  # fmt: skip
+
+_HALLUCINATION = Metric(
+    "hallucination.ctc_phones", "hallucination.ctc_phones", "Visual hallucination (mini CTC recogniser, phones)",
+    "visual hallucination", "zero", "%", 1,
+    "Phone error rate of the speech against what the video says in its own language, minus the mean against what other"
+    " videos say; negative: the dub says phones that the lips show. Small CTC recogniser, trained on synthetic voices.",
+    scale=100.0,
 )  # fmt: skip
 
 COLUMNS = (
@@ -103,4 +117,5 @@ COLUMNS = (
         failed_value=1.0,
     ),
     *_WHISPER,
+    _HALLUCINATION,
 )

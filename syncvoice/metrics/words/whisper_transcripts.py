@@ -17,7 +17,7 @@ single
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,6 +92,43 @@ def language_probabilities(model: Any, sound: np.ndarray) -> dict[str, float]:
     mel = whisper.log_mel_spectrogram(padded, model.dims.n_mels).to(model.device)
     _, probabilities = whisper.detect_language(model, mel)
     return dict(probabilities)
+
+
+def language_probabilities_of_windows(model: Any, sounds: Sequence[np.ndarray], silence_s: float
+                                      ) -> list[dict[str, float]]:  # fmt: skip
+    """Return the same for short sounds of equal length, each alone, at the cost of their own length.
+
+    Whisper reads 30 s, mostly silence. Here its encoder sees the sound and a little silence: the first places of its
+    positional embedding, not all 1500 (our choice; an approximation, which whole clips need not take).
+
+    Args:
+        model: multilingual, from `load_model`.
+        sounds: (samples,) float32 at 16 kHz each, all of one length.
+        silence_s: appended to each.
+    """
+    import torch
+
+    whisper = import_whisper()
+    tokenizer = whisper.tokenizer.get_tokenizer(True, num_languages=model.num_languages)
+    padded = np.pad(np.stack(sounds).astype(np.float32), ((0, 0), (0, round(silence_s * SCORER_SAMPLE_RATE))))
+    with torch.inference_mode():
+        mels = torch.stack([whisper.log_mel_spectrogram(sound, model.dims.n_mels) for sound in padded])
+        encoded = _encoded(model.encoder, mels[..., : mels.shape[-1] // 2 * 2].to(model.device))
+        start = torch.full((len(padded), 1), tokenizer.sot, device=model.device)
+        logits = model.logits(start, encoded)[:, 0, list(tokenizer.all_language_tokens)].float()
+        shares = logits.softmax(dim=-1).cpu().tolist()
+    return [dict(zip(tokenizer.all_language_codes, row, strict=True)) for row in shares]
+
+
+def _encoded(encoder: Any, mels: "Tensor") -> "Tensor":
+    """Whisper's encoder on windows shorter than 30 s: (windows, mels, frames) -> (windows, frames / 2, width)."""
+    from torch.nn.functional import gelu
+
+    x = gelu(encoder.conv2(gelu(encoder.conv1(mels)))).permute(0, 2, 1)  # (B, C, T) -> (B, T, C)
+    x = x + encoder.positional_embedding[: x.shape[1]]
+    for block in encoder.blocks:
+        x = block(x)
+    return encoder.ln_post(x)
 
 
 @dataclass
