@@ -12,7 +12,9 @@ from pydantic import BeforeValidator, Field, model_validator
 from syncvoice.reporting.columns import Column, Columns
 from syncvoice.section import Name, Section
 
-Group = Literal["all", "seen", "unseen", "grid", "open"]  # by voice, or by sentence: GRID grammar or not
+Group = Literal[  # by voice; by sentence (GRID grammar or not); by how the clip was spoken, thirds of the clips
+    "all", "seen", "unseen", "grid", "open", "slow", "medium", "fast", "quiet", "moderate", "loud"
+]  # fmt: skip
 Colour = Literal["", "ink", "blue", "vermilion", "green", "pink", "orange", "sky", "purple"]  # see style.COLOURS
 GROUPS: tuple[Group, ...] = ("all", "seen", "unseen")
 

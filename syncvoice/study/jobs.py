@@ -7,6 +7,7 @@ and paper rows reach tables and plots but no job that computes speech or scores.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from syncvoice.datasets.perturbed import PerturbJob
 from syncvoice.datasets.settings import PrepareJob
 from syncvoice.datasets.tasks import TaskJob, TaskSettings
 from syncvoice.features.base import FeatureJob
@@ -52,6 +53,7 @@ def job_settings(study: Study, paper: Settings, training: Mapping[str, Settings]
     typed = {
         **_corpus_jobs(study),
         **_prepare_jobs(study),
+        **_perturb_jobs(study),
         **{f"features/{name}": _feature_job(study, name) for name in study.features},
         **{f"tasks/{name}": _task_job(study, name) for name in study.tasks},
         **{f"tables/{name}": _table_job(study, name, paper) for name in study.tables},
@@ -76,7 +78,7 @@ def _corpus_jobs(study: Study) -> dict[str, Section]:
         shared = {**dataset.settings.model_dump(), "dataset": name}
         contents = {key: split.settings for key, split in dataset.splits.items()}
         splits = {key: held for key, held in contents.items() if isinstance(held, SplitSettings)}
-        shards = {key: split.shards for key, split in dataset.splits.items()}
+        shards = {key: dataset.splits[key].shards for key in splits}
         jobs[f"corpus/{name}"] = CorpusJob(**shared, splits=splits, shards=shards)
         for key, settings in splits.items():
             jobs[f"corpus/{name}/{key}"] = CorpusJob(**shared, splits={key: settings}, shards={key: shards[key]})
@@ -87,9 +89,22 @@ def _prepare_jobs(study: Study) -> dict[str, Section]:
     """Return the limits of preparing, and for each split of a local folder also which clips belong to it."""
     jobs: dict[str, Section] = {"prepare": PrepareJob(limits=study.prepare)}
     for name, dataset in study.datasets.items():
-        for split, entry in {} if dataset.is_embedded else dataset.splits.items():
-            jobs[f"prepare/{name}/{split}"] = PrepareJob(limits=study.prepare, selection=entry.selection)
+        for split, entry in dataset.splits.items():
+            if not dataset.is_embedded and entry.perturbed is None:
+                jobs[f"prepare/{name}/{split}"] = PrepareJob(limits=study.prepare, selection=entry.selection)
     return jobs
+
+
+def _perturb_jobs(study: Study) -> dict[str, Section]:
+    """Return the jobs that make clips of other splits worse."""
+    return {
+        f"perturbed/{name}/{split}": PerturbJob(
+            content=entry.perturbed, split=split, shards=entry.shards, seed=study.seed
+        )
+        for name, dataset in study.datasets.items()
+        for split, entry in dataset.splits.items()
+        if entry.perturbed is not None
+    }
 
 
 def _adapt_settings(study: Study, network: AdaptedNetwork, training: Settings) -> Settings:

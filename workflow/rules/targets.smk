@@ -36,6 +36,34 @@ def alignment_report_files():
     return [f"{RESULTS}/tables/forced_alignment.csv"] if STUDY.alignment_report else []
 
 
+def faces_lost_files():
+    """The table of lost faces, if the study perturbs videos."""
+    return [f"{RESULTS}/tables/faces_lost.csv"] if perturbed_splits() else []
+
+
+def perturbed_splits():
+    """Data set and split of everything that the study perturbs."""
+    return [
+        (name, split)
+        for name, dataset in STUDY.datasets.items()
+        for split, entry in dataset.splits.items()
+        if entry.perturbed is not None
+    ]
+
+
+def files_of_faces_lost(wildcards):
+    """Manifests, exclusions, tracks and settings of perturbed splits, and what they were made from."""
+    made = perturbed_splits()
+    sources = dict.fromkeys((name, STUDY.datasets[name].splits[split].perturbed.of) for name, split in made)
+    pattern = "results/{study}/prepared/{dataset}/{split}/shard-{shard}/tracks.h5"
+    return [
+        *(manifest(name, split) for name, split in (*made, *sources)),
+        *(f"{RESULTS}/settings/perturbed/{name}/{split}.json" for name, split in made),
+        *(f"{RESULTS}/manifests/{name}/{split}.excluded.csv" for name, split in made),
+        *(path for name, split in (*made, *sources) for path in over_shards(pattern, name, split)),
+    ]
+
+
 def manifest_of_alignment_report(wildcards):
     """Clips with known word times."""
     return manifest(STUDY.alignment_report.dataset, STUDY.alignment_report.split)

@@ -18,6 +18,7 @@ class Settings(SampledSettings):
 
     swap: Literal["none", "video", "text"]
     sweep: dict[Name, list[float]] | None
+    video_split: Name | None = None
 
 
 def speak(settings: Settings, work: Work) -> list[Row]:
@@ -40,7 +41,7 @@ def speak(settings: Settings, work: Work) -> list[Row]:
     wanted = {condition for _, scales in points for condition in scales}
     used = {condition: seen[condition] for condition in seen if condition in wanted}
     tokenizer = text_of_record(read_json(metadata).get("text")).tokenizer()
-    requests, rows = requests_of(settings, work, used, tokenizer, settings.swap)
+    requests, rows = requests_of(settings, work, used, tokenizer, settings.swap, settings.video_split)
     sampling = settings.sampling()
     return speak_points(
         model, settings, requests, [(name, replace(sampling, scales=scales)) for name, scales in points], work, rows
