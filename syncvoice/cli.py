@@ -38,6 +38,7 @@ GROUPS = {
     },
     "Jobs of the workflow (Snakemake runs them)": {
         "corpus": "make one split of the embedded corpus MiniDub",
+        "perturb": "make clips of a split worse on purpose, as a split of its own",
         "prepare-shard": "decode, track and crop the clips of one shard, write its manifest",
         "merge-manifests": "join the manifests of all shards of a split",
         "features": "compute one cached feature for one shard",
@@ -58,6 +59,7 @@ GROUPS = {
         "measure-cost": "measure time and memory of each part of dubbing, count operations at both sizes",
         "contact-sheet": "draw clips of a split as prepared: faces, mouths, sound, and what was excluded",
         "probe": "measure what lip and face features tell about the sound",
+        "faces-lost": "count the clips and frames whose face is lost in perturbed video",
         "alignment-report": "measure forced alignment against known word times",
     },
 }

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import Field, SerializeAsAny, model_validator
 
 from syncvoice.datasets.base import Selection, SplitContent
+from syncvoice.datasets.perturbed import PerturbedClips
 from syncvoice.section import Name, Section, validated
 from syncvoice.video.prepare import PrepareSettings
 
@@ -19,6 +20,11 @@ class Split(Section):
 
     shards: int = Field(ge=1)
     settings: SerializeAsAny[SplitContent] = Selection()
+
+    @property
+    def perturbed(self) -> PerturbedClips | None:
+        """Which clips of another split it holds, made worse on purpose; None for recordings of its own."""
+        return self.settings if isinstance(self.settings, PerturbedClips) else None
 
     @property
     def selection(self) -> Selection:
@@ -64,7 +70,7 @@ def with_typed_splits(dataset: Mapping[str, Any], content: type[SplitContent], s
 
     Args:
         dataset: values of a `Dataset`.
-        content: class of the splits' settings.
+        content: class of the splits' settings; those that say `perturb` are `PerturbedClips` in any data set.
         source: file and key, for messages.
 
     Raises:
@@ -73,5 +79,6 @@ def with_typed_splits(dataset: Mapping[str, Any], content: type[SplitContent], s
     splits = dict(dataset.get("splits") or {})
     for name, split in splits.items():
         if isinstance(split, Mapping) and isinstance(settings := split.get("settings"), Mapping):
-            splits[name] = {**split, "settings": validated(content, settings, f"{source}.splits.{name}.settings")}
+            kind = PerturbedClips if "perturb" in settings else content
+            splits[name] = {**split, "settings": validated(kind, settings, f"{source}.splits.{name}.settings")}
     return {**dataset, "splits": splits}

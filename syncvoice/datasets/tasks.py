@@ -66,11 +66,16 @@ def make_task(clips: Sequence[Clip], references: Sequence[Clip], job: TaskJob) -
             f"none of {len(clips)} clips has an {text} text in language '{language}'; check the task's split, text and "
             "language, and excluded.csv of the split"
         )
-    if limit is not None and limit < len(fitting):
-        fitting = sorted(fitting, key=lambda clip: rng(seed, "clips", clip.id).random())[:limit]
-    ordered = sorted(fitting, key=lambda clip: clip.id)
+    ordered = sorted(some_of(fitting, seed, limit), key=lambda clip: clip.id)
     choose = {"target": choose_own, "other_speaker": choose_other_speaker}.get(job.voice_of, choose_reference)
     return [_utterance(clip, spoken[clip.id], language, choose(clip, references, seed)) for clip in ordered]
+
+
+def some_of(clips: Sequence[Clip], seed: int, limit: int | None) -> list[Clip]:
+    """Return `limit` of the clips (None: all), chosen by seed and id alone."""
+    if limit is None or limit >= len(clips):
+        return list(clips)
+    return sorted(clips, key=lambda clip: rng(seed, "clips", clip.id).random())[:limit]
 
 
 def choose_reference(clip: Clip, references: Sequence[Clip], seed: int) -> Clip | None:

@@ -20,6 +20,7 @@ class RecipeSettings(SampledSettings):
 
     swap: Literal["none", "video", "text"]
     sweep: dict[Name, list[float]] | None
+    video_split: Name | None = None  # whose videos guide, where they are not the task's own
 
 
 def speak(settings: RecipeSettings, work: Work, arrange: "Arrange | None" = None) -> list[Row]:
@@ -47,7 +48,7 @@ def speak(settings: RecipeSettings, work: Work, arrange: "Arrange | None" = None
     wanted = {condition for _, scales in points for condition in scales}
     used = {condition: seen[condition] for condition in seen if condition in wanted}
     tokenizer = text_of_record(read_json(metadata).get("text")).tokenizer()
-    requests, rows = requests_of(settings, work, used, tokenizer, settings.swap)
+    requests, rows = requests_of(settings, work, used, tokenizer, settings.swap, settings.video_split)
     requests = arrange(requests, tokenizer) if arrange else requests
     sampling = settings.sampling()
     return speak_points(

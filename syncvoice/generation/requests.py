@@ -23,7 +23,8 @@ Stores = Mapping[str, Mapping[str, FeatureStore]]  # by split, then by feature o
 
 
 def requests_of(settings: SampledSettings, work: Work, seen: Mapping[str, Seen], tokenizer: Tokenizer,
-                swap: Literal["none", "video", "text"] = "none") -> tuple[list[Request], list[Row]]:  # fmt: skip
+                swap: Literal["none", "video", "text"] = "none",
+                video_split: str | None = None) -> tuple[list[Request], list[Row]]:  # fmt: skip
     """Return requests of all rows that can be spoken, and failed rows with the reason for the others.
 
     Args:
@@ -32,6 +33,7 @@ def requests_of(settings: SampledSettings, work: Work, seen: Mapping[str, Seen],
         seen: conditions that guide, with the features that the model learned with.
         tokenizer: of the model.
         swap: control, see `generation.settings`.
+        video_split: split whose features guide; None: that of each row.
 
     Raises:
         UserError: a feature is missing, or not the one that the model learned with.
@@ -43,7 +45,7 @@ def requests_of(settings: SampledSettings, work: Work, seen: Mapping[str, Seen],
             check_speakers(stores[FEATURE], settings.speaker_encoder)
     builder = RequestBuilder(
         references,
-        visual_of(work.features_root, rows, seen),
+        visual_of(work.features_root, rows, seen, video_split),
         settings.seed,
         settings.voice == "speaker",
         tokenizer,
@@ -93,15 +95,23 @@ def references_of(root: Path, rows: Sequence[Utterance]) -> dict[str, dict[str, 
     return {split: open_features(root / split, ["mel", FEATURE]) for split in sorted(splits)}
 
 
-def visual_of(root: Path, rows: Sequence[Utterance], seen: Mapping[str, Seen]) -> dict[str, dict[str, FeatureStore]]:
-    """Open the features behind every condition, of the splits that are dubbed.
+def visual_of(root: Path, rows: Sequence[Utterance], seen: Mapping[str, Seen],
+              video_split: str | None = None) -> dict[str, dict[str, FeatureStore]]:  # fmt: skip
+    """Open the features behind every condition, by the split that is dubbed.
+
+    Args:
+        root: folder that holds SPLIT/FEATURE/shard-*.h5.
+        rows: utterances.
+        seen: conditions.
+        video_split: split that holds the features of the same clips; None: the rows' own.
 
     Raises:
         UserError: a feature is missing, or not the one that the model learned with.
     """
     stores: dict[str, dict[str, FeatureStore]] = {}
     for split in sorted({row.split for row in rows}):
-        stores[split] = {name: open_features(root / split, [s.feature])[s.feature] for name, s in seen.items()}
+        folder = root / (video_split or split)
+        stores[split] = {name: open_features(folder, [s.feature])[s.feature] for name, s in seen.items()}
         for name, store in stores[split].items():
             check_store(name, seen[name], store)
     return stores
@@ -163,18 +173,25 @@ class RequestBuilder:
         """Request for a row that says `text` and follows the clip `video` (the row's own, but for controls).
 
         Raises:
-            UserError: no reference, or a text without a known symbol.
+            UserError: no reference, a text without a known symbol, or a video without features.
         """
         tokens = self.tokenizer.encode(text, row.language)
         if not tokens:
             raise UserError(f"utterance '{row.utterance}': text {text!r} has no symbol that the tokenizer knows")
         visual, weights = {}, {}
         for condition, store in self.visual.get(row.split, {}).items():
+            if video not in store:
+                raise UserError(
+                    f"clip '{video}' has no features for {condition}: its face was lost (excluded.csv of the split "
+                    "that guides says how)"
+                )
             found = torch.from_numpy(store[video])[: row.n_frames]
             found = torch.cat([found, found[-1:].expand(row.n_frames - len(found), -1)])
             if condition in self._shut:
                 weights[condition] = around_shut(torch.from_numpy(opening(found.numpy())))
-            visual[condition] = treated(found, self._treatments[condition]) if condition in self._treatments else found
+            if condition in self._treatments:
+                found = treated(found, self._treatments[condition], self.seed, video)
+            visual[condition] = found
         return Request(row.utterance, tokens, self.voice(row), visual, row.n_frames, self.seed, frame_weights=weights)
 
 

@@ -33,12 +33,15 @@ class Treatment(Section):
         smooth_hz: highest frequency that is left, by a Gaussian whose gain there is one half. None: all.
         shift: frames by which the features come late; negative: early. The first or last frame is held.
         rate: frames per second that are kept, each held until the next. None: all.
+        jitter: every frame shows that of up to so many frames before or after it, at random (as likely each); the same
+            in all conditions of a clip, as if its pictures had come out of order.
     """
 
     columns: tuple[int, ...] | None = None
     smooth_hz: Annotated[float, Field(gt=0)] | None = None
     shift: int = 0
     rate: Annotated[float, Field(gt=0, le=FPS)] | None = None
+    jitter: int = Field(default=0, ge=0)
 
 
 class SpeechSettings(Section):
@@ -57,6 +60,7 @@ class SpeechSettings(Section):
     swap: Literal["none", "video", "text"]  # controls: another clip's video, or shuffled text
     sweep: dict[Name, Annotated[list[Scale], Field(min_length=1)]] | None  # points: every combination of these scales
 
+    video_split: Name | None  # whose features guide instead of the task's: the same clips, filmed worse; None: its own
     reading: Literal["own", "public"]  # of English by rows of start weights; models read as their features were made
     tts_voices: dict[Literal["female", "male"], str]  # stock voices of rows that a public TTS model speaks
 

@@ -8,13 +8,14 @@ from torch import Tensor
 
 from syncvoice.clocks import FPS
 from syncvoice.generation.settings import Treatment
+from syncvoice.seeding import rng
 
 SHUT = 0.025  # gap between the lips, in outer eye distances, below which a mouth counts as shut
 AROUND = 2  # frames before and after a shut mouth that belong to it: closing and onset
 
 
-def treated(features: Tensor, treatment: Treatment) -> Tensor:
-    """Treat the features (n_frames, dim) of a clip, see `Treatment`."""
+def treated(features: Tensor, treatment: Treatment, seed: int = 0, clip: str = "") -> Tensor:
+    """Treat the features (n_frames, dim) of a clip, see `Treatment`; seed and clip decide the jitter."""
     if treatment.columns is not None:
         kept = torch.zeros(features.shape[1], dtype=features.dtype)
         kept[list(treatment.columns)] = 1
@@ -24,6 +25,9 @@ def treated(features: Tensor, treatment: Treatment) -> Tensor:
     index = torch.arange(len(features))
     if treatment.rate is not None:
         index = ((index * treatment.rate / FPS).floor() * FPS / treatment.rate).ceil().long()
+    if treatment.jitter:
+        drawn = rng(seed, "jitter", clip).integers(-treatment.jitter, treatment.jitter + 1, len(features))
+        index = index + torch.from_numpy(drawn)
     return features[(index - treatment.shift).clamp(0, len(features) - 1)]
 
 

@@ -8,7 +8,7 @@ that is not the one of the literature.
 from dataclasses import dataclass
 from typing import Literal
 
-Direction = Literal["higher", "lower", "zero"]
+Direction = Literal["higher", "lower", "zero", ""]
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Metric:
         file: id of the metric file (job) that holds it.
         title: full title, always with the scorer.
         label: short label for axes and column heads.
-        direction: which way is better; `zero` means: the closer to zero the better.
+        direction: which way is better; `zero` means: the closer to zero the better; empty: neither.
         unit: unit of the value after `scale`, empty when it has none.
         decimals: digits after the point in tables.
         caption: one or two sentences for the note under a table.

@@ -48,6 +48,7 @@ _FILES = (
     MetricFile("mos.distillmos", "naturalness.distillmos:DistillMosScorer", assets=("distillmos",)),
     MetricFile("mcd_dtw.melcep13", "melody.spectral:McdScorer", (), ("ground_truth",)),
     MetricFile("phone_time_error.ctc_aligned", "timing.phone_times:PhoneTimeScorer", ("recogniser",), ("phones",)),
+    MetricFile("phone_classes.ctc_aligned", "timing.phone_classes:PhoneClassScorer", ("recogniser",), ("phones",)),
     MetricFile(
         "sim_o.wavlm_ecapa",
         "voice.wavlm:WavlmSimilarityScorer",

@@ -18,6 +18,12 @@ GROUP_TITLES = {
     "unseen": "Voices never seen by any weight",
     "grid": "Sentences of the GRID grammar",
     "open": "Sentences of no fixed grammar",
+    "slow": "The third of the clips that are spoken slowest",
+    "medium": "The third of the clips that are spoken neither fast nor slowly",
+    "fast": "The third of the clips that are spoken fastest",
+    "quiet": "The third of the clips that are spoken most quietly",
+    "moderate": "The third of the clips that are spoken neither loudly nor quietly",
+    "loud": "The third of the clips that are spoken loudest",
 }
 SIGNIFICANCE = 0.05
 UNCHECKED = (

@@ -58,6 +58,29 @@ def read_task(path: Path | str) -> "pd.DataFrame":
     return pd.DataFrame(rows, columns=list(rows[0]) if rows else needed)
 
 
+DELIVERY = {  # thirds of the clips, in ascending order of a metric of `metrics.timing.phone_classes`
+    "speaking_rate.shown": ("slow", "medium", "fast"),
+    "level.recorded": ("quiet", "moderate", "loud"),
+}
+
+
+def in_third(values: np.ndarray, third: int) -> np.ndarray:
+    """Return (utterances,) bool: whose value lies in a third of the known ones, 0 the lowest; NaN is in none.
+
+    Thirds differ by one clip at most; equal values stand in the order of the task.
+    """
+    known = np.flatnonzero(np.isfinite(values))
+    order = known[np.argsort(values[known], kind="stable")]
+    members = np.zeros(len(values), dtype=bool)
+    members[np.array_split(order, 3)[third]] = True
+    return members
+
+
+def delivery_of(group: str) -> str | None:
+    """Return the metric that decides a group of clips by how they are spoken, None for other groups."""
+    return next((metric for metric, thirds in DELIVERY.items() if group in thirds), None)
+
+
 def in_group(task: "pd.DataFrame", group: str) -> np.ndarray:
     """Return (utterances,) bool: which utterances of a task belong to a group (`settings.Group`)."""
     if group == "all":

@@ -12,7 +12,9 @@ from pydantic import BeforeValidator, Field, model_validator
 from syncvoice.reporting.columns import Column, Columns
 from syncvoice.section import Name, Section
 
-Group = Literal["all", "seen", "unseen", "grid", "open"]  # by voice, or by sentence: GRID grammar or not
+Group = Literal[  # by voice; by sentence (GRID grammar or not); by how the clip was spoken, thirds of the clips
+    "all", "seen", "unseen", "grid", "open", "slow", "medium", "fast", "quiet", "moderate", "loud"
+]  # fmt: skip
 Colour = Literal["", "ink", "blue", "vermilion", "green", "pink", "orange", "sky", "purple"]  # see style.COLOURS
 GROUPS: tuple[Group, ...] = ("all", "seen", "unseen")
 
@@ -79,12 +81,13 @@ class Question(Section):
     tables: list[Name] = []
     plots: list[Name] = []
     measures_cost: bool = False  # the study's measurement of cost answers it
+    counts_faces_lost: bool = False  # its table of faces lost in perturbed video does
 
     @model_validator(mode="after")
     def _is_answered(self) -> "Question":
         """Nothing would be made for a question without table, plot and measurement."""
-        if not (self.tables or self.plots or self.measures_cost):
-            raise ValueError("no table and no plot answers it; name at least one, or set measures_cost")
+        if not (self.tables or self.plots or self.measures_cost or self.counts_faces_lost):
+            raise ValueError("nothing answers it; name a table or plot, or set measures_cost or counts_faces_lost")
         return self
 
 
@@ -268,6 +271,13 @@ class GalleryJob(Page):
     tasks: tuple[GallerySection, ...] = Field(min_length=1)
     max_megabytes: float = Field(default=25.0, gt=0)
     synthetic_datasets: tuple[str, ...] = ()
+
+
+class FacesLostJob(Section):
+    """The table of faces lost to make: perturbed splits as (data set, split)."""
+
+    splits: tuple[tuple[Name, Name], ...] = Field(min_length=1)
+    bootstrap: Bootstrap
 
 
 class ListeningTestJob(Page):

@@ -10,8 +10,20 @@ import numpy as np
 from syncvoice.errors import UserError
 from syncvoice.files import atomic_path
 from syncvoice.reporting import statistics
+from syncvoice.reporting.columns import Column
 from syncvoice.reporting.render import SIGNIFICANCE, coarse_tests
-from syncvoice.reporting.scores import Scores, counted, expand_points, in_group, read_scores, read_task, select
+from syncvoice.reporting.scores import (
+    DELIVERY,
+    Scores,
+    counted,
+    delivery_of,
+    expand_points,
+    in_group,
+    in_third,
+    read_scores,
+    read_task,
+    select,
+)
 from syncvoice.reporting.settings import Bootstrap, Comparison, Row, TableJob
 from syncvoice.reporting.spread import SPREAD_COLUMNS, Loaded, further_rows, spread_between_trainings
 
@@ -80,7 +92,7 @@ def build_table(
     settings = settings.model_copy(update={"rows": rows})
     lines = []
     for group in settings.groups:
-        members = in_group(task, group)
+        members = _members(settings, group, task, metrics_root)
         if not members.any():
             continue
         for row in settings.rows:
@@ -93,6 +105,29 @@ def build_table(
     datasets = set(task["dataset"]) if "dataset" in task.columns else set()
     _add_paper_values(settings, table, datasets)
     return table, _directions(settings, loaded)
+
+
+def _members(settings: TableJob, group: str, task: "pd.DataFrame", metrics_root: Path | str) -> np.ndarray:
+    """Return (utterances,) bool: which belong to a group; how a clip is spoken stands with the scores of any row.
+
+    Raises:
+        UserError: no row was scored with what decides the group.
+    """
+    metric = delivery_of(group)
+    if metric is None:
+        return in_group(task, group)
+    known = np.full(len(task), np.nan)
+    for row in settings.rows:  # the clip's own: a row that failed has none, another one tells
+        scores = read_scores(metrics_root, row.experiment, settings.task)
+        scores = scores[scores["utterance"].isin(task["utterance"])]
+        values = select(scores, task, row, Column.unknown(metric)).value
+        known = np.where(np.isfinite(known), known, values)
+    if not np.isfinite(known).any():
+        raise UserError(
+            f"table {settings.name}: group {group} is decided by {metric}, which no row was scored with; add "
+            "phone_classes.ctc_aligned to the metrics of the task"
+        )
+    return in_third(known, DELIVERY[metric].index(group))
 
 
 def _warn_of_coarse_tests(settings: TableJob, group: str, lines: "pd.DataFrame") -> None:

@@ -83,8 +83,27 @@ def weights_of_metric(metric: str) -> list[str]:
     return [f"weights/{name}.safetensors" for name in METRIC_FILES[metric].weights]
 
 
+def check_perturbed(study: Study, source: str) -> None:
+    """Check that a row which sees through another split sees there the clips that its tasks dub.
+
+    Raises:
+        UserError: the split holds other clips, or fewer.
+    """
+    for name, experiment in study.experiments.items():
+        for task_name in experiment.tasks if experiment.video_split else ():
+            task = study.tasks[task_name]
+            held = study.datasets[task.dataset].splits[str(experiment.video_split)].perturbed
+            if held is None or held.of != task.split or (held.clips or 10**9) < (task.clips or 10**9):
+                raise UserError(
+                    f"{source}: experiments.{name}.video_split: {experiment.video_split} does not hold the clips of "
+                    f"task {task_name} (split {task.split}, clips: {task.clips or 'all'}); name a split that perturbs "
+                    "these, with as many clips or more"
+                )
+
+
 def _uses_of_data(study: Study) -> Iterator[Use]:
     """Yield the names that adaptations, tasks, recipes and experiments use."""
+    yield from _uses_of_splits(study)
     for network, adaptation in study.adapt.items():
         yield f"adapt.{network}.dataset", "dataset", adaptation.dataset, study.datasets
         yield f"adapt.{network}.split", "split", adaptation.split, study.datasets[adaptation.dataset].splits
@@ -101,6 +120,20 @@ def _uses_of_data(study: Study) -> Iterator[Use]:
         for condition, feature in recipe.features().items():
             yield f"recipes.{name}.sees.{condition}.feature", "visual feature", feature, visual
         yield from (("features", "feature", needed, study.features) for needed in ("mel", "text", "speaker"))
+    yield from _uses_of_experiments(study)
+
+
+def _uses_of_splits(study: Study) -> Iterator[Use]:
+    """Yield the splits whose clips others perturb."""
+    for name, dataset in study.datasets.items():
+        recorded = [key for key, split in dataset.splits.items() if split.perturbed is None]
+        for key, split in dataset.splits.items():
+            if split.perturbed is not None:
+                yield f"datasets.{name}.splits.{key}.settings.of", "split", split.perturbed.of, recorded
+
+
+def _uses_of_experiments(study: Study) -> Iterator[Use]:
+    """Yield the names that experiments use."""
     for name, experiment in study.experiments.items():
         where = f"experiments.{name}"
         if experiment.recipe is not None:
@@ -111,6 +144,10 @@ def _uses_of_data(study: Study) -> Iterator[Use]:
                 section = "sweep" if condition in (experiment.sweep or {}) else "scales"
                 yield f"{where}.{section}", "condition", condition, ["text", *sees]
         yield from ((f"{where}.tasks", "task", task, study.tasks) for task in experiment.tasks)
+        if experiment.video_split is not None:
+            for task in experiment.tasks:
+                splits = study.datasets[study.tasks[task].dataset].splits
+                yield f"{where}.video_split", "split", experiment.video_split, splits
         yield from ((f"{where}.metrics", "metric", metric, METRIC_FILES) for metric in experiment.metrics or [])
 
 
@@ -148,6 +185,9 @@ def _uses_of_rows(study: Study) -> Iterator[Use]:
         yield from ((f"questions.{name}.plots", "plot", plot, study.plots) for plot in question.plots)
         if question.measures_cost:
             yield f"questions.{name}.measures_cost", "section", "cost", ["cost"] if study.cost else []
+        if question.counts_faces_lost:
+            made = ["perturb"] if study.perturbed_splits() else []
+            yield f"questions.{name}.counts_faces_lost", "setting of a split", "perturb", made
     for task, played in (study.gallery.tasks if study.gallery else {}).items():
         yield from _rows_of_task(study, f"gallery.tasks.{task}", task, played.rows)
         yield from ((f"gallery.tasks.{task}.metrics", "metric", metric, METRICS) for metric in played.metrics)

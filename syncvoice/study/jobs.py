@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from syncvoice.cost.settings import Cost, CostJob, RowOfModel
+from syncvoice.datasets.perturbed import PerturbJob
 from syncvoice.datasets.settings import PrepareJob
 from syncvoice.datasets.tasks import TaskJob, TaskSettings
 from syncvoice.features.base import FeatureJob
@@ -19,6 +20,7 @@ from syncvoice.reporting.plots.job import PlotJob
 from syncvoice.reporting.settings import (
     Comparison,
     ExternalValue,
+    FacesLostJob,
     Gallery,
     GalleryJob,
     GallerySection,
@@ -56,12 +58,14 @@ def job_settings(study: Study, paper: Settings, training: Mapping[str, Settings]
     typed = {
         **_corpus_jobs(study),
         **_prepare_jobs(study),
+        **_perturb_jobs(study),
         **{f"features/{name}": _feature_job(study, name) for name in study.features},
         **{f"tasks/{name}": _task_job(study, name) for name in study.tasks},
         **{f"tables/{name}": _table_job(study, name, paper) for name in study.tables},
         **{f"plots/{name}": _plot_job(study, name) for name in study.plots},
         **({"gallery": _gallery_job(study, study.gallery)} if study.gallery else {}),
         **({"cost": _cost_job(study, study.cost)} if study.cost else {}),
+        **({"faces_lost": _faces_lost_job(study)} if study.perturbed_splits() else {}),
         **({"listening_test": _listening_test_job(study, study.listening_test)} if study.listening_test else {}),
     }
     return plain | {name: job.model_dump(mode="json") for name, job in typed.items()}
@@ -81,7 +85,7 @@ def _corpus_jobs(study: Study) -> dict[str, Section]:
         shared = {**dataset.settings.model_dump(), "dataset": name}
         contents = {key: split.settings for key, split in dataset.splits.items()}
         splits = {key: held for key, held in contents.items() if isinstance(held, SplitSettings)}
-        shards = {key: split.shards for key, split in dataset.splits.items()}
+        shards = {key: dataset.splits[key].shards for key in splits}
         jobs[f"corpus/{name}"] = CorpusJob(**shared, splits=splits, shards=shards)
         for key, settings in splits.items():
             jobs[f"corpus/{name}/{key}"] = CorpusJob(**shared, splits={key: settings}, shards={key: shards[key]})
@@ -92,9 +96,27 @@ def _prepare_jobs(study: Study) -> dict[str, Section]:
     """Return the limits of preparing, and for each split of a local folder also which clips belong to it."""
     jobs: dict[str, Section] = {"prepare": PrepareJob(limits=study.prepare)}
     for name, dataset in study.datasets.items():
-        for split, entry in {} if dataset.is_embedded else dataset.splits.items():
-            jobs[f"prepare/{name}/{split}"] = PrepareJob(limits=study.prepare, selection=entry.selection)
+        for split, entry in dataset.splits.items():
+            if not dataset.is_embedded and entry.perturbed is None:
+                jobs[f"prepare/{name}/{split}"] = PrepareJob(limits=study.prepare, selection=entry.selection)
     return jobs
+
+
+def _perturb_jobs(study: Study) -> dict[str, Section]:
+    """Return the jobs that make clips of other splits worse."""
+    jobs: dict[str, Section] = {}
+    for name, split in study.perturbed_splits():
+        entry = study.datasets[name].splits[split]
+        if entry.perturbed is not None:
+            jobs[f"perturbed/{name}/{split}"] = PerturbJob(
+                content=entry.perturbed, split=split, shards=entry.shards, seed=study.seed
+            )
+    return jobs
+
+
+def _faces_lost_job(study: Study) -> FacesLostJob:
+    """Return which splits are compared with those that they were made from."""
+    return FacesLostJob(splits=tuple(study.perturbed_splits()), bootstrap=study.bootstrap)
 
 
 def _adapt_settings(study: Study, network: AdaptedNetwork, training: Settings) -> Settings:

@@ -9,7 +9,7 @@ from typing import Any
 from syncvoice.errors import UserError
 from syncvoice.places import find_weights
 from syncvoice.section import nearest, validated
-from syncvoice.study.checks import check_names, check_networks, check_speakers, check_spread
+from syncvoice.study.checks import check_names, check_networks, check_perturbed, check_speakers, check_spread
 from syncvoice.study.parts import with_typed_parts
 from syncvoice.study.seeds import add_trainings, take_seeds
 from syncvoice.study.study import Study, adapted_file
@@ -94,6 +94,7 @@ def _resolved(layers: Mapping[str, Mapping[str, Any]], shared: Mapping[str, Mapp
     _set_speaker_weights(resolved)
     study = validated(Study, with_typed_parts(resolved, source), source)
     check_names(study, source)
+    check_perturbed(study, source)
     check_networks(study, source)
     check_speakers(study, source)
     check_spread(study, source)

@@ -31,8 +31,8 @@ class Experiment(SpeechSettings):
             raise ValueError(str(error)) from error
         if needs != (self.recipe is not None):
             raise ValueError(f"kind {self.kind} {'needs a' if needs else 'takes no'} recipe")
-        if not needs and (self.swap != "none" or self.sweep):
-            raise ValueError("swap and sweep need kind: model")
+        if not needs and (self.swap != "none" or self.sweep or self.video_split):
+            raise ValueError("swap, sweep and video_split need kind: model")
         return self
 
     def job(self, name: str, weights: dict[str, str]) -> dict[str, object]:
@@ -43,4 +43,6 @@ class Experiment(SpeechSettings):
             weights: files by network.
         """
         values = {**self.model_dump(), **weights, "experiment": name}
-        return {key: values[key] for key in kind_module(self.kind).Settings.model_fields}
+        if self.video_split is None:  # settings of other rows do not name it
+            del values["video_split"]
+        return {key: values[key] for key in kind_module(self.kind).Settings.model_fields if key in values}

@@ -117,6 +117,15 @@ class Study(Section):
     listening_test: ListeningTest | None
     cost: Cost | None
 
+    def perturbed_splits(self) -> list[tuple[str, str]]:
+        """Return data set and split of everything that the study perturbs."""
+        return [
+            (name, split)
+            for name, dataset in self.datasets.items()
+            for split, entry in dataset.splits.items()
+            if entry.perturbed is not None
+        ]
+
     def metrics_of(self, experiment: str, task: str) -> list[str]:
         """Return the scoring jobs of a row: the task's metrics, cut to the experiment's own list if it has one."""
         chosen = self.experiments[experiment].metrics

@@ -25,6 +25,7 @@ from syncvoice.video.shown import MATRICES, SQUARE, Colours, Shown, colours_of, 
 
 AUDIO_RATE = 48_000  # Hz in the file: every player takes it
 AUDIO_BIT_RATE = 160_000
+QUALITY = 18  # constant rate factor of x264: hardly visible
 KNOWN_STEPS = tuple(Fraction(base, rate) for rate in (24_000, 25_000, 30_000, 50_000, 60_000) for base in (1000, 1001))
 FINE_CLOCK = Fraction(1, 90_000)  # for pictures at irregular times
 VIDEO_RANGE = 1  # of FFmpeg's numbers
@@ -66,7 +67,8 @@ def put_sound(video_in: Path | str, audio: np.ndarray, out: Path | str, syntheti
     return f"the picture of {video_in.name} is encoded again: {shown.obstacle}" if shown.obstacle else ""
 
 
-def write_clip(path: Path, frames: Iterable[np.ndarray], audio: np.ndarray, pixel_shape: Fraction = SQUARE) -> None:
+def write_clip(path: Path, frames: Iterable[np.ndarray], audio: np.ndarray, pixel_shape: Fraction = SQUARE,
+               quality: int = QUALITY) -> None:  # fmt: skip
     """Write a recording at 25 fps as H.264 and lossless FLAC in Matroska, atomically.
 
     Args:
@@ -74,6 +76,7 @@ def write_clip(path: Path, frames: Iterable[np.ndarray], audio: np.ndarray, pixe
         frames: RGB (height, width, 3) uint8, all of one size.
         audio: (960 * frames,) mono at 24 kHz.
         pixel_shape: width / height of a pixel.
+        quality: constant rate factor of x264; higher is worse.
 
     Raises:
         ClipProblem: the picture cannot be encoded.
@@ -83,7 +86,7 @@ def write_clip(path: Path, frames: Iterable[np.ndarray], audio: np.ndarray, pixe
             stream = target.add_stream("flac", rate=clocks.SAMPLE_RATE, layout="mono")
             samples = (np.clip(audio, -1, 1) * 32767).round().astype(np.int16)[None]
             sound = _sound_packets(samples, stream, "mono", "s16", clocks.SAMPLE_RATE)
-            _interleave(target, _encoded_frames(iter(frames), target, None, pixel_shape), sound)
+            _interleave(target, _encoded_frames(iter(frames), target, None, pixel_shape, quality=quality), sound)
     except av.error.FFmpegError as error:
         raise ClipProblem("broken_file", f"the picture cannot be encoded ({error}); convert the video") from error
 
@@ -151,6 +154,7 @@ def _encoded_frames(
     times: Sequence[Fraction] | None = None,
     pixel_shape: Fraction = SQUARE,
     colours: Colours | None = None,
+    quality: int = QUALITY,
 ) -> Iterator[tuple[Fraction, Any]]:
     """Add an H.264 stream to `target`; yield (decoding time, packet) of RGB frames.
 
@@ -160,6 +164,7 @@ def _encoded_frames(
         times: of the frames in seconds from 0, and of the end; None means 25 fps.
         pixel_shape: width / height of a pixel.
         colours: tags of the source, which the file then has too; the range is that of video (16 to 235).
+        quality: constant rate factor.
     """
     first = next(frames)
     height, width = (side // 2 * 2 for side in first.shape[:2])  # 4:2:0 colour needs even sides
@@ -176,7 +181,7 @@ def _encoded_frames(
     # With x264's macroblock tree the bytes of a 360x288 picture differed from run to run (our measurement).
     # MP4 keeps durations in coding order, so irregular ones need coding in the order of showing.
     ordered = ":bframes=0" if step == FINE_CLOCK else ""
-    stream.options = {"crf": "18", "preset": "veryfast", "x264-params": f"mbtree=0{ordered}"}
+    stream.options = {"crf": str(quality), "preset": "veryfast", "x264-params": f"mbtree=0{ordered}"}
     stream.codec_context.thread_count = 1
     cut = (image[:height, :width] for image in chain([first], frames))
     return _picture_packets(cut, stream, step, stamps)

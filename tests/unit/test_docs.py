@@ -15,15 +15,15 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 PAGES = [REPOSITORY / "README.md", REPOSITORY / "config/README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 BEGIN, END = "<!-- metrics -->\n", "<!-- /metrics -->\n"
-ARROWS = {"higher": "↑", "lower": "↓", "zero": "→ 0"}
+ARROWS = {"higher": "↑", "lower": "↓", "zero": "→ 0", "": ""}
 
 
 def table() -> str:
     """Table of all metrics as Markdown."""
     lines = ["| Metric | | What it is |", "| --- | --- | --- |"]
     for metric in METRICS.values():
-        unit = f" ({metric.unit})" if metric.unit else ""
-        lines.append(f"| `{metric.id}` | {ARROWS[metric.direction]}{unit} | {metric.title}. {metric.caption} |")
+        better = f"{ARROWS[metric.direction]} ({metric.unit})" if metric.unit else ARROWS[metric.direction]
+        lines.append(f"| `{metric.id}` | {better.strip()} | {metric.title}. {metric.caption} |")
     return "\n".join(lines) + "\n"
 
 

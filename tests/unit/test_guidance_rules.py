@@ -1,6 +1,7 @@
 """Rules and treatments of conditions: when, where and with what they guide."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -100,6 +101,38 @@ def test_smoothing_halves_the_frequency_that_it_names() -> None:
         wave = torch.sin(2 * torch.pi * hz * time)[:, None]
         found = treated(wave, Treatment(smooth_hz=6.0))[100:400].std() / wave[100:400].std()
         assert float(found) == pytest.approx(gain, abs=0.01)
+
+
+def test_jitter_moves_single_frames_and_the_same_in_every_condition() -> None:
+    ramp = torch.arange(400.0)[:, None]
+    found = treated(ramp, Treatment(jitter=3), 1, "c1")[:, 0]
+    moved = (found - ramp[:, 0])[3:-3]
+    counts = torch.bincount((moved + 3).long(), minlength=7)
+    assert counts.sum() == 394 and counts.min() > 30  # all of -3 ... 3, about as often
+    assert treated(2 * ramp, Treatment(jitter=3), 1, "c1")[:, 0].tolist() == (2 * found).tolist()
+    assert treated(ramp, Treatment(jitter=3), 1, "c2")[:, 0].tolist() != found.tolist()
+    assert treated(ramp, Treatment(jitter=3), 2, "c1")[:, 0].tolist() != found.tolist()
+
+
+def test_a_row_sees_through_another_split_and_loses_what_lost_its_face(monkeypatch: pytest.MonkeyPatch) -> None:
+    from syncvoice.generation import requests
+    from syncvoice.generation.requests import RequestBuilder
+    from syncvoice.records.tasks import Utterance
+
+    monkeypatch.setattr(requests, "open_features", lambda folder, names: dict.fromkeys(names, str(folder)))
+    monkeypatch.setattr(requests, "check_store", lambda *_: None)
+    clip = ("test", "grid", "Bin blue.", "en", "s1", "female", "no", "grid", "r1", "reference", "Set red.", "en", 25)
+    references = {"reference": {"mel": {"r1": np.zeros((30, 100), np.float32)}}}
+    builder = RequestBuilder(references, {"test": {"lip": {"c1": np.ones((25, 30), np.float32)}}}, seed=1)
+    row, seen = (
+        Utterance("c1", "c1", *clip),
+        {"lip": Seen(feature="lip", extractor="mesh_lip", version="1", settings={}, weights_sha256=None, dim=30)},
+    )
+    assert requests.visual_of(Path("root"), [row], seen, "test_blur") == {"test": {"lip": "root/test_blur"}}
+    assert requests.visual_of(Path("root"), [row], seen) == {"test": {"lip": "root/test"}}
+    assert builder.request(row, row.text, "c1").visual["lip"].sum() == 750
+    with pytest.raises(UserError, match="'c2' has no features for lip: its face was lost"):
+        builder.request(Utterance("c2", "c2", *clip), row.text, "c2")
 
 
 def test_columns_are_kept_and_the_others_held_at_their_mean() -> None:

@@ -25,6 +25,7 @@ LSE_C = "lse_c.syncnet_mini"
 PLOTS = {
     "metrics": {"table": "en_en"},
     "differences": {"table": "en_en", "group": "unseen"},
+    "profile": {"table": "en_en", "metrics": [METRICS[0]], "groups": [["all"], ["seen", "unseen"]]},
     "guidance_pareto": {"task": "en_en", "rows": ["guidance_sweep", "M1"], "y": LSE_C, "x": [METRICS[3], METRICS[1]]},
     "guidance_map": {"task": "en_en", "row": "guidance_sweep", "metrics": [LSE_C, METRICS[1]]},
     "over_scale": {

@@ -62,7 +62,15 @@ def test_notebooks_show_rows_in_the_order_of_the_tables(study: Path) -> None:
 def test_a_study_knows_its_questions_and_what_it_could_have_found(study: Path) -> None:
     opened = Study(study)
     assert opened.questions["all"].tables == opened.tables
-    asked = {"lips": {"question": "Can they help?", "tables": ["en_en"], "plots": [], "measures_cost": False}}
+    asked = {
+        "lips": {
+            "question": "Can they help?",
+            "tables": ["en_en"],
+            "plots": [],
+            "measures_cost": False,
+            "counts_faces_lost": False,
+        }
+    }
     write_json(study / "settings" / "questions.json", asked)
     assert {name: entry.model_dump() for name, entry in opened.questions.items()} == asked
     power = opened.power("en_en").set_index(["experiment", "metric"])

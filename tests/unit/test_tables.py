@@ -11,7 +11,7 @@ from syncvoice.commands.columns import column_of
 from syncvoice.errors import UserError
 from syncvoice.files import write_json
 from syncvoice.reporting import latex, render, tables
-from syncvoice.reporting.scores import point_caption, word_count
+from syncvoice.reporting.scores import in_third, point_caption, word_count
 from syncvoice.reporting.settings import TableJob
 from syncvoice.section import read_settings
 
@@ -144,6 +144,31 @@ def test_published_rows_of_others_stand_apart(study: Path) -> None:
     (line,) = [line for line in markdown.splitlines() if "OtherDub" in line]
     assert "6.50" in line and "Their table 2 (not verified)" in line
     assert "not computed here" in markdown
+
+
+def test_thirds_of_the_clips_go_by_how_these_are_spoken(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import fake_study
+
+    rate, names = "speaking_rate.shown", [row["utterance"] for row in task_rows("en_en", 6)]
+    with pytest.raises(UserError, match=r"group slow is decided by speaking_rate.shown, .* add phone_classes"):
+        build(study, rows=["M1"], baseline=None, metrics=[LSE], groups=["slow"])
+    monkeypatch.setitem(fake_study.SCORERS, rate, ("phone_classes.ctc_aligned", 1.0, 0.0))
+    lines = [score_row(name, LSE, value) for name, value in zip(names, [6, 7, 8, 9, 10, 11], strict=True)]
+    rates = [score_row(name, rate, value) for name, value in zip(names, [12, 10, 15, 9, 14, 11], strict=True)]
+    write_scores(study, "M1", "en_en", lines + rates)
+    _, table, _ = build(study, rows=["M1"], baseline=None, metrics=[LSE, rate], groups=["slow", "medium", "fast"])
+    means = table.set_index(["metric", "group"])["mean"]
+    assert means[rate].tolist() == [9.5, 11.5, 14.5]
+    assert means[LSE].tolist() == [(7 + 9) / 2, (6 + 11) / 2, (8 + 10) / 2]
+    assert table["n_scored"].tolist() == [2] * 6
+
+
+def test_thirds_leave_out_what_is_unknown() -> None:
+    values = np.array([5, np.nan, 3, 4, 2, 1, 6, 7])
+    thirds = np.array([in_third(values, third) for third in range(3)])
+    assert thirds.sum(axis=1).tolist() == [3, 2, 2]
+    assert values[thirds[0]].tolist() == [3, 2, 1]
+    assert not thirds[:, 1].any()
 
 
 def test_groups_by_sentence_share_the_clips_out(study: Path) -> None:

@@ -56,6 +56,7 @@ CASES: list[tuple[str, str, Any, str]] = [  # study, key path, value, what the m
     ("mini", "probe.features", ["lips"], "probe.features: unknown feature 'lips'; did you mean 'lip'?"),
     ("tiny", "questions.mine.table", ["en_en"], "unknown key questions.mine.table; did you mean 'tables'?"),
     ("tiny", "cost.clip", 3, "unknown key cost.clip; did you mean 'clips'?"),
+    ("tiny", "questions.some", {"question": "?", "counts_faces_lost": True}, "unknown setting of a split 'perturb'"),
     ("tiny", "questions.mine", {"question": "?", "measures_cost": True}, "unknown section 'cost'; valid: none"),
     ("grid_s1", "alignment_report.splits", "x", "unknown key alignment_report.splits; did you mean 'split'?"),
 ]  # fmt: skip

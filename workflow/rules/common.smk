@@ -121,6 +121,41 @@ def is_embedded(dataset):
     return STUDY.datasets[dataset].is_embedded
 
 
+def is_perturbed(dataset, split):
+    """Whether a split holds clips of another one, made worse on purpose."""
+    return STUDY.datasets[dataset].splits[split].perturbed is not None
+
+
+def is_made(dataset, split):
+    """Whether rules of the workflow make a split's clips, as shards of a corpus."""
+    return is_embedded(dataset) or is_perturbed(dataset, split)
+
+
+def splits_made_by(rule):
+    """Names of the splits whose clips one of the rules make_corpus and perturb_clips makes."""
+    return sorted(
+        {
+            split
+            for name, dataset in STUDY.datasets.items()
+            for split in dataset.splits
+            if is_perturbed(name, split) == (rule == "perturb_clips")
+        }
+    )
+
+
+def manifest_of_perturbed(wildcards):
+    """Clips that a perturbed split takes."""
+    source = STUDY.datasets[wildcards.dataset].splits[wildcards.split].perturbed
+    return manifest(wildcards.dataset, source.of)
+
+
+def prepared_of_perturbed(wildcards):
+    """Tracked faces and sound of the clips that a perturbed split takes."""
+    source = STUDY.datasets[wildcards.dataset].splits[wildcards.split].perturbed
+    pattern = "results/{study}/prepared/{dataset}/{split}/shard-{shard}/{kind}"
+    return over_shards(pattern, wildcards.dataset, source.of, kind=["tracks.h5", "audio"])
+
+
 def data_cards():
     """Descriptions of the data sets that the workflow makes."""
     embedded = [name for name in STUDY.datasets if is_embedded(name)]
@@ -129,7 +164,7 @@ def data_cards():
 
 def corpus_shard(wildcards):
     """What prepare reads: a shard of the embedded corpus, or downloaded clips, or nothing that a rule makes."""
-    if not is_embedded(wildcards.dataset):
+    if not is_made(wildcards.dataset, wildcards.split):
         folder = fetched_folder(wildcards.dataset)
         return {"fetched": f"{folder}.json"} if folder else {}
     folder = f"{RESULTS}/corpus/{wildcards.dataset}/{wildcards.split}/shard-{wildcards.shard}"
@@ -138,14 +173,14 @@ def corpus_shard(wildcards):
 
 def corpus_folder(wildcards):
     """Folder that prepare reads."""
-    if not is_embedded(wildcards.dataset):
+    if not is_made(wildcards.dataset, wildcards.split):
         return STUDY.datasets[wildcards.dataset].path
     return f"{RESULTS}/corpus/{wildcards.dataset}/{wildcards.split}/shard-{wildcards.shard}"
 
 
 def prepare_settings(wildcards):
     """Limits of preparing; for a local folder also which clips belong to the split."""
-    if is_embedded(wildcards.dataset):
+    if is_made(wildcards.dataset, wildcards.split):
         return f"{RESULTS}/settings/prepare.json"
     return f"{RESULTS}/settings/prepare/{wildcards.dataset}/{wildcards.split}.json"
 
@@ -174,8 +209,8 @@ def check_folders():
 
 
 def shard_options(wildcards):
-    """Which part of a local folder belongs to a shard; a shard of the embedded corpus is a folder of its own."""
-    if is_embedded(wildcards.dataset):
+    """Which part of a local folder belongs to a shard; a shard that the workflow makes is a folder of its own."""
+    if is_made(wildcards.dataset, wildcards.split):
         return "--layout minidub"
     dataset = STUDY.datasets[wildcards.dataset]
     return f"--layout {dataset.kind} --shard {wildcards.shard} --shards {dataset.splits[wildcards.split].shards}"

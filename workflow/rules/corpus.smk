@@ -15,6 +15,8 @@ rule make_corpus:
         "results/{study}/logs/make_corpus/{dataset}/{split}/shard-{shard}.log",
     benchmark:
         "results/{study}/benchmarks/make_corpus/{dataset}/{split}/shard-{shard}.tsv"
+    wildcard_constraints:
+        split=one_of(splits_made_by("make_corpus")),
     conda:
         "../../environment.yml"
     threads: threads_of("corpus")

@@ -42,8 +42,10 @@ def features_of_experiment(wildcards):
     task = STUDY.tasks[wildcards.task]
     kind = kinds.kind_module(STUDY.experiments[wildcards.experiment].kind)
     guides = STUDY.guided_by(wildcards.experiment)
+    seen_in = STUDY.experiments[wildcards.experiment].video_split or task.split
     return [
-        *feature_shards(task.dataset, task.split, [*kind.CLIP_FEATURES, *guides]),
+        *feature_shards(task.dataset, task.split, kind.CLIP_FEATURES),
+        *feature_shards(task.dataset, seen_in, guides),
         *feature_shards(task.dataset, task.reference_split, kind.REFERENCE_FEATURES),
     ]
 

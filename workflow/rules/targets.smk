@@ -16,7 +16,8 @@ def files_of_question(name):
     question = STUDY.questions[name]
     tables = [f"{RESULTS}/tables/{table}.csv" for table in question.tables]
     plots = [f"{RESULTS}/plots/{plot}.svg" for plot in question.plots]
-    return tables + plots + (cost_files() if question.measures_cost else [])
+    cost = cost_files() if question.measures_cost else []
+    return tables + plots + cost + (faces_lost_files() if question.counts_faces_lost else [])
 
 
 def settings_of_questions():
@@ -63,6 +64,25 @@ def inputs_of_cost(of):
     """What the timed rows are spoken from, by a function of a row's wildcards."""
     rows = [SimpleNamespace(experiment=row, task=STUDY.cost.task) for row in rows_of_cost()]
     return list(dict.fromkeys(path for row in rows for path in of(row)))
+
+
+def faces_lost_files():
+    """The table of lost faces, if the study perturbs videos."""
+    return [f"{RESULTS}/tables/faces_lost.csv"] if STUDY.perturbed_splits() else []
+
+
+def files_of_faces_lost(wildcards):
+    """Manifests, exclusions, tracks and settings of perturbed splits, and what they were made from."""
+    made = STUDY.perturbed_splits()
+    sources = dict.fromkeys((name, STUDY.datasets[name].splits[split].perturbed.of) for name, split in made)
+    pattern = "results/{study}/prepared/{dataset}/{split}/shard-{shard}/tracks.h5"
+    return [
+        *(manifest(name, split) for name, split in (*made, *sources)),
+        f"{RESULTS}/settings/faces_lost.json",
+        *(f"{RESULTS}/settings/perturbed/{name}/{split}.json" for name, split in made),
+        *(f"{RESULTS}/manifests/{name}/{split}.excluded.csv" for name, split in made),
+        *(path for name, split in (*made, *sources) for path in over_shards(pattern, name, split)),
+    ]
 
 
 def manifest_of_alignment_report(wildcards):

@@ -13,6 +13,28 @@ _FORCED_ALIGNED = (
            "duration error", "lower", "ms", 0, _FORCED + "Difference of the time from the first to the last phone."),
 )  # fmt: skip
 
+_CLASSES = {
+    "vowel": "vowels",
+    "plosive": "plosives",
+    "fricative": "fricatives",
+    "nasal": "nasals",
+    "approximant": "approximants",
+    "bilabial": "p b m",
+    "labiodental": "f v",
+    "inner": "consonants without lips",
+}
+_PHONE_CLASSES = tuple(
+    Metric(f"phone_time_error_{name}.ctc_aligned", "phone_classes.ctc_aligned",
+           f"Phone time error, {what} (CTC-aligned)", f"error {what}", "lower", "ms", 0,
+           f"Mean absolute difference of the start times, of {what} alone; clips without any have no value.")
+    for name, what in _CLASSES.items()
+) + (
+    Metric("speaking_rate.shown", "phone_classes.ctc_aligned", "Speaking rate of the clip", "speaking rate", "",
+           "phones/s", 1, "Of the clip's own speech, pauses left out; known times."),
+    Metric("level.recorded", "phone_classes.ctc_aligned", "Level of the clip's own speech", "level", "", "dB", 1,
+           "Mean power of the clip's own sound while it speaks, re full scale."),
+)  # fmt: skip
+
 COLUMNS = (
     Metric(
         "phone_time_error.ctc_aligned",
@@ -25,6 +47,7 @@ COLUMNS = (
         "Mean absolute difference of the phone start times, forced alignment of"
         " the generated speech against the times that the video shows; uses no lip-sync network.",
     ),
+    *_PHONE_CLASSES,
     *_FORCED_ALIGNED,
     Metric("overlap.energy", "overlap.energy", "Speech inside the original's (energy)", "overlap", "higher", "%", 1,
            "Share of the speaking time in which the original speaks too.", scale=100.0),

@@ -27,7 +27,7 @@ from syncvoice.metrics.scorer import (
     require_same_text,
 )
 from syncvoice.metrics.timing.phone_error import Interval, phone_time_error
-from syncvoice.text.alignment import SILENCE, align
+from syncvoice.text.alignment import SILENCE, AlignedPhone, align
 
 if TYPE_CHECKING:
     from syncvoice.networks.recogniser import CtcRecogniser
@@ -49,7 +49,7 @@ class PhoneTimeScorer(Scorer):
     """Align generated speech and compare with the times the video shows."""
 
     NAME = "ctc_aligned"
-    METRICS = ("phone_time_error",)
+    METRICS: tuple[str, ...] = ("phone_time_error",)
 
     def __init__(self, recogniser: "CtcRecogniser", clips: Mapping[str, Any], weights_sha256: str = "") -> None:
         """Score against clips: id -> object with `phones`, `words`, `text` and `language`."""
@@ -67,6 +67,15 @@ class PhoneTimeScorer(Scorer):
 
     def score(self, utterance: Utterance) -> list[Score]:
         """Score one utterance."""
+        return [Score(self.metrics_for(utterance.row)[0], phone_time_error(*self.aligned(utterance)))]
+
+    def aligned(self, utterance: Utterance) -> tuple[list[AlignedPhone], list[Interval]]:
+        """Return the phones of the generated speech, and those of the video, both without silences.
+
+        Raises:
+            NotApplicable: the clip says something else, or nobody knows its phone times.
+            ScoreError: the sound is silent or too short.
+        """
         clip = require_same_text(utterance, self._clips.get(utterance.row["clip"]))
         phones = [phone for phone in clip.phones if phone[0] != SILENCE]
         if not phones:
@@ -76,7 +85,6 @@ class PhoneTimeScorer(Scorer):
         log_probs, fps = self._recogniser.phone_log_probs(utterance.audio_16k)
         starts = word_starts(phones, clip.words)
         try:
-            aligned = align(np.asarray(log_probs), fps, [p[0] for p in phones], self._recogniser.phones, starts)
+            return align(np.asarray(log_probs), fps, [p[0] for p in phones], self._recogniser.phones, starts), phones
         except ValueError as error:
             raise ScoreError(str(error)) from error
-        return [Score(self.metrics_for(utterance.row)[0], phone_time_error(aligned, phones))]
