@@ -9,7 +9,7 @@ from typing import Any
 from syncvoice.errors import UserError
 from syncvoice.places import find_weights
 from syncvoice.section import nearest, validated
-from syncvoice.study.checks import check_names, check_networks, check_speakers
+from syncvoice.study.checks import check_choices, check_names, check_networks, check_speakers
 from syncvoice.study.parts import with_typed_parts
 from syncvoice.study.study import Study, adapted_file
 
@@ -91,6 +91,7 @@ def _resolved(layers: Mapping[str, Mapping[str, Any]], shared: Mapping[str, Mapp
     study = validated(Study, with_typed_parts(resolved, source), source)
     check_names(study, source)
     check_networks(study, source)
+    check_choices(study, source)
     check_speakers(study, source)
     return study
 

@@ -150,7 +150,7 @@ class Study(Section):
         """Return the weights that a row's speech depends on: its recipe's, or the study's."""
         recipe = self.recipes.get(self.experiments[experiment].recipe or "")
         if recipe is None:
-            return {network: self.network_file(network) for network in self.weights.model_dump()}
+            return {network: self.network_file(network) for network in (*self.weights.model_dump(), "recogniser")}
         return {"backbone": recipe.start, "vocoder": recipe.vocoder, "speaker_encoder": recipe.speaker_encoder}
 
     def weights_read_by(self, experiment: str) -> list[str]:

@@ -11,7 +11,14 @@ def kind_of_experiment(wildcards):
     """Options of `syncvoice generate` that say who speaks."""
     experiment = STUDY.experiments[wildcards.experiment]
     model = f" --model {RESULTS}/models/{experiment.recipe}" if experiment.recipe else ""
-    return f"--kind {experiment.kind}{model}"
+    candidates = "".join(f" --candidates {folder}" for folder in candidates_of_experiment(wildcards))
+    return f"--kind {experiment.kind}{model}{candidates}"
+
+
+def candidates_of_experiment(wildcards):
+    """Speech that a row chooses from; nothing for a row that speaks itself."""
+    chosen = STUDY.experiments[wildcards.experiment].best_of
+    return [f"{RESULTS}/speech/{chosen.row}/{wildcards.task}"] if chosen else []
 
 
 def tasks_in_parts(several):

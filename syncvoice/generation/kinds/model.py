@@ -26,22 +26,10 @@ def speak(settings: Settings, work: Work) -> list[Row]:
     Raises:
         UserError: model, weights or features are missing, or the features are not those that the model learned with.
     """
-    from syncvoice.features.conditions import seen_by
-    from syncvoice.files import read_json
-    from syncvoice.generation.requests import requests_of
-    from syncvoice.generation.speech import speak_points
-    from syncvoice.model.start import load_model
-    from syncvoice.model.text_path import text_of_record
+    from syncvoice.generation.by_recipe import speak_by_recipe
 
-    assert work.model is not None
-    model, metadata = load_model(work.model), work.model / "metadata.json"
-    seen = seen_by(read_json(metadata), model.config.visual_dims, str(metadata))
-    points = points_of(settings.guidance(), settings.sweep)
-    wanted = {condition for _, scales in points for condition in scales}
-    used = {condition: seen[condition] for condition in seen if condition in wanted}
-    tokenizer = text_of_record(read_json(metadata).get("text")).tokenizer()
-    requests, rows = requests_of(settings, work, used, tokenizer, settings.swap)
     sampling = settings.sampling()
-    return speak_points(
-        model, settings, requests, [(name, replace(sampling, scales=scales)) for name, scales in points], work, rows
+    points = points_of(settings.guidance(), settings.sweep)
+    return speak_by_recipe(
+        settings, work, [(name, replace(sampling, scales=scales)) for name, scales in points], settings.swap
     )
