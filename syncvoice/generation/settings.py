@@ -70,6 +70,7 @@ class SpeechSettings(Section):
     sweep: dict[Name, Annotated[list[Scale], Field(min_length=1)]] | None  # points: every combination of these scales
     candidates: int = Field(ge=1)  # kind candidates: how often an utterance is spoken, each time from other noise
     best_of: BestOf | None  # kinds best_by_*: what they choose from
+    references: list[Name] | None  # kind treated_references: splits that give the voices, each a point
 
     reading: Literal["own", "public"]  # of English by rows of start weights; models read as their features were made
     tts_voices: dict[Literal["female", "male"], str]  # stock voices of rows that a public TTS model speaks

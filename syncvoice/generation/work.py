@@ -35,6 +35,7 @@ class Work:
         journal: keeps the rows that are made, so that a killed job goes on; None keeps none.
         whole: all utterances of the task, of which `utterances` may be a part; None: these are all.
         candidates: folder of another row's speech, for a row that chooses from it.
+        references: manifests of treated reference recordings, for a row that takes its voices from them.
     """
 
     utterances: list[Utterance]
@@ -45,6 +46,7 @@ class Work:
     journal: Journal | None = None
     whole: list[Utterance] | None = None
     candidates: Path | None = None
+    references: tuple[Path, ...] = ()
 
     @cached_property
     def made(self) -> dict[tuple[str, str], Row]:

@@ -113,6 +113,9 @@ def _uses_of_data(study: Study) -> Iterator[Use]:
         yield f"adapt.{network}.dataset", "dataset", adaptation.dataset, study.datasets
         yield f"adapt.{network}.split", "split", adaptation.split, study.datasets[adaptation.dataset].splits
     yield from _uses_of_checks(study)
+    for name, treated in study.treated_references.items():
+        yield f"treated_references.{name}.dataset", "dataset", treated.dataset, study.datasets
+        yield f"treated_references.{name}.split", "split", treated.split, study.datasets[treated.dataset].splits
     for name, task in study.tasks.items():
         yield f"tasks.{name}.dataset", "dataset", task.dataset, study.datasets
         for key in ("split", "reference_split"):
@@ -131,6 +134,7 @@ def _uses_of_data(study: Study) -> Iterator[Use]:
             yield f"{where}.recipe", "recipe", experiment.recipe, study.recipes
         if experiment.best_of is not None:
             yield f"{where}.best_of.row", "row", experiment.best_of.row, study.experiments
+        yield from _uses_of_references(study, name)
         sees = study.recipes[experiment.recipe].sees if experiment.recipe is not None else {}
         for condition, scale in experiment.asked_for().items():
             if scale > 0:
@@ -138,6 +142,15 @@ def _uses_of_data(study: Study) -> Iterator[Use]:
                 yield f"{where}.{section}", "condition", condition, ["text", *sees]
         yield from ((f"{where}.tasks", "task", task, study.tasks) for task in experiment.tasks)
         yield from ((f"{where}.metrics", "metric", metric, METRIC_FILES) for metric in experiment.metrics or [])
+
+
+def _uses_of_references(study: Study, name: str) -> Iterator[Use]:
+    """Yield the treated references of a row; they must come from the reference split of each of its tasks."""
+    for task in study.experiments[name].tasks:
+        wanted = (study.tasks[task].dataset, study.tasks[task].reference_split) if task in study.tasks else None
+        fitting = [key for key, entry in study.treated_references.items() if (entry.dataset, entry.split) == wanted]
+        for reference in study.experiments[name].references or []:
+            yield f"experiments.{name}.references (task {task})", "treated reference", reference, fitting
 
 
 def _uses_of_checks(study: Study) -> Iterator[Use]:

@@ -15,7 +15,7 @@ from syncvoice.study.study import Study, adapted_file
 
 # Maps whose entries belong to one study: a later file replaces the whole map instead of merging into it.
 REPLACED = (
-    "datasets", "adapt", "tasks", "recipes", "experiments", "tables", "plots", "gallery", "probe",
+    "datasets", "adapt", "treated_references", "tasks", "recipes", "experiments", "tables", "plots", "gallery", "probe",
     "alignment_report", "listening_test",
 )  # fmt: skip
 TEMPLATES = {"recipes": "recipe_defaults", "experiments": "experiment_defaults"}

@@ -36,6 +36,8 @@ class Experiment(SpeechSettings):
             raise ValueError("kind candidates speaks 2 candidates or more, every other kind 1")
         if self.chooses != (self.best_of is not None):
             raise ValueError(f"kind {self.kind} {'needs' if self.chooses else 'takes no'} best_of")
+        if (self.kind == "treated_references") != (self.references is not None):
+            raise ValueError("kind treated_references needs references, every other kind takes none")
         return self
 
     @property

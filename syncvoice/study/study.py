@@ -7,6 +7,7 @@ from pydantic import Field, SerializeAsAny
 
 from syncvoice.datasets.settings import Dataset
 from syncvoice.datasets.tasks import TaskSettings
+from syncvoice.datasets.treated_references import ReferenceTreatment
 from syncvoice.device import DeviceName
 from syncvoice.features.base import ExtractorSettings, extractor_module
 from syncvoice.generation.work import kind_module
@@ -104,6 +105,7 @@ class Study(Section):
     bootstrap: Bootstrap
     datasets: dict[Name, Dataset]
     features: dict[Name, Feature]
+    treated_references: dict[Name, ReferenceTreatment]
     tasks: dict[Name, Task]
     recipes: dict[Name, Recipe]
     experiments: dict[Name, Experiment]
