@@ -41,6 +41,7 @@ GROUPS = {
         "perturb": "make clips of a split worse on purpose, as a split of its own",
         "prepare-shard": "decode, track and crop the clips of one shard, write its manifest",
         "merge-manifests": "join the manifests of all shards of a split",
+        "treat-references": "copy reference recordings shorter, longer, noisy or as somebody else's",
         "features": "compute one cached feature for one shard",
         "tasks": "write the list of utterances of a dubbing task",
         "resolve-recipe": "write the resolved settings of a recipe",

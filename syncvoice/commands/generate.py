@@ -17,6 +17,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--experiment-settings", type=Path, required=True, help="settings of the row (JSON)")
     parser.add_argument("--task", type=Path, required=True, help="utterances (CSV)")
     parser.add_argument("--model", type=Path, help="folder of the trained model, for kind model")
+    parser.add_argument("--candidates", type=Path, help="speech of a row of kind candidates, for kinds that choose")
+    parser.add_argument(
+        "--references", type=Path, nargs="*", default=[], help="manifests of treated references, for kinds that ask"
+    )
     parser.add_argument("--manifest", type=Path, required=True, help="clips of the task (.cuts.jsonl.gz)")
     parser.add_argument("--features-root", type=Path, required=True, help="folder that holds SPLIT/FEATURE/shard-*.h5")
     parser.add_argument("--out", type=Path, required=True, help="folder for WAV files and utterances.csv")
@@ -46,11 +50,16 @@ def run(args: argparse.Namespace) -> None:
     kind = kind_module(args.kind)
     if kind.NEEDS_RECIPE and args.model is None:
         raise UserError(f"kind {args.kind} needs a trained model; name its folder with --model")
+    if getattr(kind, "CHOOSES", False) and args.candidates is None:
+        raise UserError(f"kind {args.kind} chooses from another row's speech; name its folder with --candidates")
     settings = read_settings(args.experiment_settings, kind.Settings)
     partial = args.out.with_name(args.out.name + ".part")
     with Journal(partial / "made.jsonl", work_of_job(args, settings.model_dump(mode="json"))) as journal:
         whole = read_task(args.task)
-        work = Work(part_of(whole, args.part), args.manifest, args.features_root, args.model, partial, journal, whole)
+        work = Work(
+            part_of(whole, args.part), args.manifest, args.features_root, args.model, partial, journal, whole,
+            args.candidates, tuple(args.references),
+        )  # fmt: skip
         if not journal.entries:
             remove_sounds(partial)
         rows = kind.speak(settings, work) if work.utterances else []  # more parts than utterances leave some empty
@@ -80,7 +89,8 @@ def work_of_job(args: argparse.Namespace, settings: Mapping[str, Any]) -> str:
     from syncvoice.journal import work_of
 
     weights = [value for value in settings.values() if isinstance(value, str) and Path(value).is_file()]
-    inputs = [args.task, args.manifest, *([args.model] if args.model else []), args.features_root, *weights]
+    optional = [*(path for path in (args.model, args.candidates) if path), *args.references]
+    inputs = [args.task, args.manifest, *optional, args.features_root, *weights]
     return work_of(inputs, settings, args.kind, args.part, device_kind(), os.environ.get("OMP_NUM_THREADS", ""))
 
 

@@ -44,6 +44,18 @@ class Treatment(Section):
     jitter: int = Field(default=0, ge=0)
 
 
+class BestOf(Section):
+    """What a row chooses from.
+
+    Attributes:
+        row: of kind `candidates`, on the same tasks.
+        counts: how many of its candidates, from the first, may be chosen; every count is a point.
+    """
+
+    row: Name
+    counts: Annotated[list[Annotated[int, Field(ge=2)]], Field(min_length=1)]
+
+
 class SpeechSettings(Section):
     """Whose voice a row takes, how strongly each condition guides it, how it is sampled."""
 
@@ -59,6 +71,9 @@ class SpeechSettings(Section):
     seed: int = Field(ge=0)
     swap: Literal["none", "video", "text"]  # controls: another clip's video, or shuffled text
     sweep: dict[Name, Annotated[list[Scale], Field(min_length=1)]] | None  # points: every combination of these scales
+    candidates: int = Field(ge=1)  # kind candidates: how often an utterance is spoken, each time from other noise
+    best_of: BestOf | None  # kinds best_by_*: what they choose from
+    references: list[Name] | None  # kind treated_references: splits that give the voices, each a point
 
     video_split: Name | None  # whose features guide instead of the task's: the same clips, filmed worse; None: its own
     reading: Literal["own", "public"]  # of English by rows of start weights; models read as their features were made
@@ -103,6 +118,16 @@ class SampledSettings(Section):
         from syncvoice.generation.speech import Sampling
 
         return Sampling(self.guidance(), self.steps, self.t_shift, self.temperature, self.voice)
+
+
+def candidate_point(candidate: int) -> str:
+    """Name of the point that holds a candidate, from 0."""
+    return f"candidate{candidate}"
+
+
+def best_of_point(count: int) -> str:
+    """Name of the point that holds the best of the first `count` candidates."""
+    return f"best_of{count}"
 
 
 def point_name(scales: Scales, conditions: list[str]) -> str:

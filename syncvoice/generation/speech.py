@@ -23,7 +23,7 @@ from syncvoice.model.guidance import Scales
 from syncvoice.model.solver import Conditions, euler
 from syncvoice.model.syncvoice import Script, SyncVoice, pad_stack, pad_visual
 from syncvoice.model.vocoder import Vocoder
-from syncvoice.seeding import generator
+from syncvoice.seeding import generator, seed_of
 
 BATCH_FRAMES = 2600  # mel frames per batch before guidance multiplies them; keeps memory under 2 GB
 
@@ -75,6 +75,7 @@ class Sampling:
             for clearer words where a model is small or little trained (our choice, as Matcha-TTS and Glow-TTS do).
         voice: "context" (reference as context speech) or "speaker" (reference as speaker embedding).
         expansion: text expansion, "segments" or "average" (ZipVoice's rule); None: the one that the model learned with.
+        candidate: which noise of an utterance is taken; 0 is its own, others are further candidates of the same speech.
     """
 
     scales: Scales
@@ -83,6 +84,13 @@ class Sampling:
     temperature: float = 1.0
     voice: str = "context"
     expansion: str | None = None
+    candidate: int = 0
+
+
+def noise_of(request: Request, frames: int, width: int, candidate: int) -> Tensor:
+    """Draw standard normal noise (frames, width) of an utterance, from (seed, candidate, name)."""
+    seed = seed_of(request.seed, "candidate", candidate) if candidate else request.seed
+    return torch.randn(frames, width, generator=generator(seed, request.name))
 
 
 @torch.inference_mode()
@@ -102,8 +110,7 @@ def sample_mels(model: SyncVoice, requests: Sequence[Request], sampling: Samplin
     width = model.config.backbone.feat_dim
     x_0, speech = [], []
     for request, frames, start in zip(requests, script.lengths(), context, strict=True):
-        noise = torch.randn(frames, width, generator=generator(request.seed, request.name))
-        x_0.append(sampling.temperature * noise)
+        x_0.append(sampling.temperature * noise_of(request, frames, width, sampling.candidate))
         voice = request.voice.mel if start else torch.zeros(0, width)
         speech.append(torch.cat([voice, torch.zeros(frames - start, width)]))
     conditions = Conditions(

@@ -34,6 +34,8 @@ class Work:
         out: folder for WAV files.
         journal: keeps the rows that are made, so that a killed job goes on; None keeps none.
         whole: all utterances of the task, of which `utterances` may be a part; None: these are all.
+        candidates: folder of another row's speech, for a row that chooses from it.
+        references: manifests of treated reference recordings, for a row that takes its voices from them.
     """
 
     utterances: list[Utterance]
@@ -43,6 +45,8 @@ class Work:
     out: Path
     journal: Journal | None = None
     whole: list[Utterance] | None = None
+    candidates: Path | None = None
+    references: tuple[Path, ...] = ()
 
     @cached_property
     def made(self) -> dict[tuple[str, str], Row]:

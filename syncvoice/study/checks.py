@@ -41,6 +41,44 @@ def check_networks(study: Study, source: str) -> None:
                 )
 
 
+def check_choices(study: Study, source: str) -> None:
+    """Check rows that choose from candidates: there are enough, and no network that chooses scores the row as well.
+
+    Raises:
+        UserError: the row that is chosen from is no such row, or speaks another task; or a network would score its own
+            choice.
+    """
+    for name, experiment in study.experiments.items():
+        if (best_of := experiment.best_of) is None:
+            continue
+        where, spoken = f"{source}: experiments.{name}.best_of", study.experiments[best_of.row]
+        if spoken.candidates < max(best_of.counts):
+            raise UserError(
+                f"{where}.counts: {max(best_of.counts)} candidates are asked for, row {best_of.row} speaks"
+                f" {spoken.candidates} (kind: candidates)"
+            )
+        if missing := [task for task in experiment.tasks if task not in spoken.tasks]:
+            raise UserError(f"{where}.row: {best_of.row} has no candidates on task {missing[0]}; name it in its tasks")
+        judges = _names_of(study.weights_read_by(name))
+        for metric in dict.fromkeys(metric for task in experiment.tasks for metric in study.metrics_of(name, task)):
+            if scores := judges & _networks_of_metric(metric):
+                raise UserError(
+                    f"{source}: experiments.{name}: {metric} scores with {min(scores)}, which also chooses the row's"
+                    " candidates; its score would measure its own choice, leave the metric out"
+                )
+
+
+def _names_of(files: Iterable[str]) -> set[str]:
+    """Return weight files by path and by name: `weights/recogniser.safetensors` and `recogniser`, wherever they lie."""
+    return {name for file in files for name in (file, PurePath(file).stem)}
+
+
+def _networks_of_metric(metric: str) -> set[str]:
+    """Return the networks that a scoring job reads, by name and weight file."""
+    file = METRIC_FILES[metric]
+    return {file.id.split(".")[1], *file.assets, *file.weights, *weights_of_metric(metric)}
+
+
 def check_speakers(study: Study, source: str) -> None:
     """Check that every recipe conditions on the weights behind the cached speaker embeddings.
 
@@ -108,6 +146,9 @@ def _uses_of_data(study: Study) -> Iterator[Use]:
         yield f"adapt.{network}.dataset", "dataset", adaptation.dataset, study.datasets
         yield f"adapt.{network}.split", "split", adaptation.split, study.datasets[adaptation.dataset].splits
     yield from _uses_of_checks(study)
+    for name, treated in study.treated_references.items():
+        yield f"treated_references.{name}.dataset", "dataset", treated.dataset, study.datasets
+        yield f"treated_references.{name}.split", "split", treated.split, study.datasets[treated.dataset].splits
     for name, task in study.tasks.items():
         yield f"tasks.{name}.dataset", "dataset", task.dataset, study.datasets
         for key in ("split", "reference_split"):
@@ -138,6 +179,9 @@ def _uses_of_experiments(study: Study) -> Iterator[Use]:
         where = f"experiments.{name}"
         if experiment.recipe is not None:
             yield f"{where}.recipe", "recipe", experiment.recipe, study.recipes
+        if experiment.best_of is not None:
+            yield f"{where}.best_of.row", "row", experiment.best_of.row, study.experiments
+        yield from _uses_of_references(study, name)
         sees = study.recipes[experiment.recipe].sees if experiment.recipe is not None else {}
         for condition, scale in experiment.asked_for().items():
             if scale > 0:
@@ -149,6 +193,15 @@ def _uses_of_experiments(study: Study) -> Iterator[Use]:
                 splits = study.datasets[study.tasks[task].dataset].splits
                 yield f"{where}.video_split", "split", experiment.video_split, splits
         yield from ((f"{where}.metrics", "metric", metric, METRIC_FILES) for metric in experiment.metrics or [])
+
+
+def _uses_of_references(study: Study, name: str) -> Iterator[Use]:
+    """Yield the treated references of a row; they must come from the reference split of each of its tasks."""
+    for task in study.experiments[name].tasks:
+        wanted = (study.tasks[task].dataset, study.tasks[task].reference_split) if task in study.tasks else None
+        fitting = [key for key, entry in study.treated_references.items() if (entry.dataset, entry.split) == wanted]
+        for reference in study.experiments[name].references or []:
+            yield f"experiments.{name}.references (task {task})", "treated reference", reference, fitting
 
 
 def _uses_of_checks(study: Study) -> Iterator[Use]:

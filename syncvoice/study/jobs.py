@@ -11,6 +11,7 @@ from syncvoice.cost.settings import Cost, CostJob, RowOfModel
 from syncvoice.datasets.perturbed import PerturbJob
 from syncvoice.datasets.settings import PrepareJob
 from syncvoice.datasets.tasks import TaskJob, TaskSettings
+from syncvoice.datasets.treated_references import ReferenceTreatmentJob
 from syncvoice.features.base import FeatureJob
 from syncvoice.generation.work import kind_module
 from syncvoice.metrics.registry import METRIC_FILES, METRICS
@@ -60,6 +61,7 @@ def job_settings(study: Study, paper: Settings, training: Mapping[str, Settings]
         **_prepare_jobs(study),
         **_perturb_jobs(study),
         **{f"features/{name}": _feature_job(study, name) for name in study.features},
+        **{f"treated_references/{name}": _treatment_job(study, name) for name in study.treated_references},
         **{f"tasks/{name}": _task_job(study, name) for name in study.tasks},
         **{f"tables/{name}": _table_job(study, name, paper) for name in study.tables},
         **{f"plots/{name}": _plot_job(study, name) for name in study.plots},
@@ -145,6 +147,11 @@ def _task_job(study: Study, name: str) -> TaskJob:
     task = study.tasks[name]
     chosen = {field: getattr(task, field) for field in TaskSettings.model_fields}
     return TaskJob(**chosen, seed=study.seed)
+
+
+def _treatment_job(study: Study, name: str) -> ReferenceTreatmentJob:
+    """Return what is done to the recordings of a treated split."""
+    return ReferenceTreatmentJob(**study.treated_references[name].model_dump(), name=name, seed=study.seed)
 
 
 def _feature_job(study: Study, name: str) -> FeatureJob:

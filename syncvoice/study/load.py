@@ -9,14 +9,21 @@ from typing import Any
 from syncvoice.errors import UserError
 from syncvoice.places import find_weights
 from syncvoice.section import nearest, validated
-from syncvoice.study.checks import check_names, check_networks, check_perturbed, check_speakers, check_spread
+from syncvoice.study.checks import (
+    check_choices,
+    check_names,
+    check_networks,
+    check_perturbed,
+    check_speakers,
+    check_spread,
+)
 from syncvoice.study.parts import with_typed_parts
 from syncvoice.study.seeds import add_trainings, take_seeds
 from syncvoice.study.study import Study, adapted_file
 
 # Maps whose entries belong to one study: a later file replaces the whole map instead of merging into it.
 REPLACED = (
-    "datasets", "adapt", "tasks", "recipes", "experiments", "tables", "plots", "gallery", "probe",
+    "datasets", "adapt", "treated_references", "tasks", "recipes", "experiments", "tables", "plots", "gallery", "probe",
     "alignment_report", "listening_test", "cost",
 )  # fmt: skip
 TEMPLATES = {"recipes": "recipe_defaults", "experiments": "experiment_defaults"}
@@ -96,6 +103,7 @@ def _resolved(layers: Mapping[str, Mapping[str, Any]], shared: Mapping[str, Mapp
     check_names(study, source)
     check_perturbed(study, source)
     check_networks(study, source)
+    check_choices(study, source)
     check_speakers(study, source)
     check_spread(study, source)
     return study

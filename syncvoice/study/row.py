@@ -31,9 +31,21 @@ class Experiment(SpeechSettings):
             raise ValueError(str(error)) from error
         if needs != (self.recipe is not None):
             raise ValueError(f"kind {self.kind} {'needs a' if needs else 'takes no'} recipe")
-        if not needs and (self.swap != "none" or self.sweep or self.video_split):
+        takes = kind_module(self.kind).Settings.model_fields
+        if "sweep" not in takes and (self.swap != "none" or self.sweep or self.video_split):
             raise ValueError("swap, sweep and video_split need kind: model")
+        if (self.kind == "candidates") != (self.candidates > 1):
+            raise ValueError("kind candidates speaks 2 candidates or more, every other kind 1")
+        if self.chooses != (self.best_of is not None):
+            raise ValueError(f"kind {self.kind} {'needs' if self.chooses else 'takes no'} best_of")
+        if (self.kind == "treated_references") != (self.references is not None):
+            raise ValueError("kind treated_references needs references, every other kind takes none")
         return self
+
+    @property
+    def chooses(self) -> bool:
+        """Whether the row chooses from another row's candidates."""
+        return bool(getattr(kind_module(self.kind), "CHOOSES", False))
 
     def job(self, name: str, weights: dict[str, str]) -> dict[str, object]:
         """Return what the row's generate job reads: its kind's settings, and nothing that does not decide the speech.

@@ -8,6 +8,7 @@ from pydantic import Field, SerializeAsAny
 from syncvoice.cost.settings import Cost
 from syncvoice.datasets.settings import Dataset
 from syncvoice.datasets.tasks import TaskSettings
+from syncvoice.datasets.treated_references import ReferenceTreatment
 from syncvoice.device import DeviceName
 from syncvoice.features.base import ExtractorSettings, extractor_module
 from syncvoice.generation.work import kind_module
@@ -105,6 +106,7 @@ class Study(Section):
     bootstrap: Bootstrap
     datasets: dict[Name, Dataset]
     features: dict[Name, Feature]
+    treated_references: dict[Name, ReferenceTreatment]
     tasks: dict[Name, Task]
     recipes: dict[Name, Recipe]
     experiments: dict[Name, Experiment]
@@ -175,7 +177,7 @@ class Study(Section):
 
     def weights_of(self, experiment: str) -> dict[str, str]:
         """Return the weights that a row's speech depends on: its recipe's, or the study's."""
-        files = {network: self.network_file(network) for network in self.weights.model_dump()}
+        files = {network: self.network_file(network) for network in (*self.weights.model_dump(), "recogniser")}
         recipe = self.recipes.get(self.experiments[experiment].recipe or "")
         if recipe is None:
             return files

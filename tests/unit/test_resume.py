@@ -74,6 +74,7 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> argparse.Namespace:
     return argparse.Namespace(
         kind="model", experiment_settings=folder / "row.json", task=folder / "task.csv", model=model,
         manifest=folder / "train.cuts.jsonl.gz", features_root=folder / "features", out=folder / "speech", part="0/1",
+        candidates=None, references=[],
     )  # fmt: skip
 
 

@@ -55,6 +55,8 @@ CASES: list[tuple[str, str, Any, str]] = [  # study, key path, value, what the m
     ("mini", "probe.train", "trian", "probe.train: unknown split 'trian'; did you mean 'train'?"),
     ("mini", "probe.features", ["lips"], "probe.features: unknown feature 'lips'; did you mean 'lip'?"),
     ("tiny", "questions.mine.table", ["en_en"], "unknown key questions.mine.table; did you mean 'tables'?"),
+    ("questions", "treated_references.short", {"dataset": "minidub", "split": "reference", "second": 1.0},
+     "unknown key treated_references.short.second; did you mean 'seconds'?"),
     ("tiny", "cost.clip", 3, "unknown key cost.clip; did you mean 'clips'?"),
     ("tiny", "questions.some", {"question": "?", "counts_faces_lost": True}, "unknown setting of a split 'perturb'"),
     ("tiny", "questions.mine", {"question": "?", "measures_cost": True}, "unknown section 'cost'; valid: none"),

@@ -57,11 +57,16 @@ def one_of(names):
     return "|".join(map(re.escape, names)) or "NONE"
 
 
+def prepared_splits():
+    """Splits that clips are prepared for; the others are treated copies of them."""
+    return sorted({split for dataset in STUDY.datasets.values() for split in dataset.splits})
+
+
 wildcard_constraints:
     study=STUDY.name,
     section=one_of(SETTINGS),
     dataset=one_of(STUDY.datasets),
-    split=one_of(sorted({split for dataset in STUDY.datasets.values() for split in dataset.splits})),
+    split=one_of([*prepared_splits(), *STUDY.treated_references]),
     shard=r"\d+",
     feature=one_of(STUDY.features),
     task=one_of(STUDY.tasks),
@@ -217,15 +222,9 @@ def shard_options(wildcards):
 
 
 def over_shards(pattern, dataset, split, **names):
-    """Files of every shard of a split."""
-    return expand(
-        pattern,
-        study=STUDY.name,
-        dataset=dataset,
-        split=split,
-        shard=range(STUDY.datasets[dataset].splits[split].shards),
-        **names,
-    )
+    """Files of every shard of a split; a treated one has a single shard."""
+    shards = 1 if split in STUDY.treated_references else STUDY.datasets[dataset].splits[split].shards
+    return expand(pattern, study=STUDY.name, dataset=dataset, split=split, shard=range(shards), **names)
 
 
 def manifests_of_split(wildcards):
@@ -244,6 +243,17 @@ def prepared_of_split(wildcards):
     """Tracked faces and sound of the shards of a split."""
     pattern = "results/{study}/prepared/{dataset}/{split}/shard-{shard}/{kind}"
     return over_shards(pattern, wildcards.dataset, wildcards.split, kind=["tracks.h5", "audio"])
+
+
+def source_of_treatment(wildcards):
+    """Manifest of the recordings that are treated."""
+    return manifest(wildcards.dataset, STUDY.treated_references[wildcards.split].split)
+
+
+def prepared_source_of_treatment(wildcards):
+    """Sound of the recordings that are treated."""
+    pattern = "results/{study}/prepared/{dataset}/{split}/shard-{shard}/audio"
+    return over_shards(pattern, wildcards.dataset, STUDY.treated_references[wildcards.split].split)
 
 
 def manifest(dataset, split):

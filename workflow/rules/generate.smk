@@ -11,6 +11,8 @@ rule generate:
         references=references_of_task,
         features=features_of_experiment,
         model=model_of_experiment,
+        candidates=candidates_of_experiment,
+        treated_references=treated_references_of_experiment,
         weights=weights_of_experiment,
     output:
         speech=directory("results/{study}/speech/{experiment}/{task}"),

@@ -11,7 +11,21 @@ def kind_of_experiment(wildcards):
     """Options of `syncvoice generate` that say who speaks."""
     experiment = STUDY.experiments[wildcards.experiment]
     model = f" --model {RESULTS}/models/{experiment.recipe}" if experiment.recipe else ""
-    return f"--kind {experiment.kind}{model}"
+    candidates = "".join(f" --candidates {folder}" for folder in candidates_of_experiment(wildcards))
+    references = " ".join(["", "--references", *treated_references_of_experiment(wildcards)])
+    return f"--kind {experiment.kind}{model}{candidates}{references if experiment.references else ''}"
+
+
+def treated_references_of_experiment(wildcards):
+    """Manifests of the treated references that give a row its voices; nothing for a row that takes the task's."""
+    dataset = STUDY.tasks[wildcards.task].dataset
+    return [manifest(dataset, split) for split in STUDY.experiments[wildcards.experiment].references or []]
+
+
+def candidates_of_experiment(wildcards):
+    """Speech that a row chooses from; nothing for a row that speaks itself."""
+    chosen = STUDY.experiments[wildcards.experiment].best_of
+    return [f"{RESULTS}/speech/{chosen.row}/{wildcards.task}"] if chosen else []
 
 
 def tasks_in_parts(several):
@@ -39,14 +53,14 @@ def code_of_experiment(wildcards):
 
 def features_of_experiment(wildcards):
     """Features that a row's speech depends on: of the clip, and of the reference recording."""
-    task = STUDY.tasks[wildcards.task]
-    kind = kinds.kind_module(STUDY.experiments[wildcards.experiment].kind)
+    task, row = STUDY.tasks[wildcards.task], STUDY.experiments[wildcards.experiment]
+    kind = kinds.kind_module(row.kind)
     guides = STUDY.guided_by(wildcards.experiment)
-    seen_in = STUDY.experiments[wildcards.experiment].video_split or task.split
+    seen_in, voices = row.video_split or task.split, row.references or [task.reference_split]
     return [
         *feature_shards(task.dataset, task.split, kind.CLIP_FEATURES),
         *feature_shards(task.dataset, seen_in, guides),
-        *feature_shards(task.dataset, task.reference_split, kind.REFERENCE_FEATURES),
+        *(path for split in voices for path in feature_shards(task.dataset, split, kind.REFERENCE_FEATURES)),
     ]
 
 

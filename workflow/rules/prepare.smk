@@ -17,6 +17,8 @@ rule prepare:
         "results/{study}/logs/prepare/{dataset}/{split}/shard-{shard}.log",
     benchmark:
         "results/{study}/benchmarks/prepare/{dataset}/{split}/shard-{shard}.tsv"
+    wildcard_constraints:
+        split=one_of(prepared_splits()),
     conda:
         "../../environment.yml"
     threads: threads_of("prepare")
@@ -33,6 +35,37 @@ rule prepare:
         "{params.env} SYNCVOICE_TRY={resources.attempt}:{log}"
         " syncvoice prepare-shard --corpus {params.corpus:q} --dataset {wildcards.dataset} {params.shard}"
         " --split {wildcards.split} --settings {input.settings} --out {params.folder}"
+        " --manifest {output.manifest} --excluded {output.excluded} > {log} 2>&1"
+
+
+# Reference recordings made shorter, longer, noisy or somebody else's; to features and rows they are one more split.
+rule treat_references:
+    input:
+        source=source_of_treatment,
+        prepared=prepared_source_of_treatment,
+        settings="results/{study}/settings/treated_references/{split}.json",
+    output:
+        audio=directory("results/{study}/prepared/{dataset}/{split}/shard-{shard}/audio"),
+        tracks="results/{study}/prepared/{dataset}/{split}/shard-{shard}/tracks.h5",
+        manifest="results/{study}/manifests/{dataset}/{split}/shard-{shard}.cuts.jsonl.gz",
+        excluded="results/{study}/manifests/{dataset}/{split}/shard-{shard}.excluded.csv",
+    log:
+        "results/{study}/logs/treat_references/{dataset}/{split}/shard-{shard}.log",
+    wildcard_constraints:
+        split=one_of(STUDY.treated_references),
+    conda:
+        "../../environment.yml"
+    threads: threads_of("prepare")
+    resources:
+        mem_mb=memory(1000),
+        attempt=attempt_number,
+    params:
+        code=code_digest("syncvoice.commands.treat_references"),
+        env=thread_environment("prepare"),
+        folder=subpath(output.tracks, parent=True),
+    shell:
+        "{params.env} SYNCVOICE_TRY={resources.attempt}:{log}"
+        " syncvoice treat-references --settings {input.settings} --source {input.source} --out {params.folder}"
         " --manifest {output.manifest} --excluded {output.excluded} > {log} 2>&1"
 
 
