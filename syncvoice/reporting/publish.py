@@ -10,7 +10,7 @@ from syncvoice.reporting.results_block import read_rows
 
 KEPT = (
     "tables/*.csv", "tables/*.md", "plots/*.svg", "plots/*.png", "plots/contact_sheet/*/test.jpg",
-    "metrics/syncnet_check.json", "networks/*.json",
+    "metrics/syncnet_check.json", "networks/*.json", "benchmarks/cost.*",
 )  # fmt: skip
 
 

@@ -125,7 +125,7 @@ def test_scoring_twice_gives_the_same_file(model, tmp_path: Path) -> None:
     assert (tmp_path / "one.csv").read_bytes() == (tmp_path / "two.csv").read_bytes()
     with open(tmp_path / "one.csv", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert [row["status"] for row in rows] == ["ok"] * 12 + ["failed"] * 4
+    assert [row["status"] for row in rows] == ["ok"] * 15 + ["failed"] * 5
     assert rows[-1]["message"] == "no such sound" and rows[-1]["errors"] == rows[-1]["words"] == "6"
 
 
@@ -229,7 +229,8 @@ def test_many_utterances_keep_their_order_and_their_problems() -> None:
 def test_empty_transcript_has_no_styledubber_value() -> None:
     scores = WhisperBaseScorer(FakeTranscriber(" ")).score(utterance(noise(1.0)))
     assert {score.metric: score.value for score in scores} == {
-        "wer.whisper_base.corpus": 1.0, "wer.whisper_base.by_ear": 1.0, "runaway.whisper_base": 0.0
+        "wer.whisper_base.corpus": 1.0, "wer.whisper_base.by_ear": 1.0, "wer.whisper_base.by_ear_capped": 1.0,
+        "runaway.whisper_base": 0.0
     }  # fmt: skip
     item = utterance(noise(1.0))
     rows = list(scored(WhisperBaseScorer(FakeTranscriber(" ")), [Work(item.row, "", lambda: item)]))
@@ -242,6 +243,7 @@ def test_a_transcript_that_repeats_itself_is_told_and_counted_as_it_is() -> None
     scores = {s.metric: s for s in WhisperBaseScorer(FakeTranscriber(looped)).score(utterance(noise(1.0)))}
     assert scores["runaway.whisper_base"].value == 1.0
     assert scores["wer.whisper_base.by_ear"].counts["insertions"] == 120
+    assert scores["wer.whisper_base.by_ear"].value == 20 and scores["wer.whisper_base.by_ear_capped"].value == 1
     spoken = {s.metric: s.value for s in WhisperBaseScorer(FakeTranscriber(script())).score(utterance(noise(1.0)))}
     assert spoken["runaway.whisper_base"] == 0.0
 

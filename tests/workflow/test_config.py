@@ -167,7 +167,7 @@ def test_every_paper_value_has_a_reachable_cell_and_stands_in_one_task() -> None
 def test_paper_values_and_directions_reach_their_tables() -> None:
     study = read_study(CONFIG / "mini.yaml")
     settings = job_settings(study, yaml.safe_load((CONFIG / "paper_values.yaml").read_text()))
-    directions = {entry["id"]: entry for entry in settings["tables/en_zh"]["comparisons"]}
-    assert directions["faces_between_text_and_lips"]["ascending"] == ["M2", "M5", "M4"]
-    assert directions["faces_between_text_and_lips"]["metric"] == "cer.whisper_base.by_ear"
+    found = [e for e in settings["tables/en_zh"]["comparisons"] if e["id"] == "faces_between_text_and_lips"]
+    assert {tuple(entry["ascending"]) for entry in found} == {("M2", "M5", "M4")}
+    assert [entry["metric"] for entry in found] == ["cer.whisper_base.by_ear", "cer.whisper_base.by_ear_capped"]
     assert {value["experiment"] for value in settings["tables/en_zh"]["paper_values"]} == {"M1", "M2", "M4", "M5"}

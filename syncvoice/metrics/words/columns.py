@@ -14,6 +14,7 @@ def _whisper(scorer: str, title: str, protocol: str, file: str = "", mandarin: b
         " them; a clip with an empty transcript has no value.",
         "corpus": _WORDS_NOTE.replace("words", "characters" if mandarin else "words"),
         "by_ear": "Digits, and words that sound like a letter or digit, count as these. " + _WORDS_NOTE,
+        "by_ear_capped": "As by-ear, but the mean over clips of the rate per clip, at most 100 % each.",
         "seed_tts": "Mean over clips of the rate per clip, as in Seed-TTS-eval; a failed clip counts as 1.",
     }
     return Metric(
@@ -48,6 +49,8 @@ _WHISPER = (
     _whisper("whisper_base", "Whisper base", "corpus", mandarin=True),
     _whisper("whisper_base", "Whisper base", "by_ear"),
     _whisper("whisper_base", "Whisper base", "by_ear", mandarin=True),
+    _whisper("whisper_base", "Whisper base", "by_ear_capped"),
+    _whisper("whisper_base", "Whisper base", "by_ear_capped", mandarin=True),
     _runaway("whisper_base", "Whisper base"),
     Metric("bleed.whisper_base", "bleed.whisper_base", "Language bleed (Whisper base)", "language bleed", "lower",
            "%", 1, "Probability that openai-whisper base gives to the language of the video, of dubs in another one.",

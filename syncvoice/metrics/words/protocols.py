@@ -22,6 +22,9 @@ seed_tts
 by_ear
     Our own: as `corpus`, but digits become words and a word that sounds like a letter or digit of GRID counts as that
     ("at f to" is right for "at f two"): the recogniser is not asked for spelling.
+by_ear_capped
+    Our own: as `by_ear`, but no clip counts for more than all of its words, and all clips count alike. A transcript
+    that repeats itself, or invents a sentence, then does not decide a row alone.
 
 Mandarin: the same punctuation is removed, traditional characters are rewritten as simplified ones (OpenCC `t2s`, our
 choice; needed because Whisper writes both) and every character counts as a word.
@@ -140,12 +143,14 @@ class Protocol:
         name: last part of the metric id.
         normalisers: language -> normaliser; a language that is not there cannot be scored.
         divided_by_transcript: the transcript stands as reference, its words are the denominator.
+        capped: a clip counts at most as all wrong; rows show the mean over clips.
         mode: `windows` (Whisper's own window loop with timestamps) or `single` (one 30 s window, no timestamps).
     """
 
     name: str
     normalisers: dict[str, Normaliser]
     divided_by_transcript: bool = False
+    capped: bool = False
     mode: str = "windows"
 
     def metric(self, scorer: str, language: str) -> str:
@@ -166,6 +171,10 @@ class Protocol:
             raise ValueError("the script has no word left after normalisation; an error rate is not defined")
         return count_errors(hypothesis, reference) if hypothesis.split() else None
 
+    def rate(self, counts: ErrorCounts) -> float:
+        """Return a clip's rate."""
+        return min(1.0, counts.rate) if self.capped else counts.rate
+
     def version(self) -> str:
         """Return the versions of the normalisers."""
         return " ".join(normaliser.label for normaliser in self.normalisers.values())
@@ -183,4 +192,5 @@ SEED_TTS = Protocol(
 BY_EAR = Protocol(
     "by_ear", {"en": Normaliser("by_ear-en", "1", _by_ear), "zh": Normaliser("characters-zh", "1", _characters)}
 )
-PROTOCOLS = {protocol.name: protocol for protocol in (STYLEDUBBER, CORPUS, SEED_TTS, BY_EAR)}
+BY_EAR_CAPPED = Protocol("by_ear_capped", BY_EAR.normalisers, capped=True)
+PROTOCOLS = {protocol.name: protocol for protocol in (STYLEDUBBER, CORPUS, SEED_TTS, BY_EAR, BY_EAR_CAPPED)}

@@ -9,7 +9,7 @@ nothing is downloaded here.
 Scorers
 -------
 wer.whisper_base
-    `styledubber` (the published GRID figures use this model), `corpus` and our `by_ear`.
+    `styledubber` (the published GRID figures use this model), `corpus` and our `by_ear`, `by_ear_capped`.
 wer.whisper_large_v3
     `styledubber` (the published V2C figures) and `corpus`; for Mandarin `cer.whisper_large_v3.corpus`. The published
     corpus rate of AlignDiT comes from faster-whisper with a beam of 5; ours is greedy.
@@ -157,7 +157,7 @@ class WhisperScorer(Scorer):
                 return ScoreError(str(error))
             if counts is not None:
                 metric = protocol.metric(self.NAME, row["language"])
-                scores.append(Score(metric, counts.rate, asdict(counts)))
+                scores.append(Score(metric, protocol.rate(counts), asdict(counts)))
         if self.TELLS_RUNAWAYS:
             scores.append(Score(f"runaway.{self.NAME}", float(is_runaway(transcript))))
         return scores
@@ -172,7 +172,7 @@ class WhisperBaseScorer(WhisperScorer):
     """Whisper base, the recogniser of the published GRID figures."""
 
     NAME = "whisper_base"
-    PROTOCOLS = (wer_protocols.STYLEDUBBER, wer_protocols.CORPUS, wer_protocols.BY_EAR)
+    PROTOCOLS = (wer_protocols.STYLEDUBBER, wer_protocols.CORPUS, wer_protocols.BY_EAR, wer_protocols.BY_EAR_CAPPED)
 
 
 class WhisperLargeScorer(WhisperScorer):
