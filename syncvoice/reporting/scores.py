@@ -59,8 +59,8 @@ def read_task(path: Path | str) -> "pd.DataFrame":
 
 
 DELIVERY = {  # thirds of the clips, in ascending order of a metric of `metrics.timing.phone_classes`
-    "speaking_rate.shown": ("slow", "medium", "fast"),
-    "level.recorded": ("quiet", "moderate", "loud"),
+    "speaking_rate.ctc_aligned": ("slow", "medium", "fast"),
+    "level.ctc_aligned": ("quiet", "moderate", "loud"),
 }
 
 

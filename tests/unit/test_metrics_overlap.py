@@ -10,8 +10,9 @@ import pytest
 import soundfile
 
 from syncvoice.audio import write_wav
+from syncvoice.metrics.activity import speaking
 from syncvoice.metrics.scorer import NotApplicable, ScoreError, Utterance
-from syncvoice.metrics.timing.overlap import OverlapScorer, compare, speaking
+from syncvoice.metrics.timing.overlap import OverlapScorer, compare
 from syncvoice.metrics.words import spoken_language
 from syncvoice.metrics.words.spoken_language import BleedScorer, windows_of
 from syncvoice.metrics.words.whisper_transcripts import load_model

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncvoice.metrics.scorer import NotApplicable, ScoreError
+from syncvoice.metrics.timing.phone_alignment import word_starts
 from syncvoice.metrics.timing.phone_error import phone_time_error
-from syncvoice.metrics.timing.phone_times import PhoneTimeScorer, word_starts
+from syncvoice.metrics.timing.phone_times import PhoneTimeScorer
 from syncvoice.text.alignment import AlignedPhone, align, viterbi
 from tests.unit.spoken import at_16k, script, speech, utterance
 

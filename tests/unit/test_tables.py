@@ -149,8 +149,8 @@ def test_published_rows_of_others_stand_apart(study: Path) -> None:
 def test_thirds_of_the_clips_go_by_how_these_are_spoken(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import fake_study
 
-    rate, names = "speaking_rate.shown", [row["utterance"] for row in task_rows("en_en", 6)]
-    with pytest.raises(UserError, match=r"group slow is decided by speaking_rate.shown, .* add phone_classes"):
+    rate, names = "speaking_rate.ctc_aligned", [row["utterance"] for row in task_rows("en_en", 6)]
+    with pytest.raises(UserError, match=r"group slow is decided by speaking_rate.ctc_aligned, .* add phone_classes"):
         build(study, rows=["M1"], baseline=None, metrics=[LSE], groups=["slow"])
     monkeypatch.setitem(fake_study.SCORERS, rate, ("phone_classes.ctc_aligned", 1.0, 0.0))
     lines = [score_row(name, LSE, value) for name, value in zip(names, [6, 7, 8, 9, 10, 11], strict=True)]

@@ -71,6 +71,7 @@ def test_questions_plans_shares_and_seeds(project: Project) -> None:
     assert sorted(share for share in shares.values() if share < 1) == [0.125, 0.25, 0.5]
     plan = project.plan("config/questions.yaml", "--", "results/questions/tables/seeds_en_en.csv")
     assert plan["train"] == 6  # two recipes, three seeds each
-    assert plan["generate"] == 7 and plan["score"] == 14  # recorded speech, M1 and M3 of three trainings
+    assert plan["generate"] == 7  # recorded speech, M1 and M3 of three trainings
+    assert plan["score"] == 17  # two scorers each; recorded speech, M1 and M3 also phone by phone
     plan = project.plan("config/questions.yaml", "--", "results/questions/plots/data.svg")
     assert plan["train"] == 4 and plan["generate"] == 8

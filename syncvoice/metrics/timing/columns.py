@@ -29,9 +29,9 @@ _PHONE_CLASSES = tuple(
            f"Mean absolute difference of the start times, of {what} alone; clips without any have no value.")
     for name, what in _CLASSES.items()
 ) + (
-    Metric("speaking_rate.shown", "phone_classes.ctc_aligned", "Speaking rate of the clip", "speaking rate", "",
-           "phones/s", 1, "Of the clip's own speech, pauses left out; known times."),
-    Metric("level.recorded", "phone_classes.ctc_aligned", "Level of the clip's own speech", "level", "", "dB", 1,
+    Metric("speaking_rate.ctc_aligned", "phone_classes.ctc_aligned", "Speaking rate of the clip (its own speech)",
+           "speaking rate", "", "phones/s", 1, "Of the clip's own speech, pauses left out; known times."),
+    Metric("level.ctc_aligned", "phone_classes.ctc_aligned", "Level of the clip (its own speech)", "level", "", "dB", 1,
            "Mean power of the clip's own sound while it speaks, re full scale."),
 )  # fmt: skip
 

@@ -14,8 +14,8 @@ phone_time_error_vowel, .._plosive, .._fricative, .._nasal, .._approximant   by 
 phone_time_error_bilabial      p b m: the lips shut, ms.
 phone_time_error_labiodental   f v: the lower lip on the teeth, ms.
 phone_time_error_inner         consonants that the lips have no part in, ms.
-speaking_rate.shown            phones per second of the clip's own speech, pauses left out (known times).
-level.recorded                 mean power of the clip's own sound while it speaks, dB re full scale.
+speaking_rate.ctc_aligned            phones per second of the clip's own speech, pauses left out (known times).
+level.ctc_aligned                 mean power of the clip's own sound while it speaks, dB re full scale.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,8 +25,8 @@ import numpy as np
 
 from syncvoice.clocks import SCORER_SAMPLE_RATE
 from syncvoice.metrics.scorer import Score, Sources, Utterance, cached_by_id
+from syncvoice.metrics.timing.phone_alignment import PhoneAligner
 from syncvoice.metrics.timing.phone_error import Interval
-from syncvoice.metrics.timing.phone_times import PhoneTimeScorer
 from syncvoice.records.sound import sound_of
 from syncvoice.text.alignment import SILENCE, AlignedPhone
 from syncvoice.text.phones import canonical_phones
@@ -91,14 +91,14 @@ def level(sound: np.ndarray, phones: Sequence[Interval], rate: int) -> float:
     return float(10 * np.log10(np.square(spoken, dtype=np.float64).mean() + 1e-20))
 
 
-class PhoneClassScorer(PhoneTimeScorer):
+class PhoneClassScorer(PhoneAligner):
     """Align generated speech and compare with the times the video shows, class by class."""
 
     METRICS = tuple(f"phone_time_error_{name}" for name in CLASSES)
 
     def __init__(self, recogniser: "CtcRecogniser", clips: Mapping[str, Any], weights_sha256: str = "",
                  remember: int | None = None) -> None:  # fmt: skip
-        """Score against clips, see `PhoneTimeScorer`; remember how so many of them are spoken (None: all)."""
+        """Score against clips, see `PhoneAligner`; remember how so many of them are spoken (None: all)."""
         super().__init__(recogniser, clips, weights_sha256)
         self._delivery = cached_by_id(self._delivery_of, remember)
 
@@ -110,7 +110,7 @@ class PhoneClassScorer(PhoneTimeScorer):
 
     def metrics_for(self, row: Mapping[str, str]) -> list[str]:
         """Return the ids of all classes, and of what is known of the clip itself."""
-        return [*super().metrics_for(row), "speaking_rate.shown", "level.recorded"]
+        return [*super().metrics_for(row), "speaking_rate.ctc_aligned", "level.ctc_aligned"]
 
     def why_absent(self, metric: str) -> str:
         """Say why a class has no value."""
@@ -129,4 +129,4 @@ class PhoneClassScorer(PhoneTimeScorer):
         clip = self._clips[clip_id]
         phones = [phone for phone in clip.phones if phone[0] != SILENCE]
         loudness = level(sound_of(clip, SCORER_SAMPLE_RATE), phones, SCORER_SAMPLE_RATE)
-        return {"speaking_rate.shown": speaking_rate(phones), "level.recorded": loudness}
+        return {"speaking_rate.ctc_aligned": speaking_rate(phones), "level.ctc_aligned": loudness}

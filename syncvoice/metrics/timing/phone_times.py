@@ -10,81 +10,16 @@ aligner is not perfect: its own error is the value of the row `ground_truth`, an
 Clips whose phone times nobody knows: `syncvoice.metrics.timing.speech_times`.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-
-from syncvoice.files import sha256_of
-from syncvoice.metrics.scorer import (
-    NotApplicable,
-    Score,
-    ScoreError,
-    Scorer,
-    Sources,
-    Utterance,
-    is_silent,
-    require_same_text,
-)
-from syncvoice.metrics.timing.phone_error import Interval, phone_time_error
-from syncvoice.text.alignment import SILENCE, AlignedPhone, align
-
-if TYPE_CHECKING:
-    from syncvoice.networks.recogniser import CtcRecogniser
+from syncvoice.metrics.scorer import Score, Utterance
+from syncvoice.metrics.timing.phone_alignment import PhoneAligner
+from syncvoice.metrics.timing.phone_error import phone_time_error
 
 
-def word_starts(phones: Sequence[Interval], words: Sequence[Interval]) -> list[int] | None:
-    """Indices of the phones that begin a word; None when words are unknown.
+class PhoneTimeScorer(PhoneAligner):
+    """Compare the start times of phones with those that the video shows."""
 
-    Args:
-        phones, words: (symbol, start_s, end_s); silences are no phones.
-    """
-    if not words:
-        return None
-    starts = np.array([start for _, start, _ in phones])
-    return sorted({int(np.abs(starts - start).argmin()) for symbol, start, _ in words if symbol != SILENCE})
-
-
-class PhoneTimeScorer(Scorer):
-    """Align generated speech and compare with the times the video shows."""
-
-    NAME = "ctc_aligned"
-    METRICS: tuple[str, ...] = ("phone_time_error",)
-
-    def __init__(self, recogniser: "CtcRecogniser", clips: Mapping[str, Any], weights_sha256: str = "") -> None:
-        """Score against clips: id -> object with `phones`, `words`, `text` and `language`."""
-        self._recogniser: Any = recogniser
-        self._clips = clips
-        self.weights_sha256 = weights_sha256
-
-    @classmethod
-    def from_sources(cls, sources: Sources) -> "PhoneTimeScorer":
-        """Load the recogniser from the weights folder."""
-        from syncvoice.networks.recogniser import CtcRecogniser
-
-        path = sources.weight_file("recogniser")
-        return cls(CtcRecogniser.load(path), sources.clips, sha256_of(path))
+    METRICS = ("phone_time_error",)
 
     def score(self, utterance: Utterance) -> list[Score]:
         """Score one utterance."""
         return [Score(self.metrics_for(utterance.row)[0], phone_time_error(*self.aligned(utterance)))]
-
-    def aligned(self, utterance: Utterance) -> tuple[list[AlignedPhone], list[Interval]]:
-        """Return the phones of the generated speech, and those of the video, both without silences.
-
-        Raises:
-            NotApplicable: the clip says something else, or nobody knows its phone times.
-            ScoreError: the sound is silent or too short.
-        """
-        clip = require_same_text(utterance, self._clips.get(utterance.row["clip"]))
-        phones = [phone for phone in clip.phones if phone[0] != SILENCE]
-        if not phones:
-            raise NotApplicable("phone times of the clip are not known")
-        if is_silent(utterance.audio_16k):
-            raise ScoreError("sound is silent: nothing to align")
-        log_probs, fps = self._recogniser.phone_log_probs(utterance.audio_16k)
-        starts = word_starts(phones, clip.words)
-        try:
-            return align(np.asarray(log_probs), fps, [p[0] for p in phones], self._recogniser.phones, starts), phones
-        except ValueError as error:
-            raise ScoreError(str(error)) from error

@@ -24,8 +24,8 @@ import numpy as np
 
 from syncvoice.clocks import SCORER_SAMPLE_RATE
 from syncvoice.files import sha256_of
+from syncvoice.metrics.activity import BLOCK_S, speaking
 from syncvoice.metrics.scorer import NotApplicable, Score, ScoreError, Scorer, Sources, Utterance, is_silent
-from syncvoice.metrics.timing.overlap import BLOCK_S, speaking
 from syncvoice.metrics.words.whisper_transcripts import (
     language_probabilities,
     language_probabilities_of_windows,
