@@ -33,7 +33,7 @@ class Experiment(SpeechSettings):
             raise ValueError(f"kind {self.kind} {'needs a' if needs else 'takes no'} recipe")
         takes = kind_module(self.kind).Settings.model_fields
         if "sweep" not in takes and (self.swap != "none" or self.sweep or self.video_split):
-            raise ValueError("swap, sweep and video_split need kind: model")
+            raise ValueError(f"kind {self.kind} takes no swap, sweep or video_split")
         if (self.kind == "candidates") != (self.candidates > 1):
             raise ValueError("kind candidates speaks 2 candidates or more, every other kind 1")
         if self.chooses != (self.best_of is not None):
