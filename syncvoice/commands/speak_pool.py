@@ -8,6 +8,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--out", type=Path, required=True, help="folder of the shards; finished ones are kept")
     parser.add_argument("--hours", type=float, required=True, help="speech that the pool shall hold")
+    parser.add_argument("--kinds", nargs="+", help="kinds of sentences, in even shares (default: the usual mix)")
     parser.add_argument("--seed", type=int, default=1, help="seed of the pool (default 1)")
 
 
@@ -15,8 +16,8 @@ def run(args: argparse.Namespace) -> None:
     """Speak what is missing.
 
     Raises:
-        UserError: the folder holds another pool, or the network is missing.
+        UserError: the folder holds another pool, a kind is unknown, or the network is missing.
     """
-    from syncvoice.pretraining.natural_pool import build
+    from syncvoice.pretraining.natural_pool import MIX, build
 
-    build(args.out, args.seed, args.hours)
+    build(args.out, args.seed, args.hours, mix=dict.fromkeys(args.kinds, 1.0) if args.kinds else MIX)

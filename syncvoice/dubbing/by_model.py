@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from syncvoice.video.several import Rule
     from syncvoice.video.track import Track
 
+LEARNED = ("en", "zh")  # languages of the public weights, and of models that were trained from them
+
 
 @dataclass
 class ModelEngine:
@@ -56,12 +58,10 @@ class ModelEngine:
         """Refuse a language or scales that the model cannot follow.
 
         Raises:
-            UserError: see `Sound.guidance`; or the tokenizer does not know the language.
+            UserError: see `Sound.guidance`; or models have not learned the language.
         """
-        from syncvoice.text.tokenizer import EmiliaTokenizer
-
-        if language not in EmiliaTokenizer.languages:
-            known, all_of_them = ", ".join(EmiliaTokenizer.languages), ", ".join(LANGUAGES)
+        if language not in LEARNED:
+            known, all_of_them = ", ".join(LEARNED), ", ".join(LANGUAGES)
             raise UserError(
                 f"model {self.speaker.name} speaks {known}, not {language}; --engine timed speaks {all_of_them}"
             )

@@ -141,13 +141,10 @@ def make_plan(said: Said, n_frames: int, voices: Collection[str] = ()) -> Plan:
 
 
 def syllables_of(text: str, language: str) -> int:
-    """Count the syllables of a text, by the tokenizer's symbols or, in languages that it does not know, by IPA."""
-    from syncvoice.text.espeak import phonemize
+    """Count the syllables of a text by its symbols."""
     from syncvoice.text.tokenizer import EmiliaTokenizer
 
-    tokenizer = EmiliaTokenizer()
-    known = language in tokenizer.languages
-    return syllables(tokenizer.tokens(text, language) if known else phonemize(text, language))
+    return syllables(EmiliaTokenizer().tokens(text, language))
 
 
 def plan_video(video: Path, said: Said, voices: Collection[str] = ()) -> Plan:

@@ -106,8 +106,8 @@ class Engine(Protocol):
     def sentences(self, language: str, source: str, wanted: Wanted) -> list[Sentence]:
         """Different sentences of a language and source ("grid" or "phrases")."""
 
-    def translations(self, wanted: Wanted) -> list[tuple[Sentence, Sentence]]:
-        """English sentences with their Mandarin translations."""
+    def translations(self, wanted: Wanted, language: str, into: str) -> list[tuple[Sentence, Sentence]]:
+        """Sentences of a language with their translations into another."""
 
     def speak(self, planned: PlannedClip, seed: int, max_frames: int | None) -> tuple[Speech, AnyDelivery]:
         """Speak a planned clip with its own random delivery."""

@@ -63,12 +63,14 @@ def sentences(language: str, source: str, wanted: Wanted) -> list[Sentence]:
     return [bank[index] for index in order[: wanted.n]]
 
 
-def translations(wanted: Wanted) -> list[tuple[Sentence, Sentence]]:
+def translations(wanted: Wanted, language: str, into: str) -> list[tuple[Sentence, Sentence]]:
     """Draw English sentences with their translations, none of them kept for references.
 
     Raises:
-        UserError: fewer exist.
+        UserError: fewer exist, or other languages are asked for.
     """
+    if (language, into) != ("en", "zh"):
+        raise UserError(f"espeak's voices translate en into zh, not {language} into {into}; take engine kokoro")
     pairs = phrases.sample_translation_pairs(2 * wanted.n, wanted.seed, wanted.sentences)
     free = [(pair.english, pair.mandarin) for pair in pairs if wanted.fits(pair.english)]
     if len(free) < wanted.n:

@@ -1,7 +1,7 @@
 """MiniDub spoken by natural voices (Kokoro): known phone times, and voices that say both languages.
 
-English clips are spoken by voices made for English. Mandarin ones by those and by voices made for Mandarin, so that
-dubbing into Mandarin knows the same voices.
+English clips are spoken by voices made for English. Those in other languages by these and by voices made for Mandarin,
+so that dubbing into another language knows the same voices.
 """
 
 from dataclasses import replace
@@ -38,7 +38,7 @@ CARD = f"""\
   services.
 - **Phone times**: the durations that the network speaks with, moved by the 55 ms by which it sounds early. The row
   `ground_truth` of a study's tables (phone-time error) says how far forced alignment of the sound is from them.
-- **Two languages, one voice**: a translation clip has a recording of the same voice saying the Mandarin text.
+- **Two languages, one voice**: a translation clip has a recording of the same voice saying the translation.
 - **Held out**: test and validation sentences and these voices are unknown to every shipped weight:
   {", ".join(voice.name for voice in UNSEEN_VOICES)} (test), {", ".join(voice.name for voice in VALIDATION_VOICES)}
   (validation).
@@ -46,7 +46,7 @@ CARD = f"""\
 
 
 def voices(group: str, language: str) -> tuple[tuple[NaturalVoice, ...], ...]:
-    """Return groups of voices: for English those made for it, for Mandarin all.
+    """Return groups of voices: for English those made for it, for other languages all.
 
     Raises:
         UserError: no such group.
@@ -55,7 +55,7 @@ def voices(group: str, language: str) -> tuple[tuple[NaturalVoice, ...], ...]:
     if group not in known:
         raise UserError(f"natural voices have no group {group!r}; expected one of {', '.join(known)}")
     groups = known[group]
-    return tuple(tuple(v for v in members if language == "zh" or v.language == "en") for members in groups)
+    return tuple(tuple(v for v in members if language != "en" or v.language == "en") for members in groups)
 
 
 def is_seen(voice: NaturalVoice) -> bool:
@@ -87,17 +87,17 @@ def sentences(language: str, source: str, wanted: Wanted) -> list[Sentence]:
 
 def _kind(language: str, source: str, split: str, number: int) -> str:
     """Kind of sentence for a source; open English mixes kinds in training."""
-    if source == "grid" or language == "zh":
-        return source if source == "grid" else "zh"
+    if source == "grid" or language != "en":
+        return source if source == "grid" else language
     surprising = split == "train" and number % round(1 / SURPRISING) == 0
     return "unpredictable" if surprising else "everyday"
 
 
-def translations(wanted: Wanted) -> list[tuple[Sentence, Sentence]]:
-    """Draw English phrases with translations that take about as long, none of them kept for references.
+def translations(wanted: Wanted, language: str, into: str) -> list[tuple[Sentence, Sentence]]:
+    """Draw phrases of a language with translations that take about as long, none of them kept for references.
 
     Raises:
-        UserError: fewer exist.
+        UserError: fewer exist, or there are no phrases in one of the languages.
     """
     bank = [pair for pair in phrases.phrase_bank() if split_of(pair.english) == wanted.sentences]
     voice = TRAIN_VOICES[0]
@@ -108,9 +108,10 @@ def translations(wanted: Wanted) -> list[tuple[Sentence, Sentence]]:
         pair = bank[index]
         if not wanted.fits(pair.english):
             continue
-        english, mandarin = natural_seconds(pair.english, voice), natural_seconds(pair.mandarin, voice)
-        if abs(english - mandarin) <= SIMILAR * english:
-            found.append((pair.english, pair.mandarin))
+        own, other = pair.said_in(language), pair.said_in(into)
+        seconds = natural_seconds(own, voice)
+        if abs(seconds - natural_seconds(other, voice)) <= SIMILAR * seconds:
+            found.append((own, other))
     if len(found) < wanted.n:
         raise UserError(f"{wanted.n} translation pairs asked for, only {len(found)} exist; ask for fewer")
     return found

@@ -18,7 +18,8 @@ from syncvoice.minidub.phrases import Sentence
 from syncvoice.minidub.speech import FLOOR_RMS, PEAK, Phone, Speech, Word
 from syncvoice.networks.kokoro import FRAME_S, Kokoro, whole_frames
 from syncvoice.text.grid_grammar import SPOKEN_LETTERS
-from syncvoice.text.kokoro_symbols import Unit, english_units, mandarin_units
+from syncvoice.text.kokoro_ipa import units_of
+from syncvoice.text.kokoro_symbols import Unit
 from syncvoice.text.phones import SILENCE
 
 VERSION = "1"
@@ -118,15 +119,11 @@ def carry_out(
 def natural_seconds(sentence: Sentence, voice: NaturalVoice) -> float:
     """Return how long a sentence lasts at the voice's own rate, without silence around it, as predicted (no sound)."""
     ((words, last),) = _slices(sentence, ())
-    units = _units([spoken for _, spoken in words], sentence.language)
+    units = units_of([spoken for _, spoken in words], sentence.language)
     prediction = engine().predict(_letters(units, last), voice.style(sentence.language))
     edges = np.concatenate([[0.0], np.cumsum(whole_frames(prediction.frames))]) * FRAME_S
     phones, _ = _times(units, edges)
     return phones[-1].end_s - phones[0].start_s
-
-
-def _units(spoken: Sequence[str], language: str) -> list[tuple[Unit, ...]]:
-    return english_units(spoken) if language == "en" else mandarin_units(spoken)
 
 
 def _letters(units: Sequence[Sequence[Unit]], last: bool) -> str:
@@ -144,7 +141,7 @@ def _slices(sentence: Sentence, pauses: Sequence[tuple[int, float]]) -> list[tup
 
 def _phrase(words: tuple[tuple[str, str], ...], last: bool, language: str, voice: NaturalVoice, rate: float) -> _Phrase:
     """Speak one phrase and find its phones."""
-    units = _units([word for _, word in words], language)
+    units = units_of([word for _, word in words], language)
     letters = _letters(units, last)
     style = voice.style(language)
     prediction = engine().predict(letters, style)

@@ -1,9 +1,10 @@
 """Natural voices of MiniDub: published voices of Kokoro and blends of them, and who may hear which.
 
-Every voice speaks English and Mandarin. In the language that it was not made for it borrows ACCENT of its style from
-the training voices of its sex that were. Measured on Mandarin by six voices made for English: Whisper base then misses
-10 % of the characters instead of 25 %, the similarity to the voice's own English falls from 0.80 to 0.76 (GE2E; other
-voices of the same sex: 0.59). Voices named after those of a closed service, and the whispered one, are left out. Roles
+Every voice speaks all languages of the phrase bank. In a language that it was not made for it borrows ACCENT of its
+style from the training or lending voices of its sex that were. Measured on Mandarin by six voices made for English:
+Whisper base then misses 10 % of the characters instead of 25 %, the similarity to the voice's own English falls from
+0.80 to 0.76 (GE2E; other voices of the same sex: 0.59). Japanese by four such voices: 3 to 14 % of the morae. Voices
+named after those of a closed service, and the whispered one, are left out. Roles
 are our choice: `study_unseen` voices are heard by no shipped weight, `validation` voices choose settings and
 are heard by none either; `pretrain` voices were made for other languages and only lend their timbre to blends.
 """
@@ -14,6 +15,7 @@ from functools import lru_cache
 import numpy as np
 
 from syncvoice.seeding import rng
+from syncvoice.text.language import LANGUAGES
 
 VERSION = "2"
 N_BLENDS = 400  # blends of training voices that pools draw from
@@ -74,7 +76,8 @@ def _style(voice: NaturalVoice, language: str) -> np.ndarray:
 
     if language == voice.language:
         return blend(dict(voice.parts))
-    natives = [other.name for other in TRAIN_VOICES if (other.language, other.sex) == (language, voice.sex)]
+    stock = LANGUAGES[language].stock
+    natives = [v.name for v in TRAIN_VOICES + LENDING_VOICES if v.name[0] in stock and v.sex == voice.sex]
     shares = {name: ACCENT / len(natives) for name in natives}
     for part, weight in voice.parts:
         shares[part] = shares.get(part, 0.0) + (1 - ACCENT) * weight

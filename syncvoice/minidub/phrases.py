@@ -1,22 +1,25 @@
 """Sentences of MiniDub: the GRID grammar, an open English and a Mandarin phrase bank, and translation pairs.
 
 Both phrase banks come from the same two-language templates, so every phrase has an exact counterpart in the other
-language. Which split a sentence belongs to depends on the CRC-32 of its content (the English text), about one in ten
-is `test`: no shipped weight ever saw it, in either language.
+language, and in those of `phrases_spanish` and `phrases_japanese`. Which split a sentence belongs to depends on the
+CRC-32 of its content (the English text), about one in ten is `test`: no shipped weight ever saw it, in any language.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
+from typing import Literal
 from zlib import crc32
 
 from syncvoice.errors import UserError
 from syncvoice.seeding import rng
 from syncvoice.text.grid_grammar import SLOTS
+from syncvoice.text.language import LANGUAGES
 
 VERSION = "1"  # of grammar and banks; part of the provenance of weights
 SPLITS = ("train", "test")
+PHRASE_LANGUAGES = ("en", "zh", "es", "ja")
 SOURCES = {"grid": ("en",), "phrases": ("en", "zh")}
 TEST_MODULUS = 10
 SPLIT_RULE = "test when crc32(English text, UTF-8) % 10 == 0, else train; a translation pair has one English text"
@@ -164,7 +167,7 @@ class Sentence:
 
     Attributes:
         text: as written; Mandarin without spaces or punctuation.
-        language: "en" or "zh".
+        language: of PHRASE_LANGUAGES.
         source: "grid" or "phrases".
         sentence_id: "{source}-{language}-{crc32 of the English content, hex}"; the two sides of a translation share
             the last part.
@@ -178,30 +181,56 @@ class Sentence:
     words: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Fill `words` when not given: English at spaces, Mandarin every character."""
+        """Fill `words` when not given: cut at spaces, or in a language without them at every character."""
         if not self.words:
-            words = tuple(self.text.split()) if self.language == "en" else tuple(self.text)
+            words = tuple(self.text.split()) if LANGUAGES[self.language].spaced else tuple(self.text)
             object.__setattr__(self, "words", words)
 
 
 @dataclass(frozen=True)
+class Content:
+    """What a phrase says, apart from any language: a template and the English of its parts."""
+
+    template: Literal["action", "place", "city", "count", "question"]
+    parts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class TranslationPair:
-    """An English phrase and the Mandarin sentence that means the same."""
+    """An English phrase, the Mandarin sentence that means the same, and what both say."""
 
     english: Sentence
     mandarin: Sentence
+    content: Content
+
+    def said_in(self, language: str) -> Sentence:
+        """Return the phrase in a language of `PHRASE_LANGUAGES`.
+
+        Raises:
+            UserError: another language.
+        """
+        from syncvoice.minidub import phrases_japanese, phrases_spanish
+
+        if language in ("en", "zh"):
+            return self.english if language == "en" else self.mandarin
+        if language not in PHRASE_LANGUAGES:
+            raise UserError(f"MiniDub has no phrases in {language!r}; expected one of {', '.join(PHRASE_LANGUAGES)}")
+        said = (phrases_spanish if language == "es" else phrases_japanese).say(self.content)
+        number = self.english.sentence_id.rsplit("-", 1)[1]
+        joint = " " if LANGUAGES[language].spaced else ""
+        return Sentence(joint.join(said), language, "phrases", f"phrases-{language}-{number}", said)
 
 
 def _english(text: str, source: str) -> Sentence:
     return Sentence(text, "en", source, f"{source}-en-{crc32(text.encode()):08x}")
 
 
-def _pair(english: str, mandarin: str) -> TranslationPair:
+def _pair(content: Content, english: str, mandarin: str) -> TranslationPair:
     """`mandarin` holds spaces between words."""
     first = _english(english, "phrases")
-    content = first.sentence_id.rsplit("-", 1)[1]
+    number = first.sentence_id.rsplit("-", 1)[1]
     words = tuple(mandarin.split())
-    return TranslationPair(first, Sentence("".join(words), "zh", "phrases", f"phrases-zh-{content}", words))
+    return TranslationPair(first, Sentence("".join(words), "zh", "phrases", f"phrases-zh-{number}", words), content)
 
 
 def split_of(sentence: Sentence) -> str:
@@ -209,20 +238,25 @@ def split_of(sentence: Sentence) -> str:
     return "test" if int(sentence.sentence_id.rsplit("-", 1)[1], 16) % TEST_MODULUS == 0 else "train"
 
 
-def _templates() -> Iterator[tuple[str, str]]:
-    """Yield (English, Mandarin with spaces between words) of every combination, suitable or not."""
+def _templates() -> Iterator[tuple[Content, str, str]]:
+    """Yield content, English, and Mandarin with spaces between words, of every combination, suitable or not."""
     for who, modal, action, time in product(_SUBJECTS, _MODALS, _ACTIONS, _TIMES):
-        yield f"{who[0]} {modal[0]} {action[0]} {time[0]}", f"{who[1]} {time[1]} {modal[1]} {action[1]}"
+        content = Content("action", (who[0], modal[0], action[0], time[0]))
+        yield content, " ".join(content.parts), f"{who[1]} {time[1]} {modal[1]} {action[1]}"
     for kind, thing, place in product(_ADJECTIVES, _THINGS, _PLACES):
-        yield f"the {kind[0]} {thing[0]} is {place[0]}", f"{kind[1]}{thing[1]} 在 {place[1]}"
+        content = Content("place", (kind[0], thing[0], place[0]))
+        yield content, f"the {kind[0]} {thing[0]} is {place[0]}", f"{kind[1]}{thing[1]} 在 {place[1]}"
     for city, quality, time in product(_CITIES, _QUALITIES, _TIMES):
-        yield f"{city[0]} is very {quality[0]} {time[0]}", f"{city[1]} {time[1]} 很 {quality[1]}"
+        content = Content("city", (city[0], quality[0], time[0]))
+        yield content, f"{city[0]} is very {quality[0]} {time[0]}", f"{city[1]} {time[1]} 很 {quality[1]}"
     for who, verb, number, kind, thing in product(_SUBJECTS[:4], _VERBS, _NUMBERS, _ADJECTIVES, _COUNTABLE):
-        english = f"{who[0]} {verb[0]} {number[0]} {kind[0]} {thing[0]}"
+        content = Content("count", (who[0], verb[0], number[0], kind[0], thing[0]))
+        english = " ".join(content.parts)
         if crc32(english[::-1].encode()) % 4 == 0:  # a quarter, or this pattern would be most of the bank
-            yield english, f"{who[1]} {verb[1]} {number[1]}个 {kind[1]}{thing[1]}"
+            yield content, english, f"{who[1]} {verb[1]} {number[1]}个 {kind[1]}{thing[1]}"
     for thing, place in product(_THINGS, _PLACES):
-        yield f"is my {thing[0]} {place[0]}", f"我的 {thing[1]} 在 {place[1]} 吗"
+        content = Content("question", (thing[0], place[0]))
+        yield content, f"is my {thing[0]} {place[0]}", f"我的 {thing[1]} 在 {place[1]} 吗"
 
 
 @lru_cache(maxsize=1)
@@ -230,8 +264,8 @@ def phrase_bank() -> tuple[TranslationPair, ...]:
     """Return every phrase with its counterpart: 4-8 English words, 4-9 Mandarin characters, no text twice."""
     pairs: list[TranslationPair] = []
     seen: set[str] = set()
-    for english, mandarin in _templates():
-        pair = _pair(english, mandarin)
+    for content, english, mandarin in _templates():
+        pair = _pair(content, english, mandarin)
         texts = (pair.english.text, pair.mandarin.text)
         if not 4 <= len(pair.english.words) <= 8 or not 4 <= len(texts[1]) <= 9 or seen.intersection(texts):
             continue

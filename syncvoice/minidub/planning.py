@@ -11,7 +11,7 @@ from syncvoice.minidub.settings import SplitSettings
 
 
 def plan(seed: int, split: str, settings: SplitSettings, engine: Engine) -> list[PlannedClip]:
-    """List every clip of a split, in a fixed order: English GRID, English phrases, Mandarin phrases.
+    """List every clip of a split, in a fixed order: English GRID, English phrases, phrases of other languages.
 
     Raises:
         UserError: more sentences are asked for than exist.
@@ -23,8 +23,8 @@ def plan(seed: int, split: str, settings: SplitSettings, engine: Engine) -> list
     spoken: list[tuple[Sentence, Sentence | None]] = []
     for language in sorted(counts):
         wanted = Wanted(seed, split, settings.sentences, settings.media == "audio", counts[language])
-        if settings.translate_to and language == "en":
-            spoken += engine.translations(wanted)
+        if settings.translate_to and language != settings.translate_to:
+            spoken += engine.translations(wanted, language, settings.translate_to)
             continue
         n_grid = round(counts[language] * settings.grid_share) if language == "en" else 0
         for source, n in (("grid", n_grid), ("phrases", counts[language] - n_grid)):

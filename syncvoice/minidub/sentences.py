@@ -1,8 +1,8 @@
 """What natural voices say, and who may hear it: train, validation or test, by the content of the sentence.
 
-Kinds: "grid" (GRID grammar), "everyday" and "unpredictable" (open English), "phrases" (English phrase bank), "zh" (the
-same bank in Mandarin) and "zh_open" (unpredictable Mandarin). Test and validation sentences are each a tenth of all
-contents and are said in no pool that a shipped weight learns from.
+Kinds: "grid" (GRID grammar), "everyday" and "unpredictable" (open English), "phrases" (English phrase bank), "zh",
+"es" and "ja" (the same bank in Mandarin, Spanish and Japanese) and "zh_open" (unpredictable Mandarin). Test and
+validation sentences are each a tenth of all contents and are said in no pool that a shipped weight learns from.
 """
 
 from zlib import crc32
@@ -14,7 +14,7 @@ from syncvoice.minidub import open_english, open_mandarin, phrases
 from syncvoice.minidub.phrases import Sentence
 
 VERSION = f"1.{phrases.VERSION}.{open_english.VERSION}.{open_mandarin.VERSION}"
-KINDS = ("grid", "everyday", "unpredictable", "phrases", "zh", "zh_open")
+KINDS = ("grid", "everyday", "unpredictable", "phrases", "zh", "zh_open", "es", "ja")
 SPLITS = ("train", "validation", "test")
 SPLIT_RULE = "crc32(content, UTF-8) % 10: 0 test, 1 validation, else train; the content of a translation is its English"
 
@@ -48,10 +48,9 @@ def _draw(kind: str, draw: np.random.Generator) -> Sentence:
     if kind == "grid":
         bank = phrases.grid_sentences()
         return bank[int(draw.integers(len(bank)))]
-    if kind in ("phrases", "zh"):
+    if kind == "phrases" or kind in phrases.PHRASE_LANGUAGES:
         pairs = phrases.phrase_bank()
-        pair = pairs[int(draw.integers(len(pairs)))]
-        return pair.english if kind == "phrases" else pair.mandarin
+        return pairs[int(draw.integers(len(pairs)))].said_in("en" if kind == "phrases" else kind)
     if kind == "zh_open":
         words = open_mandarin.draw_sentence(draw)
         text = "".join(words)

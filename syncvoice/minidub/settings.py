@@ -7,9 +7,10 @@ from pydantic import Field, model_validator
 
 from syncvoice.datasets.base import SplitContent
 from syncvoice.errors import UserError
+from syncvoice.minidub.phrases import PHRASE_LANGUAGES
 from syncvoice.section import Name, Probability, Section
 
-Language = Annotated[str, Field(pattern="^(en|zh)$")]
+Language = Annotated[str, Field(pattern=f"^({'|'.join(PHRASE_LANGUAGES)})$")]
 
 
 class SplitSettings(SplitContent):
@@ -23,7 +24,7 @@ class SplitSettings(SplitContent):
         voices: train | validation | unseen | both (train and unseen, clips alternate) | pretrain (all but unseen).
         sentences: train | validation | test; the last two are unseen by every shipped weight.
         prosody_coupling: how far head, brows and lids follow the voice, one number or (low, high) to draw from.
-        translate_to: "zh" gives each English clip the Mandarin text of its translation pair.
+        translate_to: language of the translation that each clip of another language gets.
     """
 
     clips: dict[Language, int] = {}
@@ -33,7 +34,7 @@ class SplitSettings(SplitContent):
     voices: Literal["train", "validation", "unseen", "both", "pretrain"] = "train"
     sentences: Literal["train", "validation", "test"] = "train"
     prosody_coupling: float | tuple[float, float] = 1.0
-    translate_to: Literal["zh"] | None = None
+    translate_to: Language | None = None
 
     @property
     def has_video(self) -> bool:

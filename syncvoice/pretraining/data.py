@@ -53,7 +53,8 @@ def open_pool(settings: SpeechSource, pool_voices: Sequence[Voice] = voices.PRET
     """
     if not is_natural(settings):
         return _espeak_pool(settings.place, settings, pool_voices)
-    pools: list[AnyPool] = [ShardedPool(settings.place, settings.pool_hours), *map(RecordedPool, settings.recordings)]
+    pools: list[AnyPool] = [ShardedPool(settings.place, settings.pool_hours)]
+    pools += [*map(ShardedPool, settings.more_pools), *map(RecordedPool, settings.recordings)]
     if settings.espeak_pool is not None:
         pools.append(_espeak_pool(Path(settings.espeak_pool), settings, pool_voices))
     return pools[0] if len(pools) == 1 else JoinedPool(pools)

@@ -33,7 +33,7 @@ SHARD_SIZE = 200  # utterances, about nine minutes of speech
 MIX = {"grid": 0.35, "everyday": 0.2, "unpredictable": 0.15, "phrases": 0.05, "zh": 0.13, "zh_open": 0.12}
 BLEND_SHARE = 0.5
 # Of utterances by published voices: how often one made for the language of the sentence speaks. The others have an
-# accent that a recogniser stumbles over, more so Mandarin voices in English.
+# accent that a recogniser stumbles over, more so Mandarin voices in English. No training voice was made for another.
 HOME_SHARE = {"en": 0.9, "zh": 0.5}
 
 
@@ -62,7 +62,7 @@ def plan(seed: int, index: int, mix: Mapping[str, float] = MIX, blend_share: flo
     sentence = sentences.draw_sentence(kind, "train", draw)
     group = natural_voices.blends()
     if draw.random() >= blend_share:
-        at_home = draw.random() < HOME_SHARE[sentence.language]
+        at_home = draw.random() < HOME_SHARE.get(sentence.language, 0.0)
         group = tuple(v for v in natural_voices.TRAIN_VOICES if (v.language == sentence.language) == at_home)
     voice = group[int(draw.integers(len(group)))]
     check_seen(sentence, voice)
@@ -86,7 +86,7 @@ def shard_path(folder: Path, shard: int) -> Path:
     return folder / f"shard_{shard:04d}.h5"
 
 
-def build_shard(folder: Path, shard: int, seed: int, size: int = SHARD_SIZE) -> Path:
+def build_shard(folder: Path, shard: int, seed: int, size: int = SHARD_SIZE, mix: Mapping[str, float] = MIX) -> Path:
     """Speak one shard and write it; the same arguments give the same sounds.
 
     Args:
@@ -94,9 +94,10 @@ def build_shard(folder: Path, shard: int, seed: int, size: int = SHARD_SIZE) -> 
         shard: number, from 0.
         seed: of the pool.
         size: utterances in a shard; the same for all shards of a pool.
+        mix: kind of sentence -> share; the same for all shards of a pool.
     """
     encoder = EmiliaTokenizer()
-    planned = [plan(seed, index) for index in range(shard * size, (shard + 1) * size)]
+    planned = [plan(seed, index, mix) for index in range(shard * size, (shard + 1) * size)]
     audio, tokens, phones, lengths, done = [], [], [], [], []
     for item in planned:
         speech, delivery = natural_speech.carry_out(item.sentence, item.voice, item.delivery)
@@ -115,7 +116,7 @@ def build_shard(folder: Path, shard: int, seed: int, size: int = SHARD_SIZE) -> 
     path = shard_path(folder, shard)
     with atomic_path(path) as temporary:
         speech_data.write(temporary, [(item.sentence, item.voice) for item in planned], [chunk], seed)
-        _add_columns(temporary, planned, done, seed, size)
+        _add_columns(temporary, planned, done, _made_from(seed, size, mix))
     return path
 
 
@@ -123,8 +124,7 @@ def _add_columns(
     path: Path,
     planned: Sequence[PlannedUtterance],
     deliveries: Sequence[natural_speech.NaturalDelivery],
-    seed: int,
-    size: int,
+    made_from: Mapping[str, Any],
 ) -> None:
     """Add what pool files of espeak voices do not have."""
     import h5py
@@ -135,8 +135,13 @@ def _add_columns(
         file.create_dataset("voice_parts", data=[json.dumps(item.voice.parts) for item in planned], dtype=text)
         file.create_dataset("intensity", data=[delivery.intensity for delivery in deliveries], dtype=text)
         file["rate"] = np.array([delivery.rate for delivery in deliveries], np.float32)
-        file.attrs.update(engine="kokoro", shard_size=size, **versions())
-        file.attrs["pool_seed"] = seed
+        file.attrs.update(engine="kokoro", **made_from)
+
+
+def _made_from(seed: int, size: int, mix: Mapping[str, float]) -> dict[str, Any]:
+    """Return what all shards of a pool share; one of the usual mix does not name it."""
+    other = {} if dict(mix) == MIX else {"mix": json.dumps(mix, sort_keys=True)}
+    return {"pool_seed": seed, "shard_size": size, **versions(), **other}
 
 
 def versions() -> dict[str, str]:
@@ -148,24 +153,24 @@ def versions() -> dict[str, str]:
     }
 
 
-def build(folder: Path, seed: int, hours: float, size: int = SHARD_SIZE) -> None:
+def build(folder: Path, seed: int, hours: float, size: int = SHARD_SIZE, mix: Mapping[str, float] = MIX) -> None:
     """Add shards until the pool holds `hours` of speech; shards that exist are kept.
 
     Raises:
-        UserError: the pool in the folder has another seed, shard size or version.
+        UserError: the pool in the folder has another seed, shard size, mix or version.
     """
     shard, seconds = 0, 0.0
     while seconds < hours * 3600:
         path = shard_path(folder, shard)
         if not path.is_file():
-            build_shard(folder, shard, seed, size)
-        seconds += _checked_seconds(path, seed, size)
+            build_shard(folder, shard, seed, size, mix)
+        seconds += _checked_seconds(path, _made_from(seed, size, mix))
         log.info("%s: %.2f of %.1f hours", path, seconds / 3600, hours)
         shard += 1
 
 
-def _checked_seconds(path: Path, seed: int, size: int) -> float:
-    """Seconds of speech in a shard of this pool.
+def _checked_seconds(path: Path, wanted: Mapping[str, Any]) -> float:
+    """Seconds of speech in a shard of the pool that is wanted.
 
     Raises:
         UserError: it belongs to another pool.
@@ -173,8 +178,8 @@ def _checked_seconds(path: Path, seed: int, size: int) -> float:
     import h5py
 
     with h5py.File(path, "r") as file:
-        wanted = {"pool_seed": seed, "shard_size": size, **versions()}
-        found = {name: file.attrs.get(name) for name in wanted}
+        names = {*wanted, "mix"}.intersection(file.attrs)
+        found = {name: file.attrs[name] for name in names}
         if found != wanted:
             raise UserError(f"{path} belongs to another pool: {found}, expected {wanted}; use another folder")
         return float(file["audio_offset"][-1]) / SAMPLE_RATE

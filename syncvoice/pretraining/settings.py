@@ -32,6 +32,7 @@ class SpeechSource(Section):
         pool: file of espeak voices, built when absent, or folder of natural speech (`syncvoice speak-pool`).
         pool_size, pool_seed: of a file that has to be built.
         pool_hours: to use no more of a folder.
+        more_pools: further folders of natural speech, those of other languages for instance.
         espeak_pool: file of espeak voices to learn on beside a folder of natural speech, built when absent.
         recordings: recorded splits of MiniDub (zip files) to learn on beside a folder of natural speech.
         manifests: prepared clips instead of a pool, by part.
@@ -42,6 +43,7 @@ class SpeechSource(Section):
     pool_size: int = Field(default=9_000, ge=1)
     pool_seed: int = Field(default=2, ge=0)
     pool_hours: float | None = Field(default=None, gt=0)
+    more_pools: list[str] = []
     espeak_pool: str | None = None
     recordings: list[str] = []
     manifests: dict[Literal["train", "check"], list[str]] | None = None

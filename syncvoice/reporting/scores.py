@@ -23,6 +23,7 @@ from syncvoice.records.scores import read_score_files, score_files
 from syncvoice.records.tasks import read_rows
 from syncvoice.reporting.columns import Column
 from syncvoice.reporting.settings import Row
+from syncvoice.text.language import LANGUAGES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -235,8 +236,8 @@ def _scales_of(point: str) -> list[float]:
 
 
 def word_count(text: str, language: str) -> int:
-    """Return the number of words of an English text, or of letters and digits of a Mandarin one; at least 1."""
-    if language == "zh":
+    """Return the number of words of a text, or of letters and digits in a language without spaces; at least 1."""
+    if language in LANGUAGES and not LANGUAGES[language].spaced:
         return max(1, sum(character.isalnum() for character in text))
     return max(1, len(text.split()))
 

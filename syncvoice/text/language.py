@@ -16,27 +16,37 @@ class Language:
 
     Attributes:
         name: in English.
-        script: word in the Unicode names of its letters.
+        scripts: words in the Unicode names of its letters.
         espeak: voice of espeak-ng that reads it.
         stock: first letters of the stock voices of Kokoro that were made for it.
         aliases: other codes and names that people write.
+        spaced: whether words stand apart; else errors are counted in characters (CER).
     """
 
     name: str
-    script: str
+    scripts: tuple[str, ...]
     espeak: str
     stock: str
     aliases: tuple[str, ...]
+    spaced: bool = True
+
+    @property
+    def error_rate(self) -> str:
+        """Return the name of the error rate: "wer" or "cer"."""
+        return "wer" if self.spaced else "cer"
 
 
 LANGUAGES = {
-    "en": Language("English", "LATIN", "en-us", "ab", ("eng", "english")),
-    "zh": Language("Mandarin", "CJK", "cmn", "z", ("zho", "chi", "cmn", "chinese", "mandarin", "putonghua")),
-    "es": Language("Spanish", "LATIN", "es", "e", ("spa", "spanish")),
-    "fr": Language("French", "LATIN", "fr", "f", ("fra", "fre", "french")),
-    "it": Language("Italian", "LATIN", "it", "i", ("ita", "italian")),
-    "pt": Language("Portuguese", "LATIN", "pt-br", "p", ("por", "portuguese", "brazilian")),
-    "hi": Language("Hindi", "DEVANAGARI", "hi", "h", ("hin", "hindi")),
+    "en": Language("English", ("LATIN",), "en-us", "ab", ("eng", "english")),
+    "zh": Language(
+        "Mandarin", ("CJK",), "cmn", "z", ("zho", "chi", "cmn", "chinese", "mandarin", "putonghua"), spaced=False
+    ),
+    "es": Language("Spanish", ("LATIN",), "es", "e", ("spa", "spanish")),
+    "fr": Language("French", ("LATIN",), "fr", "f", ("fra", "fre", "french")),
+    "it": Language("Italian", ("LATIN",), "it", "i", ("ita", "italian")),
+    "pt": Language("Portuguese", ("LATIN",), "pt-br", "p", ("por", "portuguese", "brazilian")),
+    "hi": Language("Hindi", ("DEVANAGARI",), "hi", "h", ("hin", "hindi")),
+    "ja": Language("Japanese", ("HIRAGANA", "KATAKANA", "CJK"), "ja", "j", ("jpn", "japanese"), spaced=False),
 }
 _ALIASES = {alias: code for code, language in LANGUAGES.items() for alias in (code, *language.aliases)}
 
@@ -70,20 +80,20 @@ def check_language(text: str, language: str) -> None:
     Raises:
         UserError: the text has letters of other scripts only.
     """
-    scripts = {_script(character) for character in text if character.isalpha()}
+    scripts = {script for character in text if character.isalpha() for script in _scripts(character)}
     wanted = LANGUAGES[language]
-    others = [code for code, other in LANGUAGES.items() if other.script in scripts]
-    if others and wanted.script not in scripts:
+    others = [code for code, other in LANGUAGES.items() if scripts.intersection(other.scripts)]
+    if others and not scripts.intersection(wanted.scripts):
         raise UserError(
             f"the language is {wanted.name} ({language}), but the text has no {wanted.name} letter: {_short(text)!r};"
             f" give --language {others[0]}, or a text in {wanted.name}"
         )
 
 
-def _script(character: str) -> str:
-    """Return the script of LANGUAGES that a letter belongs to; "" for others."""
+def _scripts(character: str) -> set[str]:
+    """Return the scripts of LANGUAGES that a letter belongs to; none for others."""
     name = unicodedata.name(character, "").split()
-    return next((language.script for language in LANGUAGES.values() if language.script in name), "")
+    return {script for language in LANGUAGES.values() for script in language.scripts if script in name}
 
 
 def _short(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The Emilia tokenizer: text of English, Mandarin or both to 360 symbols (see `vocabulary`).
+"""The Emilia tokenizer: text of English, Mandarin or both, or of another language, to 360 symbols (see `vocabulary`).
 
 English becomes espeak-ng IPA, every code point one symbol; Mandarin becomes pinyin pieces, initial + "0" and final +
 tone. Segments `<pin1>` give one syllable directly; a `[tag]` is one symbol, which the 360 do not have. The steps
@@ -15,9 +15,11 @@ from collections.abc import Mapping
 from functools import lru_cache
 from types import ModuleType
 
-from syncvoice.text import measures
+from syncvoice.text import japanese, measures
 from syncvoice.text.base import Tokenizer
 from syncvoice.text.clauses import Reading, english_tokens
+from syncvoice.text.espeak import phonemize
+from syncvoice.text.language import LANGUAGES
 from syncvoice.text.numbers import expand_abbreviations, spell_out_numbers
 from syncvoice.text.public_english import public_english
 from syncvoice.text.vocabulary import emilia_ids
@@ -122,10 +124,22 @@ def _english_tokens(text: str, reading: Reading) -> tuple[str, ...]:
     return english_tokens(spell_out_numbers(expand_abbreviations(text.strip())), reading)
 
 
-class EmiliaTokenizer(Tokenizer):
-    """English, Mandarin or both to the 360 symbols, or to those of another `tokens.txt` of the same kind."""
+def _foreign_symbols(text: str, language: str) -> list[str]:
+    """Return IPA of a text in another language than English and Mandarin, words apart."""
+    if language != "ja":
+        return list(phonemize(unicodedata.normalize("NFKC", text), language))
+    return list(" ".join("".join(japanese.ipa(word.morae)) for word in japanese.read(text)))
 
-    languages = ("en", "zh")
+
+class EmiliaTokenizer(Tokenizer):
+    """Text to the 360 symbols, or to those of another `tokens.txt` of the same kind.
+
+    English and Mandarin are read as the reference does, and may be mixed. The symbols hold all of espeak-ng's IPA, so
+    other languages can be written with them too (our addition, for models that learned them): each word in the IPA of
+    espeak-ng, Japanese in that of its morae.
+    """
+
+    languages = tuple(LANGUAGES)
 
     def __init__(self, vocabulary: Mapping[str, int] | None = None, reading: Reading = "own") -> None:
         """Take the 360 symbols, or another vocabulary (one with [tags], say).
@@ -139,6 +153,8 @@ class EmiliaTokenizer(Tokenizer):
 
     def symbols(self, text: str, language: str) -> list[str]:
         """Return the symbols of a text; a tag is one symbol with its brackets."""
+        if language not in ("en", "zh"):
+            return _foreign_symbols(text, language)
         if self.reading == "own":
             text = unicodedata.normalize("NFKC", text.translate(_BRACKETS)).strip()
             if language == "zh" and any(map(_is_hanzi, text)):

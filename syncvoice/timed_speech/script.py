@@ -4,8 +4,9 @@ import re
 from dataclasses import dataclass
 
 from syncvoice.errors import UserError
-from syncvoice.text.kokoro_ipa import ipa_units
-from syncvoice.text.kokoro_symbols import Unit, english_units, mandarin_units
+from syncvoice.text import japanese
+from syncvoice.text.kokoro_ipa import units_of
+from syncvoice.text.kokoro_symbols import Unit
 from syncvoice.text.language import LANGUAGES
 
 _MARKS = {**dict(zip("，、；：。！？…", ",,;:.!?.", strict=True)), **{mark: mark for mark in ",;:.!?"}, "—": ","}
@@ -53,8 +54,7 @@ def script_of(text: str, language: str) -> list[ScriptWord]:
     words, marks = _split(text, language)
     if not words:
         raise UserError(f"the text {text!r} has not one word to say; write {LANGUAGES[language].name} words")
-    own = {"en": english_units, "zh": mandarin_units}
-    units = own[language](words) if language in own else ipa_units(words, language)
+    units = units_of(words, language)
     return [ScriptWord(word, row, mark) for word, row, mark in zip(words, units, marks, strict=True)]
 
 
@@ -72,7 +72,7 @@ def _split(text: str, language: str) -> tuple[list[str], list[str]]:
     last = 0
     for found in _WORD.finditer(text):
         _note_mark(text[last : found.start()], marks)
-        parts = _mandarin_words(found[0]) if language == "zh" else [found[0]]
+        parts = _words(found[0], language)
         words += parts
         marks += [""] * len(parts)
         last = found.end()
@@ -85,6 +85,13 @@ def _note_mark(between: str, marks: list[str]) -> None:
     found = [_MARKS[letter] for letter in between if letter in _MARKS]
     if found and marks:
         marks[-1] = next((mark for mark in found if mark in SENTENCE_MARKS), found[0])
+
+
+def _words(text: str, language: str) -> list[str]:
+    """Return the words of what stands between spaces and marks."""
+    if language == "zh":
+        return _mandarin_words(text)
+    return [word.text for word in japanese.read(text)] if language == "ja" else [text]
 
 
 def _mandarin_words(text: str) -> list[str]:

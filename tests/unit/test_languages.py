@@ -79,7 +79,7 @@ def test_a_number_of_several_words_stays_one_word() -> None:
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_every_language_has_a_reader_voices_and_a_rate(code: str) -> None:
     language = LANGUAGES[code]
-    assert phonemize({"zh": "你好", "hi": "नमस्ते"}.get(code, "papa"), code)
+    assert phonemize({"zh": "你好", "hi": "नमस्ते", "ja": "さくら"}.get(code, "papa"), code)
     assert any(name[0] in language.stock for name in styles())
     slow, fast = Pace().slowest(code), Pace().fastest(code)
     assert 0 < slow < fast

@@ -51,6 +51,21 @@ def test_plan_keeps_out_what_must_stay_unseen_and_keeps_its_shares() -> None:
         assert np.mean(at_home) == pytest.approx(share, abs=0.12)
 
 
+def test_a_pool_of_another_mix_is_its_own(tmp_path: Path) -> None:
+    build_shard(tmp_path / "ja", 0, 1, SIZE, {"ja": 1.0})
+    pool = ShardedPool(tmp_path / "ja")
+    assert set(pool.language) == {"ja"} and all(
+        is_seen(item.voice) for item in (plan(1, i, {"ja": 1.0}) for i in range(SIZE))
+    )
+    assert pool.tokens(0).tolist() == EmiliaTokenizer().encode(pool.text[0], "ja")
+    build(tmp_path / "ja", 1, 0.0001, SIZE, {"ja": 1.0})
+    with pytest.raises(UserError, match="belongs to another pool"):
+        build(tmp_path / "ja", 1, 0.0001, SIZE)
+    build_shard(tmp_path / "usual", 0, 1, SIZE)
+    joined = open_pool(SpeechSource(seed=1, pool=str(tmp_path / "usual"), more_pools=[str(tmp_path / "ja")]))
+    assert len(joined) == 2 * SIZE and joined.language[-1] == "ja"
+
+
 def test_unseen_voices_and_sentences_are_refused() -> None:
     train = draw_sentence("grid", "train", rng(0))
     for voice in UNSEEN_VOICES + VALIDATION_VOICES:

@@ -152,16 +152,21 @@ def test_training_says_many_words() -> None:
     assert len(said) >= 5000
 
 
-def test_translation_is_said_by_the_same_voice_in_the_same_time(fake: None) -> None:
+@pytest.mark.parametrize(("language", "into"), [("en", "zh"), ("zh", "en"), ("es", "ja")])
+def test_translation_is_said_by_the_same_voice_in_the_same_time(fake: None, language: str, into: str) -> None:
     fitted = 0
-    for english, mandarin in natural_engine.translations(Wanted(1, "translation", "test", False, 8)):
-        planned = PlannedClip("clip", english, UNSEEN_VOICES[0], mandarin)
+    for sentence, translation in natural_engine.translations(
+        Wanted(1, "translation", "test", False, 8), language, into
+    ):
+        assert (sentence.language, translation.language) == (language, into)
+        assert split_of(sentence) == split_of(translation) == "test"
+        planned = PlannedClip("clip", sentence, UNSEEN_VOICES[0], translation)
         speech, _ = natural_engine.speak(planned, 1, None)
         said = natural_engine.speak_translation(planned, speech, 1)
         assert said is not None and said.n_frames == speech.n_frames
-        assert tuple(word.text for word in said.words) == mandarin.words
+        assert tuple(word.text for word in said.words) == translation.words
         assert said.words[0].start_s == pytest.approx(speech.words[0].start_s, abs=1e-3)
-        own = synthesise(mandarin, planned.voice, NaturalDelivery()).words
+        own = synthesise(translation, planned.voice, NaturalDelivery()).words
         needed = (own[-1].end_s - own[0].start_s) / (speech.words[-1].end_s - speech.words[0].start_s)
         if natural_engine.TRANSLATION_RATES[0] < needed < natural_engine.TRANSLATION_RATES[1]:
             assert said.words[-1].end_s == pytest.approx(speech.words[-1].end_s, abs=0.1)

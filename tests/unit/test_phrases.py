@@ -96,3 +96,26 @@ def test_translation_pairs_have_similar_durations() -> None:
         assert split_of(pair.english) == split_of(pair.mandarin) == "test"
         english, mandarin = natural_duration(pair.english), natural_duration(pair.mandarin)
         assert abs(english - mandarin) <= 0.2 * english
+
+
+@pytest.mark.parametrize("language", ["es", "ja"])
+def test_phrases_in_other_languages_say_the_same_content(language: str) -> None:
+    said = [pair.said_in(language) for pair in phrase_bank()]
+    for sentence, pair in zip(said, phrase_bank(), strict=True):
+        assert sentence.language == language and sentence.words and "  " not in sentence.text
+        assert split_of(sentence) == split_of(pair.english)
+        assert (" " if language == "es" else "").join(sentence.words) == sentence.text
+    assert len({sentence.text for sentence in said}) > 0.99 * len(said)
+
+
+def test_a_phrase_by_hand() -> None:
+    by_english = {pair.english.text: pair for pair in phrase_bank()}
+    pair = by_english["the red apple is on the table"]
+    assert pair.said_in("es").text == "la manzana roja está en la mesa"
+    assert pair.said_in("ja").text == "赤いりんごはテーブルの上にあります"
+    assert (
+        by_english["the boys must climb the mountain today"].said_in("es").text
+        == "los chicos deben subir la montaña hoy"
+    )
+    with pytest.raises(UserError, match="no phrases in 'fr'"):
+        pair.said_in("fr")

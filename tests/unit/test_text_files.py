@@ -146,7 +146,7 @@ def test_rows_that_cannot_be_read_are_named(tmp_path: Path, kind: str) -> None:
 
 CODES = {"en": "en", "en-US": "en", "EN": "en", "en_GB": "en", "eng": "en", "English": "en", " en ": "en", "": "",
          "zh": "zh", "zh-CN": "zh", "ZH": "zh", "zh-Hans-CN": "zh", "cmn": "zh", "zho": "zh", "Chinese": "zh",
-         "de": "de", "de-AT": "de", "jpn": "jpn"}  # fmt: skip
+         "de": "de", "de-AT": "de", "jpn": "ja", "swe": "swe"}  # fmt: skip
 
 
 @pytest.mark.parametrize("code", CODES)

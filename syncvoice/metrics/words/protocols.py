@@ -26,12 +26,16 @@ by_ear_capped
     Our own: as `by_ear`, but no clip counts for more than all of its words, and all clips count alike. A transcript
     that repeats itself, or invents a sentence, then does not decide a row alone.
 
+Other languages (by_ear only): no punctuation, lower case; of Japanese every mora of its reading counts as a word, so
+that kanji and kana are equal.
+
 Mandarin: the same punctuation is removed, traditional characters are rewritten as simplified ones (OpenCC `t2s`, our
 choice; needed because Whisper writes both) and every character counts as a word.
 """
 
 import re
 import string
+import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -39,6 +43,7 @@ from typing import Any
 
 from syncvoice.metrics.words import homophones
 from syncvoice.metrics.words.counting import ErrorCounts, count_errors
+from syncvoice.text.language import LANGUAGES
 
 # Code points that the package zhon lists as Chinese punctuation: what both published cleaners remove.
 _CHINESE_RANGES = (
@@ -111,6 +116,18 @@ def _characters(text: str) -> str:
     return " ".join("".join(simplified(text).translate(_REMOVE_ALL).lower().split()))
 
 
+def _plain(text: str) -> str:
+    """Return words of any language: no mark of any kind, lower case."""
+    return " ".join(_NO_WORD.sub(" ", unicodedata.normalize("NFKC", text)).lower().split())
+
+
+def _morae(text: str) -> str:
+    """Return the morae of a Japanese text, separated by spaces."""
+    from syncvoice.text import japanese
+
+    return " ".join(japanese.sounds(text))
+
+
 @lru_cache(maxsize=1)
 def _inflect() -> Any:
     import inflect
@@ -154,8 +171,9 @@ class Protocol:
     mode: str = "windows"
 
     def metric(self, scorer: str, language: str) -> str:
-        """Return the id of the metric: CER for Mandarin, WER otherwise."""
-        return f"{'cer' if language == 'zh' else 'wer'}.{scorer}.{self.name}"
+        """Return the id of the metric: CER for languages without spaces, WER otherwise."""
+        rate = LANGUAGES[language].error_rate if language in LANGUAGES else "wer"
+        return f"{rate}.{scorer}.{self.name}"
 
     def count(self, script: str, transcript: str, language: str) -> ErrorCounts | None:
         """Count the errors of a transcript; None where the protocol has no value for the clip.
@@ -190,7 +208,13 @@ SEED_TTS = Protocol(
     mode="single",
 )
 BY_EAR = Protocol(
-    "by_ear", {"en": Normaliser("by_ear-en", "1", _by_ear), "zh": Normaliser("characters-zh", "1", _characters)}
+    "by_ear",
+    {
+        "en": Normaliser("by_ear-en", "1", _by_ear),
+        "zh": Normaliser("characters-zh", "1", _characters),
+        "ja": Normaliser("morae-ja", "1", _morae),
+        **{language: Normaliser(f"plain-{language}", "1", _plain) for language in ("es", "fr", "it", "pt")},
+    },
 )
 BY_EAR_CAPPED = Protocol("by_ear_capped", BY_EAR.normalisers, capped=True)
 PROTOCOLS = {protocol.name: protocol for protocol in (STYLEDUBBER, CORPUS, SEED_TTS, BY_EAR, BY_EAR_CAPPED)}
