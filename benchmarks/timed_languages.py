@@ -19,6 +19,7 @@ from syncvoice.errors import UserError
 from syncvoice.files import atomic_path
 from syncvoice.networks.kokoro import Kokoro, styles
 from syncvoice.places import find_weights
+from syncvoice.text import japanese
 from syncvoice.text.language import LANGUAGES
 from syncvoice.timed_speech.script import script_of
 from syncvoice.timed_speech.speaking import NaturalSpeaker
@@ -60,17 +61,26 @@ SENTENCES = {
         "O violão velho está guardado no quarto de cima.",
         "Nunca vou esquecer aquele verão perto do mar.",
     ),
+    "ja": (
+        "明日の朝、一緒に村の市場へ行きましょう。",
+        "隣の犬は一晩中ほえています。",
+        "冷たい水を一杯持ってきてくれますか。",
+        "古いギターは二階の部屋に置いてあります。",
+        "海で過ごしたあの夏を決して忘れません。",
+    ),
 }
 VOICES = 2
 
 
-def words(text: str) -> str:
-    """Return small letters and digits, words apart by one space."""
+def words(text: str, language: str) -> str:
+    """Return small letters and digits, words apart by one space; of Japanese the morae."""
+    if language == "ja":
+        return " ".join(japanese.sounds(text))
     return " ".join("".join(c if c.isalnum() else " " for c in text.casefold()).split())
 
 
 def measure(language: str, network: Kokoro, model: object) -> dict[str, object]:
-    """Speak and hear all sentences of a language; word error rate over all voices."""
+    """Speak and hear all sentences of a language; error rate over all voices."""
     import jiwer
     import whisper
 
@@ -82,10 +92,11 @@ def measure(language: str, network: Kokoro, model: object) -> dict[str, object]:
         for text in SENTENCES[language]:
             sound = speaker.plainly(script_of(text, language)).astype(np.float32)
             sound = resample(sound, SAMPLE_RATE, SCORER_SAMPLE_RATE)
-            wanted.append(words(text))
-            heard.append(words(whisper.transcribe(model, sound, language=language, fp16=False)["text"]))
+            wanted.append(words(text, language))
+            transcript = whisper.transcribe(model, sound, language=language, fp16=False)["text"]
+            heard.append(words(transcript, language))
     rate = round(100 * jiwer.wer(wanted, heard), 1)
-    return {"voices": chosen, "sentences": len(wanted), "wer_percent.whisper_base": rate}
+    return {"voices": chosen, "sentences": len(wanted), f"{LANGUAGES[language].error_rate}_percent.whisper_base": rate}
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ import soundfile
 from syncvoice import clocks
 from syncvoice.audio import read_wav
 from syncvoice.errors import UserError
-from syncvoice.reporting.columns import Columns
+from syncvoice.reporting.columns import Column, Columns
 from syncvoice.reporting.scores import read_scores, read_task, select
 from syncvoice.reporting.settings import GalleryJob, GallerySection, Row
 from syncvoice.reporting.style import FONT
@@ -49,6 +49,7 @@ class Section:
     columns: Columns
     lines: list[dict[str, str]]
     values: dict[tuple[str, str, str], str]  # (row key, metric, utterance) -> text
+    flagged: dict[tuple[str, str], dict[str, bool]]  # (row key, metric) -> utterance -> beyond the threshold
     left_out: int = 0
 
 
@@ -120,13 +121,14 @@ def _section(settings: GallerySection, columns: Columns, study_root: Path) -> Se
             f"gallery: no row of task {settings.task} has a video (for example in {folder}); run the rule mux"
         )
     lines = [line for line in task.to_dict("records") if line["utterance"] in wanted]
-    return Section(settings, columns, lines, _values(settings, columns, task, study_root))
+    return Section(settings, columns, lines, *_values(settings, columns, task, study_root))
 
 
 def _values(
     settings: GallerySection, columns: Columns, task: "pd.DataFrame", study_root: Path
-) -> dict[tuple[str, str, str], str]:
-    values = {}
+) -> tuple[dict[tuple[str, str, str], str], dict[tuple[str, str], dict[str, bool]]]:
+    """Return the text of every value, and which clips a threshold flags."""
+    values, flagged = {}, {}
     for row in settings.rows if settings.metrics else ():
         scores = read_scores(study_root / "metrics", row.experiment, settings.task)
         for metric in settings.metrics:
@@ -138,7 +140,34 @@ def _values(
                 unit = f" {info.unit}" if info.unit and not np.isnan(value) else ""
                 text = {"failed": "failed", "not_applicable": "n/a"}.get(status, info.text(value) + unit)
                 values[row.key, metric, utterance] = text
-    return values
+            if metric in settings.flags:
+                beyond = _is_beyond(chosen.value, settings.flags[metric], info)
+                flagged[row.key, metric] = dict(zip(task["utterance"], beyond.tolist(), strict=True))
+    return values, flagged
+
+
+def _is_beyond(values: np.ndarray, threshold: float, info: Column) -> np.ndarray:
+    """Tell which values lie on the bad side of a threshold; a missing one does not."""
+    values = np.asarray(values, float)
+    if info.direction == "higher":
+        return values < threshold
+    return (np.abs(values) if info.direction == "zero" else values) > threshold
+
+
+def _flag_note(section: Section) -> str:
+    """Say per metric which rows crossed its threshold, and in how many clips; "" if nothing is flagged."""
+    notes = []
+    for metric, threshold in section.settings.flags.items():
+        info = section.columns[metric]
+        counts = {row.key: section.flagged.get((row.key, metric), {}) for row in section.settings.rows}
+        rows = [
+            f"{key} ({sum(clips.values())} of {len(clips)} clips)"
+            for key, clips in counts.items()
+            if any(clips.values())
+        ]
+        beyond = f"{info.label} beyond {info.text(threshold)} {info.unit or ''}".strip()
+        notes.append(f"{beyond}: {', '.join(rows) or 'no row'}.")
+    return f'<p class="notice"><strong>Flagged.</strong> {escape(" ".join(notes))}</p>\n' if notes else ""
 
 
 def build_page(settings: GalleryJob, study_root: Path | str, references: Mapping[str, Path] | None = None) -> str:
@@ -229,7 +258,7 @@ def _section_html(section: Section, material: Material) -> str:
     return f"""<section id="{escape(task.task)}">
 <h2>{escape(task.heading)}</h2>
 <p class="soft">{text}</p>
-{clips}
+{_flag_note(section)}{clips}
 </section>"""
 
 
@@ -260,16 +289,18 @@ def _row_html(section: Section, row: Row, line: dict[str, str], material: Materi
         video = f'<video controls preload="metadata" playsinline aria-label="{name}" src="{source}"></video>'
     else:
         video = '<div class="missing">No video: this row has no speech for this clip.</div>'
-    values = []
+    values, flags = [], []
     for metric in section.settings.metrics:
         info = section.columns[metric]
         text = section.values.get((row.key, metric, utterance), "–")
+        is_flagged = section.flagged.get((row.key, metric), {}).get(utterance, False)
+        flags += [f'<span class="label flag">{escape(info.label)}</span>'] * is_flagged
         values.append(
             f'<dt title="{escape(info.title)}">{escape(f"{info.label} {info.arrow}")}</dt><dd>{escape(text)}</dd>'
         )
     return f"""<figure>
 {video}
-<figcaption><strong>{escape(row.key)}</strong> {_label(row, line, material)}
+<figcaption><strong>{escape(row.key)}</strong> {_label(row, line, material)}{"".join(flags)}
 <span class="what">{escape(row.what)}</span>
 <dl>{"".join(values)}</dl></figcaption>
 </figure>"""

@@ -49,7 +49,16 @@ class GalleryTask(Section):
     caption: str
     rows: list[Name] = Field(min_length=1)
     metrics: list[str] = []  # metric ids under each video
+    flags: dict[str, float] = {}  # metric of `metrics` -> the value beyond which a clip of a row is flagged
     clips: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _flags_are_shown(self) -> "GalleryTask":
+        """What flags a clip stands under it."""
+        hidden = [metric for metric in self.flags if metric not in self.metrics]
+        if hidden:
+            raise ValueError(f"flags names {hidden[0]}, which is not among the metrics under the videos")
+        return self
 
 
 class Gallery(Section):
@@ -252,6 +261,7 @@ class GallerySection(Section):
     title: str = ""
     rows: Rows
     metrics: tuple[str, ...] = ()
+    flags: dict[str, float] = {}
     clips: int = Field(default=6, ge=1)
     utterances: tuple[str, ...] = ()  # instead of clips
 

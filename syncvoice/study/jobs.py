@@ -250,6 +250,7 @@ def _gallery_job(study: Study, gallery: Gallery) -> GalleryJob:
             title=shown.caption,
             clips=shown.clips,
             metrics=tuple(shown.metrics),
+            flags=shown.flags,
             rows=_rows(study, shown.rows),
         )
         for task, shown in gallery.tasks.items()

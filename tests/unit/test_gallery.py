@@ -16,7 +16,7 @@ from syncvoice.errors import UserError
 from syncvoice.files import write_json
 from syncvoice.reporting import gallery
 from syncvoice.reporting.scores import read_task
-from syncvoice.reporting.settings import GalleryJob
+from syncvoice.reporting.settings import GalleryJob, GalleryTask
 from syncvoice.section import read_settings
 
 RECORDED = {"experiment": "ground_truth", "group": "reference", "original": True}
@@ -195,3 +195,21 @@ def test_font_holds_only_what_the_page_needs() -> None:
 
     font = TTFont(BytesIO(base64.b64decode(gallery.embedded_font("天气 abc"))))
     assert set(font.getBestCmap()) == {0x20, ord("天"), ord("气")}
+
+
+def test_values_beyond_a_threshold_are_flagged(study: Path) -> None:
+    def page_with(**flags: float) -> str:
+        task = {"task": "en_en", "rows": ROWS["en_en"], "metrics": METRICS["en_en"], "flags": flags}
+        return build(study, tasks=[task])
+
+    assert "Flagged." not in page_with()
+    nothing = page_with(**{"lse_d.syncnet_mini": 1e6})
+    assert "no row." in nothing and 'class="label flag"' not in nothing
+    everything = page_with(**{"lse_d.syncnet_mini": 0.0})
+    assert everything.count('class="label flag"') == 2 * 3
+    assert "M3 (12 of 12 clips)" in everything
+
+
+def test_a_flag_is_of_a_metric_that_is_shown() -> None:
+    with pytest.raises(ValueError, match=r"flags names wer\.ctc_mini"):
+        GalleryTask(caption="c", rows=["M1"], metrics=["lse_d.syncnet_mini"], flags={"wer.ctc_mini": 1.0}, clips=2)
