@@ -101,6 +101,7 @@ class Study(Section):
     adapt: dict[AdaptedNetwork, Adaptation]
     pretrain_from: str | None
     pretrain_minutes: float | None = Field(gt=0)
+    pretrain_languages: dict[str, float]
     pretrain_hours: float = Field(gt=0)
     prepare: PrepareSettings
     bootstrap: Bootstrap

@@ -1,6 +1,7 @@
 """Networks that are trained or imported for a study, or trained before all studies: what they read; no rule is here."""
 
-NATURAL_POOL = "results/pretrain/pool_natural"
+# Folders of natural speech: "natural" holds the usual mix of sentences, the others phrases of one language.
+POOLS = {f"results/pretrain/pool_{kind}": kind for kind in ("natural", *STUDY.pretrain_languages)}
 
 
 def manifest_of_adaptation(wildcards):
@@ -29,8 +30,16 @@ def start_of_pretraining(wildcards):
 def pool_of_pretraining(wildcards):
     """What a network learns on: the mark that natural speech has been spoken, and recordings."""
     settings = load_configfile(REPOSITORY / "config" / "pretrain" / f"{wildcards.network}.yaml")
-    spoken = [f"{NATURAL_POOL}.spoken"] if settings.get("pool") == NATURAL_POOL else []
+    pools = [settings.get("pool"), *settings.get("more_pools", [])]
+    spoken = [f"{pool}.spoken" for pool in pools if pool in POOLS]
     return spoken + settings.get("recordings", [])
+
+
+def options_of_speaking(wildcards):
+    """Options of `syncvoice speak-pool`: hours, and the kind of sentences where it is not the usual mix."""
+    if wildcards.kind == "natural":
+        return f"--hours {STUDY.pretrain_hours}"
+    return f"--hours {STUDY.pretrain_languages[wildcards.kind]} --kinds {wildcards.kind}"
 
 
 def options_of_pretraining(wildcards):

@@ -5,9 +5,11 @@ rule speak_pool:
     input:
         f"{ASSET_FOLDER}/kokoro_int8",
     output:
-        touch(f"{NATURAL_POOL}.spoken"),
+        touch("results/pretrain/pool_{kind}.spoken"),
     log:
-        "results/pretrain/logs/speak_pool.log",
+        "results/pretrain/logs/speak_pool_{kind}.log",
+    wildcard_constraints:
+        kind=one_of(POOLS.values()),
     conda:
         "../../environment.yml"
     resources:
@@ -16,10 +18,10 @@ rule speak_pool:
     params:
         env=thread_environment("pretrain"),
         folder=lambda wildcards, output: Path(output[0]).with_suffix(""),
-        hours=STUDY.pretrain_hours,
+        options=options_of_speaking,
     shell:
         "{params.env} SYNCVOICE_TRY={resources.attempt}:{log}"
-        " syncvoice speak-pool --out {params.folder} --hours {params.hours} > {log} 2>&1"
+        " syncvoice speak-pool --out {params.folder} {params.options} > {log} 2>&1"
 
 
 rule pretrain_network:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 GROUP_TICKS = {"all": "all clips", "grid": "GRID", "open": "open"}  # others are called what they are
+FOLDED_FROM = 12  # letters of a name at a tick, above which it takes two lines
 PLACES = 0.62  # of the distance between two ticks, over which the rows of one tick are spread
 Place = tuple[str, str, str]  # metric, group, text under it
 
@@ -63,7 +64,8 @@ def draw(job: PlotJob, plot: Settings, root: Path) -> "Figure":
     panels: list[list[Place]] = [
         [(plot.metrics[0], group, GROUP_TICKS.get(group, group)) for group in groups] for groups in plot.groups
     ]
-    panels = panels or [[(column.id, "all", column.label.removeprefix("error ")) for column in columns]]
+    common = _common_word([column.label for column in columns])
+    panels = panels or [[(column.id, "all", column.label.removeprefix(common).strip()) for column in columns]]
     _check(table, [place for panel in panels for place in panel], plot.table)
     rows = rows_of(job, labels_of(table))
     legend = 0.19 * len(rows) + 0.1
@@ -81,7 +83,7 @@ def draw(job: PlotJob, plot: Settings, root: Path) -> "Figure":
         left += scale * own
         _lines(axis, table, panel, rows, columns[0])
         if number == 0:
-            axis.set_ylabel(_axis_label(columns[0], len(columns) > 1))
+            axis.set_ylabel(_axis_label(columns[0], common) if len(columns) > 1 else columns[0].heading)
     _share_limits(figure.axes)
     _legend(figure, rows, height)
     return figure
@@ -110,7 +112,7 @@ def _lines(axis: "Axes", table: "pd.DataFrame", panel: list[Place], rows: list[R
             axis.plot([place + aside] * 2, [low, high], color=colour, lw=2.2, alpha=0.55, solid_capstyle="round")
             axis.plot(place + aside, mean, mark_of(number), color=colour, ms=5, mec=style.PAPER, mew=0.8)
     counts = [int(lines.loc[(rows[0].key, metric, group), "n_expected"]) for metric, group, _ in panel]
-    texts = [f"{text.replace(' ', chr(10), 1)}\n{n} clips" for (_, _, text), n in zip(panel, counts, strict=True)]
+    texts = [f"{_folded(text)}\n{n} clips" for (_, _, text), n in zip(panel, counts, strict=True)]
     axis.set_xticks(range(len(panel)), texts, fontsize=7)
     axis.set_xlim(-0.5, len(panel) - 0.5)
     style.quiet(axis, "y")
@@ -121,9 +123,20 @@ def mark_of(number: int) -> str:
     return "osD^vPX<>"[number % 9]
 
 
-def _axis_label(column: Column, several: bool) -> str:
-    """Return the label of the shared axis."""
-    return f"({column.unit}) {column.arrow}".strip() if several else column.heading
+def _folded(text: str) -> str:
+    """Break a long name of a place in two."""
+    return text.replace(" ", "\n", 1) if len(text) > FOLDED_FROM else text
+
+
+def _common_word(labels: list[str]) -> str:
+    """Return the first word that all of several labels share, "" if they do not."""
+    first = {label.split()[0] for label in labels}
+    return first.pop() if len(labels) > 1 and len(first) == 1 and all(" " in label for label in labels) else ""
+
+
+def _axis_label(column: Column, common: str) -> str:
+    """Return the label of the axis that several metrics share."""
+    return f"{common} ({column.unit}) {column.arrow}".strip()
 
 
 def _share_limits(axes: list["Axes"]) -> None:
