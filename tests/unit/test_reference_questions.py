@@ -9,9 +9,10 @@ TABLES = Path(__file__).resolve().parents[2] / "results" / "reference" / "questi
 
 
 def means(table: str) -> dict[tuple[str, str], float]:
-    """Means over all clips by (row, metric)."""
+    """Means over all clips by (row, metric), of those that have one."""
     with open(TABLES / f"{table}.csv", encoding="utf-8", newline="") as file:
-        return {(r["experiment"], r["metric"]): float(r["mean"]) for r in csv.DictReader(file) if r["group"] == "all"}
+        rows = [row for row in csv.DictReader(file) if row["group"] == "all" and row["mean"]]
+    return {(row["experiment"], row["metric"]): float(row["mean"]) for row in rows}
 
 
 @pytest.mark.parametrize(
