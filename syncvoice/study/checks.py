@@ -217,6 +217,11 @@ def _uses_of_checks(study: Study) -> Iterator[Use]:
         yield "alignment_report.split", "split", report.split, study.datasets[report.dataset].splits
 
 
+def _rows_of_one_point(study: Study) -> list[str]:
+    """Return the rows that are spoken once: a page plays these, and not the points of a sweep."""
+    return [name for name, row in study.experiments.items() if not (row.sweep or row.best_of or row.references)]
+
+
 def _uses_of_rows(study: Study) -> Iterator[Use]:
     """Yield the names that tables, plots and the gallery use."""
     for name, table in study.tables.items():
@@ -244,6 +249,10 @@ def _uses_of_rows(study: Study) -> Iterator[Use]:
     for task, played in (study.gallery.tasks if study.gallery else {}).items():
         yield from _rows_of_task(study, f"gallery.tasks.{task}", task, played.rows)
         yield from ((f"gallery.tasks.{task}.metrics", "metric", metric, METRICS) for metric in played.metrics)
+        yield from (
+            (f"gallery.tasks.{task}.rows", "row of a single point", row, _rows_of_one_point(study))
+            for row in played.rows
+        )
     if (cost := study.cost) is not None:
         yield from _rows_of_task(study, "cost", cost.task, [cost.row, *cost.rows])
         models = [name for name, row in study.experiments.items() if row.kind == "model" and not row.sweep]
