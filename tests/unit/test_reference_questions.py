@@ -87,3 +87,10 @@ def test_another_video_takes_the_sync_and_a_late_sound_nothing() -> None:
 def test_cost_is_kept_with_every_part() -> None:
     with open(TABLES.parent / "benchmarks" / "cost.csv", encoding="utf-8", newline="") as file:
         assert len(list(csv.DictReader(file))) > 5
+
+
+@pytest.mark.parametrize(("table", "rate"), [("zh_en", "wer"), ("es_ja", "cer")])
+def test_other_languages_are_heard_when_recorded_and_lips_move_their_sync(table: str, rate: str) -> None:
+    found, sync = means(table), "lse_c.syncnet_mini"
+    assert found["ground_truth", f"{rate}.whisper_base.by_ear"] < 0.12
+    assert found["M4", sync] > found["M5", sync] > found["M2", sync]

@@ -49,6 +49,7 @@ CASES: list[tuple[str, str, Any, str]] = [  # study, key path, value, what the m
     ("tiny", "gallery.max_megabyte", 3, "unknown key gallery.max_megabyte; did you mean 'max_megabytes'?"),
     ("tiny", "gallery.tasks.en_en.clip", 3, "unknown key gallery.tasks.en_en.clip; did you mean 'clips'?"),
     ("tiny", "gallery.tasks.en_en.metrics", ["lse_d.syncnet_mii"], "unknown metric 'lse_d.syncnet_mii'; did you mean"),
+    ("tiny", "gallery.tasks.en_en.rows", ["guidance_sweep"], "unknown row of a single point 'guidance_sweep'"),
     ("mini", "listening_test.cheks", 3, "unknown key listening_test.cheks; did you mean 'checks'?"),
     ("mini", "probe.tets", [], "unknown key probe.tets; did you mean 'tests'?"),
     ("mini", "probe.dataset", "minidb", "probe.dataset: unknown dataset 'minidb'; did you mean 'minidub'?"),
