@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PANELS_PER_LINE = 4
 CAPTION_WIDTH = 44  # characters per line of a row's caption
+TITLE_WIDTH = 30  # characters per line of a panel's title
 CAPTION_LINE = 0.115  # inches that a further line of a caption takes
 
 
@@ -86,7 +87,8 @@ def _caption_lines(name: str, caption: str) -> list[str]:
 def panel_title(axis: "Axes", table: "pd.DataFrame", info: Column) -> None:
     """Head a panel with its metric, and with its number of clips where that is a part of the group's."""
     clips = clips_of_metric(table, table["group"].iloc[0], info.id).removeprefix(", ")
-    axis.set_title(info.heading + (f"\n{clips}" if clips else ""), fontsize=8.5, pad=5)
+    lines = [*textwrap.wrap(info.heading, TITLE_WIDTH), *([clips] if clips else [])]
+    axis.set_title("\n".join(lines), fontsize=8.5, pad=5)
 
 
 def rows_of(job: PlotJob, labels: list[tuple[str, str]]) -> list[Row]:
