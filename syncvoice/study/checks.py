@@ -6,7 +6,6 @@ from pathlib import PurePath
 
 from syncvoice.errors import UserError
 from syncvoice.metrics.registry import METRIC_FILES, METRICS
-from syncvoice.minidub.phrases import PHRASE_LANGUAGES
 from syncvoice.section import nearest
 from syncvoice.study.study import Study
 
@@ -147,7 +146,6 @@ def _uses_of_data(study: Study) -> Iterator[Use]:
         yield f"adapt.{network}.dataset", "dataset", adaptation.dataset, study.datasets
         yield f"adapt.{network}.split", "split", adaptation.split, study.datasets[adaptation.dataset].splits
     yield from _uses_of_checks(study)
-    yield from (("pretrain_languages", "language", name, PHRASE_LANGUAGES) for name in study.pretrain_languages)
     for name, treated in study.treated_references.items():
         yield f"treated_references.{name}.dataset", "dataset", treated.dataset, study.datasets
         yield f"treated_references.{name}.split", "split", treated.split, study.datasets[treated.dataset].splits

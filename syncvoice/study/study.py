@@ -13,6 +13,7 @@ from syncvoice.device import DeviceName
 from syncvoice.features.base import ExtractorSettings, extractor_module
 from syncvoice.generation.work import kind_module
 from syncvoice.metrics.registry import METRIC_FILES
+from syncvoice.minidub.settings import Language
 from syncvoice.reporting.plots.job import Plot
 from syncvoice.reporting.settings import AlignmentReport, Bootstrap, Gallery, ListeningTest, Probe, Question, Table
 from syncvoice.section import Name, Section
@@ -101,7 +102,7 @@ class Study(Section):
     adapt: dict[AdaptedNetwork, Adaptation]
     pretrain_from: str | None
     pretrain_minutes: float | None = Field(gt=0)
-    pretrain_languages: dict[str, float]
+    pretrain_languages: dict[Language, float]
     pretrain_hours: float = Field(gt=0)
     prepare: PrepareSettings
     bootstrap: Bootstrap
