@@ -3,8 +3,8 @@
 Every voice speaks all languages of the phrase bank. In a language that it was not made for it borrows ACCENT of its
 style from the training or lending voices of its sex that were. Measured on Mandarin by six voices made for English:
 Whisper base then misses 10 % of the characters instead of 25 %, the similarity to the voice's own English falls from
-0.80 to 0.76 (GE2E; other voices of the same sex: 0.59). Japanese by four such voices: 3 to 14 % of the morae. Voices
-named after those of a closed service, and the whispered one, are left out. Roles
+0.80 to 0.76 (GE2E; other voices of the same sex: 0.59). Voices named after those of a closed
+service, and the whispered one, are left out. Roles
 are our choice: `study_unseen` voices are heard by no shipped weight, `validation` voices choose settings and
 are heard by none either; `pretrain` voices were made for other languages and only lend their timbre to blends.
 """
