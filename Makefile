@@ -54,9 +54,9 @@ lint: $(PEERS)
 	mypy
 
 NATURAL := $(addprefix resources/assets/,kokoro_int8 whisper_base distillmos)
-natural: $(PEERS) unlock
+natural: $(PEERS) .venv/.pool unlock
 	snakemake $(NATURAL) $(CONFIG)
-	SYNCVOICE_NATURAL=required pytest tests/end_to_end/test_natural.py
+	SYNCVOICE_NATURAL=required pytest tests/end_to_end/test_natural.py tests/unit/test_kokoro_bf16.py
 
 app: .venv/.app
 	syncvoice app
@@ -100,6 +100,11 @@ $(PEERS): $(INSTALLED) requirements-test.lock
 
 .venv/.docs: $(INSTALLED) requirements-docs.lock
 	$(PIP) --no-deps -r requirements-docs.lock
+	touch $@
+
+# What speaks a pool for pre-training with `--arithmetic bf16`.
+.venv/.pool: $(INSTALLED) requirements-pool.lock
+	$(PIP) --no-deps -r requirements-pool.lock
 	touch $@
 
 .venv/.app: $(INSTALLED) requirements-app.lock

@@ -65,11 +65,15 @@ GROUPS = {
     },
 }
 COMMANDS = {name: text for commands in GROUPS.values() for name, text in commands.items()}
+KEPT_PROGRAMS = (
+    "32768"  # of oneDNN, for the shapes of a training; read when torch starts, see syncvoice/training/shapes.py
+)
 DESCRIPTION = "Dub videos, score speech, run studies. `syncvoice COMMAND --help` explains one command."
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status (0 done, 2 a problem that the user can mend, 1 the system's)."""
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", KEPT_PROGRAMS)
     argv = sys.argv[1:] if arguments is None else arguments
     for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a letter shows its code instead
         if isinstance(stream, TextIOWrapper):

@@ -10,6 +10,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--hours", type=float, required=True, help="speech that the pool shall hold")
     parser.add_argument("--kinds", nargs="+", help="kinds of sentences, in even shares (default: the usual mix)")
     parser.add_argument("--seed", type=int, default=1, help="seed of the pool (default 1)")
+    parser.add_argument(
+        "--arithmetic",
+        choices=("int8", "bf16"),
+        default="int8",
+        help="of the network: int8 as published, or bf16 in half the time (needs requirements-pool.lock)",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -20,4 +26,5 @@ def run(args: argparse.Namespace) -> None:
     """
     from syncvoice.pretraining.natural_pool import MIX, build
 
-    build(args.out, args.seed, args.hours, mix=dict.fromkeys(args.kinds, 1.0) if args.kinds else MIX)
+    mix = dict.fromkeys(args.kinds, 1.0) if args.kinds else MIX
+    build(args.out, args.seed, args.hours, mix=mix, arithmetic=args.arithmetic)

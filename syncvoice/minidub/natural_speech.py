@@ -38,6 +38,9 @@ INTENSITIES = {
 TILT_HZ = 1500.0
 
 
+_kind: list[type[Kokoro]] = [Kokoro]
+
+
 @dataclass(frozen=True)
 class NaturalDelivery:
     """How a sentence is spoken: rate (1 is the voice's own), silences around, pauses (after word index), intensity."""
@@ -61,7 +64,13 @@ class _Phrase:
 @lru_cache(maxsize=1)
 def engine() -> Kokoro:
     """Return the network of this process, opened on first use."""
-    return Kokoro.from_assets()
+    return _kind[0].from_assets()
+
+
+def speak_with(kind: type[Kokoro]) -> None:
+    """Let this process speak with another form of the network."""
+    _kind[0] = kind
+    engine.cache_clear()
 
 
 def random_delivery(rng: np.random.Generator, sentence: Sentence) -> NaturalDelivery:

@@ -80,6 +80,8 @@ class Script:
             null vector, as a dropped condition does.
         spans: per clip, first frame and frame after the last of what is to be spoken, the rest is context; None: the
             whole target is.
+        least: (tokens, frames) that the batch is padded to at least, so that many batches share few shapes: on CPUs
+            oneDNN makes its programs anew for every shape.
     """
 
     tokens: list[list[int]]
@@ -92,6 +94,7 @@ class Script:
     parts: list[tuple[tuple[int, int], ...]] | None = None
     seen: Tensor | None = None
     spans: list[tuple[int, int]] | None = None
+    least: tuple[int, int] = (0, 0)
 
     def to(self, device: torch.device) -> "Script":
         """Return the script with its tensors on a device."""
@@ -116,6 +119,10 @@ class Script:
         """Mel frames per clip, context included."""
         return [context[1] + target[1] for context, target in self.segments]
 
+    def n_frames(self) -> int:
+        """Mel frames of the batch, T: those of the longest clip, or more (see `least`)."""
+        return max(self.least[1], *self.lengths())
+
     def context_lengths(self) -> list[int]:
         """Mel frames of the context per clip."""
         return [context[1] for context, _ in self.segments]
@@ -139,13 +146,13 @@ class SyncVoice(nn.Module):
     def text_condition(self, script: Script, expansion: str | None = None) -> Tensor:
         """z_t (B, T, feat_dim); `expansion` as `SyncVoiceConfig.text_expansion`, which None takes."""
         if (expansion or self.config.text_expansion) == "average":
-            index = token_index_average([len(t) for t in script.tokens], script.lengths())
+            index = token_index_average([len(t) for t in script.tokens], script.lengths(), script.n_frames())
         elif script.parts is None:
-            index = token_index_segments(script.segments)
+            index = token_index_segments(script.segments, script.n_frames())
         else:
             cut = zip(script.segments, script.parts, strict=True)
-            index = token_index_segments([(context, *parts) for (context, _), parts in cut])
-        return expand_text(self.backbone.encode_text(script.tokens), index)
+            index = token_index_segments([(context, *parts) for (context, _), parts in cut], script.n_frames())
+        return expand_text(self.backbone.encode_text(script.tokens, script.least[0]), index)
 
     def adapt_visual(self, script: Script) -> dict[str, Tensor]:
         """Adapted visual features placed on the target's frames, per condition (B, T, feat_dim)."""
@@ -155,7 +162,7 @@ class SyncVoice(nn.Module):
         longest = max(target[1] for _, target in script.segments)
         adapted = self.fusion.adapt(script.visual, longest)
         start = torch.tensor(script.context_lengths(), device=device)[:, None]
-        index = torch.arange(max(script.lengths()), device=device)[None] - start
+        index = torch.arange(script.n_frames(), device=device)[None] - start
         index = index.clamp(0, longest - 1)[..., None]
         return {m: a.gather(1, index.expand(-1, -1, a.shape[-1])) for m, a in adapted.items()}
 
@@ -180,7 +187,7 @@ class SyncVoice(nn.Module):
         """True on frames that are to be spoken, the target segment or its span, bool (B, T)."""
         spans = script.spans or list(zip(script.context_lengths(), script.lengths(), strict=True))
         start, end = torch.tensor(spans, device=self.backbone.embed.weight.device).T[..., None]
-        frames = torch.arange(max(script.lengths()), device=start.device)[None]
+        frames = torch.arange(script.n_frames(), device=start.device)[None]
         return (frames >= start) & (frames < end)
 
     def seen_mask(self, script: Script) -> Tensor:
@@ -189,7 +196,7 @@ class SyncVoice(nn.Module):
             return torch.ones(len(script.tokens), 1, dtype=torch.bool, device=self.backbone.embed.weight.device)
         device = script.seen.device
         start = torch.tensor(script.context_lengths(), device=device)[:, None]
-        frames = torch.arange(max(script.lengths()), device=device)[None] - start
+        frames = torch.arange(script.n_frames(), device=device)[None] - start
         shown = (frames * (HOP * FPS)).div(SAMPLE_RATE, rounding_mode="floor")
         return script.seen.gather(1, shown.clamp(0, script.seen.shape[1] - 1))
 
@@ -211,7 +218,7 @@ class SyncVoice(nn.Module):
         z_t = self.text_condition(script, expansion)
         wanted = {c for subset in scales.subsets() for c in subset}
         visual = {m: f for m, f in script.visual.items() if m in wanted}
-        adapted = self.adapt_visual(Script(script.tokens, script.segments, visual))
+        adapted = self.adapt_visual(replace(script, visual=visual))
         fused: dict[tuple[str, ...], Tensor] = {}
         for subset in scales.subsets():
             if not subset:
@@ -225,9 +232,9 @@ class SyncVoice(nn.Module):
     def padding(self, script: Script) -> Tensor | None:
         """Padding mask (B, T), or None when all clips are equally long."""
         lengths = script.lengths()
-        if min(lengths) == max(lengths):
+        if min(lengths) == script.n_frames():
             return None
-        return padding_mask(torch.tensor(lengths, device=self.backbone.embed.weight.device), max(lengths))
+        return padding_mask(torch.tensor(lengths, device=self.backbone.embed.weight.device), script.n_frames())
 
 
 def pad_stack(arrays: Sequence[Tensor]) -> Tensor:

@@ -88,17 +88,21 @@ class ZipVoice(nn.Module):
 
         return load_release(path).model
 
-    def encode_text(self, tokens: Sequence[Sequence[int]]) -> Tensor:
+    def encode_text(self, tokens: Sequence[Sequence[int]], least: int = 0) -> Tensor:
         """Encode token ids.
 
         Every list gets one pad id appended, whose output row stands for frames beyond the text.
 
+        Args:
+            tokens: ids per clip.
+            least: rows to pad to at least.
+
         Returns:
-            (B, S, feat_dim) with S = longest list + 1.
+            (B, S, feat_dim) with S = longest list + 1, or `least` if that is more.
         """
         device = self.embed.weight.device
         lengths = torch.tensor([len(ids) for ids in tokens], device=device)
-        width = max(map(len, tokens)) + 1
+        width = max(least, max(map(len, tokens)) + 1)
         pad = self.config.pad_id
         padded = torch.tensor([list(ids) + [pad] * (width - len(ids)) for ids in tokens], device=device)
         return self.text_encoder(self.embed(padded), padding=padding_mask(lengths, width)).float()
@@ -149,31 +153,37 @@ def preconditioned(output: Tensor, x_t: Tensor, t: Tensor | float, data_scale: f
     return (time * data_scale**2 - (1 - time)) / variance * x_t + data_scale / variance.sqrt() * output
 
 
-def token_index_average(n_tokens: Sequence[int], n_frames: Sequence[int]) -> Tensor:
+def token_index_average(n_tokens: Sequence[int], n_frames: Sequence[int], least: int = 0) -> Tensor:
     """ZipVoice's average upsampling: which token row each frame uses.
 
     Frames per token d = floor(T / n); frames from d n on use row n, the appended pad.
 
+    Args:
+        n_tokens, n_frames: of every clip.
+        least: frames to pad to at least.
+
     Returns:
-        (B, max frames) int64.
+        (B, T) int64, T = most frames, or `least`.
     """
-    width = max(n_frames)
+    width = max(least, *n_frames)
     rows = torch.empty(len(n_tokens), width, dtype=torch.int64)
     for row, n, frames in zip(rows, n_tokens, n_frames, strict=True):
         row.copy_((torch.arange(width) // max(frames // max(n, 1), 1)).clamp(max=n))
     return rows
 
 
-def token_index_segments(segments: Sequence[Sequence[tuple[int, int]]]) -> Tensor:
+def token_index_segments(segments: Sequence[Sequence[tuple[int, int]]], least: int = 0) -> Tensor:
     """Spread the tokens of every segment evenly over that segment's own frames (our choice for fine-tuned models).
 
     Args:
         segments: per clip, (number of tokens, number of frames) of context and target, or of more parts, in order.
+        least: frames to pad to at least.
 
     Returns:
-        (B, max frames) int64; frames after the last segment, or of one without tokens, use the appended pad's row.
+        (B, T) int64, T = most frames, or `least`; frames after the last segment, or of one without tokens, use the
+        appended pad's row.
     """
-    width = max(sum(frames for _, frames in clip) for clip in segments)
+    width = max(least, *(sum(frames for _, frames in clip) for clip in segments))
     rows = torch.empty(len(segments), width, dtype=torch.int64)
     for row, clip in zip(rows, segments, strict=True):
         row.fill_(sum(n for n, _ in clip))

@@ -12,12 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from syncvoice.clocks import SAMPLE_RATE
 from syncvoice.errors import UserError
+from syncvoice.networks.onnx_parts import cut_between
 
 ASSET = "kokoro_int8"
 FRAME = 600  # samples of a duration frame
@@ -25,8 +26,8 @@ FRAME_S = FRAME / SAMPLE_RATE
 STYLE_DIM = 256
 MAX_SYMBOLS = 510  # positions of its text encoder, without the two ends
 # Tensors of the published graph: symbol durations before and after division by speed and rounding, text states.
-_RAW, _DURATIONS = "/encoder/predictor/ReduceSum_output_0", "/encoder/Clip_output_0"
-_STATES = "/encoder/predictor/text_encoder/Concat_4_output_0"
+_RAW, DURATIONS = "/encoder/predictor/ReduceSum_output_0", "/encoder/Clip_output_0"
+STATES = "/encoder/predictor/text_encoder/Concat_4_output_0"
 _DATA = Path(__file__).with_name("data")
 
 
@@ -119,15 +120,22 @@ class Kokoro:
         Raises:
             ValueError: the file is not the published export.
         """
-        from syncvoice.networks.onnx_parts import cut_between
-
         path = Path(model)
-        self._first = _session(cut_between(path, {"tokens": None, "style": None}, [_RAW, _STATES]))
-        second = {"tokens": None, "style": None, _DURATIONS: (1, "symbols"), _STATES: None}
-        self._second = _session(cut_between(path, second, ["audio"]))
+        self._first = session_of(cut_between(path, {"tokens": None, "style": None}, [_RAW, STATES]))
+        self._open_second(path)
+
+    def _open_second(self, path: Path) -> None:
+        """Open what speaks."""
+        begins = {"tokens": None, "style": None, DURATIONS: (1, "symbols"), STATES: None}
+        self._second = session_of(cut_between(path, begins, ["audio"]))
+
+    def _speak(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
+        """Run it."""
+        audio: np.ndarray = self._second.run(["audio"], inputs)[0]
+        return audio
 
     @classmethod
-    def from_assets(cls, path: Path | str | None = None) -> "Kokoro":
+    def from_assets(cls, path: Path | str | None = None) -> Self:
         """Open the registered file after checking its digest.
 
         Raises:
@@ -144,7 +152,7 @@ class Kokoro:
             letters: symbols of `symbol_ids`.
             style: (256,) of the voice.
         """
-        raw, states = self._first.run([_RAW, _STATES], _inputs(ids_of(letters), style))
+        raw, states = self._first.run([_RAW, STATES], _inputs(ids_of(letters), style))
         return Prediction(raw.reshape(-1), states)
 
     def speak(self, letters: str, style: np.ndarray, prediction: Prediction, frames: Sequence[int]) -> np.ndarray:
@@ -162,16 +170,15 @@ class Kokoro:
         durations = np.asarray(frames, np.float32)
         if durations.shape != (len(ids),) or durations.min() < 1:
             raise ValueError(f"{len(ids)} durations of at least one frame expected, found {list(frames)}")
-        inputs = _inputs(ids, style) | {_DURATIONS: durations[None], _STATES: prediction.states}
-        audio: np.ndarray = self._second.run(["audio"], inputs)[0].reshape(-1)
-        return audio
+        inputs = _inputs(ids, style) | {DURATIONS: durations[None], STATES: prediction.states}
+        return self._speak(inputs).reshape(-1)
 
 
 def _inputs(ids: list[int], style: np.ndarray) -> dict[str, np.ndarray]:
     return {"tokens": np.array([ids], np.int64), "style": np.asarray(style, np.float32).reshape(1, STYLE_DIM)}
 
 
-def _session(network: bytes) -> Any:
+def session_of(network: bytes) -> Any:
     """Open a network on one thread."""
     import onnxruntime
 

@@ -33,11 +33,13 @@ def cut(model: Path | str, begin: str, end: str, shape: Sequence[int | str]) -> 
     return cut_between(model, {begin: shape}, [end])
 
 
-def cut_between(model: Path | str, begins: Mapping[str, Sequence[int | str] | None], ends: Sequence[str]) -> bytes:
+def cut_between(
+    model: Path | str | bytes, begins: Mapping[str, Sequence[int | str] | None], ends: Sequence[str]
+) -> bytes:
     """Return the part of a network that computes some of its tensors from others.
 
     Args:
-        model: ONNX file.
+        model: ONNX file, or its content.
         begins: tensors that become the part's inputs, and their axes as in `cut`. An input of the whole network keeps
             its own description; any other tensor is float32, of open shape for None.
         ends: tensors that become its outputs.
@@ -45,7 +47,7 @@ def cut_between(model: Path | str, begins: Mapping[str, Sequence[int | str] | No
     Raises:
         ValueError: the ends need another input, or the file is no ONNX network.
     """
-    fields = list(_fields(Path(model).read_bytes()))
+    fields = list(_fields(model if isinstance(model, bytes) else Path(model).read_bytes()))
     graph = [f for number, _, content in fields if number == MODEL_GRAPH for f in _fields(content)]
     tensors = {_texts(content, TENSOR_NAME)[0]: content for number, _, content in graph if number == GRAPH_TENSOR}
     inputs = {_texts(content, 1)[0]: content for number, _, content in graph if number == GRAPH_INPUT}

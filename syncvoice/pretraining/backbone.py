@@ -35,6 +35,7 @@ from syncvoice.seeding import rng
 from syncvoice.text.articulation import articulation, prosody
 from syncvoice.text.phones import PHONE_CLASSES, phone_class
 from syncvoice.training.objective import Batch, predict
+from syncvoice.training.shapes import padded, same_shapes, symbol_rows
 
 log = logging.getLogger(__name__)
 
@@ -101,17 +102,13 @@ class Batches:
             context = bool(self.draw.random() >= self.settings.drop_context)
             frames = len(self.clips[target].mel) + (len(self.clips[reference].mel) if context else 0)
             items.append((frames, target, reference, context))
-        items.sort(key=lambda item: item[0])
-        groups: list[list[tuple[int, int, int, bool]]] = [[]]
-        for item in items:
-            if groups[-1] and item[0] * (len(groups[-1]) + 1) > self.settings.batch_frames:
-                groups.append([])
-            groups[-1].append(item)
+        groups = same_shapes([item[0] for item in items], self.settings.batch_frames)
         for g in self.draw.permutation(len(groups)):
-            yield self.batch([(t, r, c) for _, t, r, c in groups[g]])
+            width, group = groups[g]
+            yield self.batch([items[i][1:] for i in group], width)
 
-    def batch(self, items: list[tuple[int, int, bool]]) -> Batch:
-        """Assemble (target, reference, with context) triples."""
+    def batch(self, items: list[tuple[int, int, bool]], width: int) -> Batch:
+        """Assemble (target, reference, with context) triples, padded to `width` mel frames."""
         tokens, segments, features = [], [], []
         for target, reference, context in items:
             t, r = self.clips[target], self.clips[reference]
@@ -121,17 +118,19 @@ class Batches:
         hints = pad_stack([torch.from_numpy(self.clips[t].hints).float() for t, _, _ in items])
         hints = hints + self.settings.hint_noise * torch.randn_like(hints)
         reference_mels = [torch.from_numpy(self.clips[r].mel).float() for _, r, _ in items]
-        width = next(iter(self.embeddings.values())).numel()
+        embedding = next(iter(self.embeddings.values())).numel()
         script = Script(
-            tokens, segments, {"lip": hints[..., :5], "face": hints[..., 5:]}, pad_stack(reference_mels),
+            tokens, segments, {"lip": hints[..., :5], "face": hints[..., 5:]}, padded(pad_stack(reference_mels)),
             torch.tensor([len(mel) for mel in reference_mels]),
-            torch.stack([self.embeddings.get(r, torch.zeros(width)) for _, r, _ in items]),
+            torch.stack([self.embeddings.get(r, torch.zeros(embedding)) for _, r, _ in items]),
+            least=(symbol_rows(tokens), width),
         )  # fmt: skip
         u = torch.from_numpy(self.draw.random(len(items)))
         only = self.settings.one_speaker_branch  # share of clips that keep one branch alone, per branch
         script.keep_branches = {"pretrained": (u >= only).float(), "learnable": (u < 1 - only).float()}
         keep = [not context or bool(self.draw.random() >= self.settings.drop_speaker) for _, _, context in items]
-        return Batch([str(t) for t, _, _ in items], script, pad_stack(features), torch.tensor(keep).float())
+        x_1 = padded(pad_stack(features), width)
+        return Batch([str(t) for t, _, _ in items], script, x_1, torch.tensor(keep).float())
 
     def phones(self, batch: Batch) -> Tensor:
         """Phone classes of a batch's target frames at mel rate (B, T), -100 elsewhere."""

@@ -32,6 +32,7 @@ SHARD_SIZE = 200  # utterances, about nine minutes of speech
 # GRID 35 %, open English 40 %, Mandarin 25 %
 MIX = {"grid": 0.35, "everyday": 0.2, "unpredictable": 0.15, "phrases": 0.05, "zh": 0.13, "zh_open": 0.12}
 BLEND_SHARE = 0.5
+INT8 = "int8"  # arithmetic of the published network
 # Of utterances by published voices: how often one made for the language of the sentence speaks. The others have an
 # accent that a recogniser stumbles over, more so Mandarin voices in English. No training voice was made for another.
 HOME_SHARE = {"en": 0.9, "zh": 0.5}
@@ -86,7 +87,9 @@ def shard_path(folder: Path, shard: int) -> Path:
     return folder / f"shard_{shard:04d}.h5"
 
 
-def build_shard(folder: Path, shard: int, seed: int, size: int = SHARD_SIZE, mix: Mapping[str, float] = MIX) -> Path:
+def build_shard(
+    folder: Path, shard: int, seed: int, size: int = SHARD_SIZE, mix: Mapping[str, float] = MIX, arithmetic: str = INT8
+) -> Path:
     """Speak one shard and write it; the same arguments give the same sounds.
 
     Args:
@@ -95,6 +98,7 @@ def build_shard(folder: Path, shard: int, seed: int, size: int = SHARD_SIZE, mix
         seed: of the pool.
         size: utterances in a shard; the same for all shards of a pool.
         mix: kind of sentence -> share; the same for all shards of a pool.
+        arithmetic: of the network; the same for all shards of a pool.
     """
     encoder = EmiliaTokenizer()
     planned = [plan(seed, index, mix) for index in range(shard * size, (shard + 1) * size)]
@@ -116,7 +120,7 @@ def build_shard(folder: Path, shard: int, seed: int, size: int = SHARD_SIZE, mix
     path = shard_path(folder, shard)
     with atomic_path(path) as temporary:
         speech_data.write(temporary, [(item.sentence, item.voice) for item in planned], [chunk], seed)
-        _add_columns(temporary, planned, done, _made_from(seed, size, mix))
+        _add_columns(temporary, planned, done, _made_from(seed, size, mix, arithmetic))
     return path
 
 
@@ -138,9 +142,11 @@ def _add_columns(
         file.attrs.update(engine="kokoro", **made_from)
 
 
-def _made_from(seed: int, size: int, mix: Mapping[str, float]) -> dict[str, Any]:
-    """Return what all shards of a pool share; one of the usual mix does not name it."""
+def _made_from(seed: int, size: int, mix: Mapping[str, float], arithmetic: str) -> dict[str, Any]:
+    """Return what all shards of a pool share; one of the usual mix and arithmetic does not name them."""
     other = {} if dict(mix) == MIX else {"mix": json.dumps(mix, sort_keys=True)}
+    if arithmetic != INT8:
+        other["arithmetic"] = arithmetic
     return {"pool_seed": seed, "shard_size": size, **versions(), **other}
 
 
@@ -153,18 +159,30 @@ def versions() -> dict[str, str]:
     }
 
 
-def build(folder: Path, seed: int, hours: float, size: int = SHARD_SIZE, mix: Mapping[str, float] = MIX) -> None:
+def build(
+    folder: Path,
+    seed: int,
+    hours: float,
+    size: int = SHARD_SIZE,
+    mix: Mapping[str, float] = MIX,
+    arithmetic: str = INT8,
+) -> None:
     """Add shards until the pool holds `hours` of speech; shards that exist are kept.
 
     Raises:
-        UserError: the pool in the folder has another seed, shard size, mix or version.
+        UserError: the pool in the folder has another seed, shard size, mix, arithmetic or version; or packages for the
+            arithmetic are not installed.
     """
+    if arithmetic != INT8:
+        from syncvoice.networks.kokoro_bf16 import KokoroBf16
+
+        natural_speech.speak_with(KokoroBf16)
     shard, seconds = 0, 0.0
     while seconds < hours * 3600:
         path = shard_path(folder, shard)
         if not path.is_file():
-            build_shard(folder, shard, seed, size, mix)
-        seconds += _checked_seconds(path, _made_from(seed, size, mix))
+            build_shard(folder, shard, seed, size, mix, arithmetic)
+        seconds += _checked_seconds(path, _made_from(seed, size, mix, arithmetic))
         log.info("%s: %.2f of %.1f hours", path, seconds / 3600, hours)
         shard += 1
 
@@ -178,7 +196,7 @@ def _checked_seconds(path: Path, wanted: Mapping[str, Any]) -> float:
     import h5py
 
     with h5py.File(path, "r") as file:
-        names = {*wanted, "mix"}.intersection(file.attrs)
+        names = {*wanted, "mix", "arithmetic"}.intersection(file.attrs)
         found = {name: file.attrs[name] for name in names}
         if found != wanted:
             raise UserError(f"{path} belongs to another pool: {found}, expected {wanted}; use another folder")

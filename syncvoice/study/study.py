@@ -104,6 +104,7 @@ class Study(Section):
     pretrain_minutes: float | None = Field(gt=0)
     pretrain_languages: dict[Language, float]
     pretrain_hours: float = Field(gt=0)
+    pretrain_arithmetic: Literal["int8", "bf16"]
     prepare: PrepareSettings
     bootstrap: Bootstrap
     datasets: dict[Name, Dataset]

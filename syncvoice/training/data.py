@@ -21,6 +21,7 @@ from syncvoice.seeding import rng
 from syncvoice.training.cross_language import CrossLanguagePairs, retimed
 from syncvoice.training.objective import Batch
 from syncvoice.training.recipe import NamedRecipe
+from syncvoice.training.shapes import padded, symbol_rows
 from syncvoice.training.share import share_of
 
 log = logging.getLogger(__name__)
@@ -197,15 +198,16 @@ class BatchMaker:
             name: pad_visual([torch.from_numpy(self._seen(name, store, e)) for e in examples])
             for name, store in self.visual.items()
         }
-        script = Script(tokens, segments, visual)
+        x_1 = padded(pad_stack(features))
+        script = Script(tokens, segments, visual, least=(symbol_rows(tokens), x_1.shape[1]))
         if any(e.span for e in examples):
             script.spans = [e.masked(target) for e, (_, (_, target)) in zip(examples, segments, strict=True)]
         if self.embeddings:
-            script.reference = pad_stack(reference_mels)
+            script.reference = padded(pad_stack(reference_mels))
             script.reference_lengths = torch.tensor([len(r) for r in reference_mels])
             script.reference_embedding = torch.stack([self.embeddings[e.reference.id] for e in examples])
         use_speaker = torch.tensor([float(e.use_speaker) for e in examples])
-        return Batch([e.clip.id for e in examples], script, pad_stack(features), use_speaker)
+        return Batch([e.clip.id for e in examples], script, x_1, use_speaker)
 
     def _seen(self, condition: str, store: FeatureStore, example: Example) -> np.ndarray:
         """Return what of a clip's video a condition shows (n_frames, dim)."""

@@ -9,6 +9,7 @@ import yaml
 
 from syncvoice.pretraining.backbone import Batches, Clip, references
 from syncvoice.pretraining.settings import BackboneRun, settings_of
+from syncvoice.training.shapes import FRAMES, same_shapes, up_to
 
 CONFIG = Path(__file__).resolve().parents[2] / "config" / "pretrain" / "backbone.yaml"
 VOICES = ("anna", "anna", "anna", "ben", "ben", "single")
@@ -41,3 +42,13 @@ def test_no_clip_is_its_own_reference(per_voice: int) -> None:
                 assert reference != target and VOICES[reference] == VOICES[target]
                 assert float(embedding[0]) == reference
     assert seen == ({1, 2, 4} if per_voice == 1 else {0, 1, 2, 3, 4})
+
+
+def test_batches_have_few_shapes_and_every_clip() -> None:
+    lengths = np.random.default_rng(1).integers(60, 600, 500).tolist()
+    groups = same_shapes(lengths, 4200)
+    assert sorted(i for _, group in groups for i in group) == list(range(500))
+    assert all(width % FRAMES == 0 and max(lengths[i] for i in group) <= width for width, group in groups)
+    assert all(width * len(group) <= 4200 for width, group in groups)
+    assert len({(width, len(group)) for width, group in groups}) <= 600 // FRAMES + 1
+    assert same_shapes([5000], 4200) == [(up_to(5000, FRAMES), [0])]

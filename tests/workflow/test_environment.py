@@ -82,7 +82,7 @@ def test_weights_are_found_where_pip_puts_them(tmp_path: Path, monkeypatch: pyte
 
 
 def test_locks_hold_names_and_versions_only() -> None:
-    lines = locked((*LOCKS, "requirements-docs.lock", "requirements-app.lock"))
+    lines = locked((*LOCKS, "requirements-docs.lock", "requirements-app.lock", "requirements-pool.lock"))
     assert [line for line in lines if not re.fullmatch(r"[a-z0-9-]+==[A-Za-z0-9.]+", line)] == []
 
 

@@ -36,10 +36,11 @@ def pool_of_pretraining(wildcards):
 
 
 def options_of_speaking(wildcards):
-    """Options of `syncvoice speak-pool`: hours, and the kind of sentences where it is not the usual mix."""
+    """Options of `syncvoice speak-pool`: hours, arithmetic, and the kind of sentences where it is not the usual mix."""
+    usual = f"--arithmetic {STUDY.pretrain_arithmetic}"
     if wildcards.kind == "natural":
-        return f"--hours {STUDY.pretrain_hours}"
-    return f"--hours {STUDY.pretrain_languages[wildcards.kind]} --kinds {wildcards.kind}"
+        return f"--hours {STUDY.pretrain_hours} {usual}"
+    return f"--hours {STUDY.pretrain_languages[wildcards.kind]} --kinds {wildcards.kind} {usual}"
 
 
 def options_of_pretraining(wildcards):
