@@ -17,9 +17,9 @@ def up_to(number: int, step: int) -> int:
     return -(-number // step) * step
 
 
-def padded(x: Tensor, frames: int = FRAMES) -> Tensor:
-    """Pad (B, T, C) with zeros to a multiple of `frames`."""
-    return nn.functional.pad(x, (0, 0, 0, up_to(x.shape[1], frames) - x.shape[1]))
+def padded(x: Tensor, frames: int | None = None) -> Tensor:
+    """Pad (B, T, C) with zeros to a multiple of `frames`, or of `FRAMES`."""
+    return nn.functional.pad(x, (0, 0, 0, up_to(x.shape[1], frames or FRAMES) - x.shape[1]))
 
 
 def symbol_rows(tokens: Sequence[Sequence[int]]) -> int:

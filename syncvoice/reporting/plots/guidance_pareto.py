@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 # Colour, mark and line of each sweep: the palette once, and again with other marks.
+LEGEND = 1.75  # inches for the names of several sweeps
 LOOKS = tuple((colour, mark, line) for mark, line in (("o", "-"), ("s", "--"), ("^", ":")) for colour in style.PALETTE)
 
 
@@ -60,7 +61,8 @@ def draw(job: PlotJob, plot: Settings, root: Path) -> "Figure":
     """Return the points of guidance sweeps: y against each of x, frontiers drawn, points labelled with their scales."""
     sweeps, references, marks = _read(job, plot, root)
     y = job.column[plot.y]
-    figure = style.new_figure(0.75 + 4.1 * len(plot.x), 4.6)
+    names = LEGEND if len(sweeps) > 1 else 0.0
+    figure = style.new_figure(0.75 + 4.1 * len(plot.x) + names, 4.6)
     n = int(sweeps[0].table["n_expected"].max())
     subtitle = (
         f"f2 l1: face scale 2, lip scale 1; means over {n} clips. Line: Pareto frontier, with 95 % intervals."
@@ -76,8 +78,8 @@ def draw(job: PlotJob, plot: Settings, root: Path) -> "Figure":
         axis.set_xlabel(axis_label(x))
         if index == 0:
             axis.set_ylabel(axis_label(y))
-            if len(sweeps) > 1:
-                axis.legend(loc="lower left", fontsize=8)
+        if names and index == len(plot.x) - 1:  # beside the panels: it would lie over points
+            axis.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), borderaxespad=0.0, fontsize=8)
     return figure
 
 
