@@ -194,7 +194,13 @@ def fast_arithmetic() -> "torch.autocast":
 
 def _without_folders(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Keep only the names of files: provenance holds no path of the machine that trained."""
-    return {k: Path(v).name if isinstance(v, str) and "/" in v else v for k, v in settings.items()}
+
+    def name(value: Any) -> Any:
+        if isinstance(value, list):
+            return [name(one) for one in value]
+        return Path(value).name if isinstance(value, str) and "/" in value else value
+
+    return {key: name(value) for key, value in settings.items()}
 
 
 def _read_curve(start: Path) -> list[dict[str, str]]:

@@ -218,3 +218,9 @@ def test_shipped_settings_fit_and_a_misspelt_key_is_named(name: str, section: st
     assert checked.steps == values["steps"]
     with pytest.raises(UserError, match=rf"{name}\.yaml: unknown key stepz; did you mean 'steps'"):
         settings.settings_of(getattr(settings, section), {**values, "stepz": 1}, name)
+
+
+def test_provenance_holds_no_folder() -> None:
+    settings = {"pool": "/machine/pool_a", "more_pools": ["/machine/pool_b", "pool_c"], "steps": 3, "note": None}
+    expected = {"pool": "pool_a", "more_pools": ["pool_b", "pool_c"], "steps": 3, "note": None}
+    assert loop._without_folders(settings) == expected

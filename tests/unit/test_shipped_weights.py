@@ -1,5 +1,6 @@
 """The files in weights/: complete provenance, small, and never trained on what must stay unseen."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def test_provenance_belongs_to_the_file_and_names_its_data(name: str) -> None:
     assert metadata["weights_sha256"] == sha256_of(path)
     assert metadata["chain"] and metadata["figures"]
     assert "train" in metadata["sentence_split"] and "test" in metadata["sentence_split"]
-    assert "/" not in str(metadata["chain"][-1]["settings"]["pool"])  # no path of the machine that trained
+    assert '"/' not in json.dumps(metadata)  # no path of the machine that trained
     assert (WEIGHTS / metadata["curve"]).is_file()
 
 
