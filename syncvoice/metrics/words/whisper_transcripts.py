@@ -18,7 +18,7 @@ single
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,9 +31,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 WINDOW_S = 30
+FRAMES_PER_SECOND = 100  # of Whisper's spectrogram
 BATCH = 16  # windows decoded side by side: bounds the memory (our choice)
 NO_SPEECH_PROBABILITY = 0.6  # whisper.transcribe's defaults: a window is silent if its no-speech probability is higher
 LOW_LOG_PROBABILITY = -1.0  # ... and its mean log probability is not above this
+# A batch is decoded as far as speech can go, whose tokens are at most so many; a clip that goes on then, most often for
+# ever, is decoded again without the others. The text is the same, the others need not wait (our choice).
+TOKENS_AT_LEAST, TOKENS_PER_SECOND = 24, 10
 MODES = ("windows", "single")
 
 
@@ -172,8 +176,8 @@ class WhisperTranscriber:
         results = self._single(sounds, language) if mode == "single" else self._windows(sounds, language)
         return [text for _, text in sorted(results)]
 
-    def _decode(self, mels: list["Tensor"], language: str, timestamps: bool) -> list[Any]:
-        """Decode windows (mels, 3000) greedily, side by side."""
+    def _decode(self, mels: list["Tensor"], language: str, timestamps: bool, longest_s: float) -> list[Any]:
+        """Decode windows (mels, 3000) greedily, side by side; `longest_s`: the most sound that one of them holds."""
         import torch
 
         options = self._whisper.DecodingOptions(
@@ -184,26 +188,37 @@ class WhisperTranscriber:
             # On a CPU a batch of windows leaves the cache and the encoder gets slower; the decoder gains severalfold.
             parts = [torch.stack(mels)] if device.type == "cuda" else [mel[None] for mel in mels]
             encoded = torch.cat([self._model.encoder(part.to(device)) for part in parts])
-            return self._whisper.decode(self._model, encoded, options)
+            expected = TOKENS_AT_LEAST + round(TOKENS_PER_SECOND * longest_s)
+            if expected >= self._model.dims.n_text_ctx // 2:  # Whisper's own limit
+                return self._whisper.decode(self._model, encoded, options)
+            found = self._whisper.decode(self._model, encoded, replace(options, sample_len=expected))
+            going_on = [place for place, result in enumerate(found) if len(result.tokens) >= expected]
+            if going_on:
+                again = self._whisper.decode(self._model, encoded[going_on], options)
+                for place, result in zip(going_on, again, strict=True):
+                    found[place] = result
+            return found
 
     def _single(self, sounds: Iterable[np.ndarray], language: str) -> Iterator[tuple[int, str]]:
         """Yield (number, transcript), one padded window per clip."""
-        queue: list[tuple[int, Tensor]] = []
+        queue: list[tuple[int, Tensor, float]] = []
         for index, sound in enumerate(sounds):
             if len(sound) > WINDOW_S * SCORER_SAMPLE_RATE:
                 seconds = len(sound) / SCORER_SAMPLE_RATE
                 raise ValueError(f"sound lasts {seconds:.1f} s, longer than the one window of {WINDOW_S} s")
             padded = self._whisper.pad_or_trim(np.ascontiguousarray(sound, dtype=np.float32))
-            queue.append((index, self._whisper.log_mel_spectrogram(padded, self._model.dims.n_mels)))
+            mel = self._whisper.log_mel_spectrogram(padded, self._model.dims.n_mels)
+            queue.append((index, mel, len(sound) / SCORER_SAMPLE_RATE))
             if len(queue) == self._batch:
                 yield from self._decoded_single(queue, language)
                 queue = []
         if queue:
             yield from self._decoded_single(queue, language)
 
-    def _decoded_single(self, queue: list[tuple[int, "Tensor"]], language: str) -> Iterator[tuple[int, str]]:
-        results = self._decode([mel for _, mel in queue], language, timestamps=False)
-        for (index, _), result in zip(queue, results, strict=True):
+    def _decoded_single(self, queue: list[tuple[int, "Tensor", float]], language: str) -> Iterator[tuple[int, str]]:
+        longest = max(seconds for _, _, seconds in queue)
+        results = self._decode([mel for _, mel, _ in queue], language, timestamps=False, longest_s=longest)
+        for (index, _, _), result in zip(queue, results, strict=True):
             yield index, result.text
 
     def _windows(self, sounds: Iterable[np.ndarray], language: str) -> Iterator[tuple[int, str]]:
@@ -218,7 +233,10 @@ class WhisperTranscriber:
                 active.append(self._open(*following))
             if not active:
                 return
-            results = self._decode([self._window(clip) for clip in active], language, timestamps=True)
+            longest = max(map(self._window_size, active)) / FRAMES_PER_SECOND
+            results = self._decode(
+                [self._window(clip) for clip in active], language, timestamps=True, longest_s=longest
+            )
             for clip, result in zip(active, results, strict=True):
                 self._advance(clip, result, tokenizer)
             for clip in active:
