@@ -205,7 +205,12 @@ def test_several_sweeps_stand_in_one_plot(study: Path, tmp_path: Path) -> None:
     drawn = job.draw(PlotJob(**page, rows=plot["rows"]), root)
     naturalness = drawn.axes[0]
     assert len(naturalness.texts) == 2 * 16 + 1 and "M1" in texts(naturalness)
-    assert {text.get_text() for text in naturalness.get_legend().get_texts()} == {"guidance_sweep", "second_sweep"}
+    last = drawn.axes[-1]
+    legend = last.get_legend()
+    assert {text.get_text() for text in legend.get_texts()} == {"guidance_sweep", "second_sweep"}
+    drawn.canvas.draw()
+    box = legend.get_window_extent()
+    assert box.x0 > last.get_window_extent().x1 and box.x1 < drawn.bbox.x1  # beside the points, inside the picture
     with pytest.raises(UserError, match="none of M1 is a sweep"):
         job.draw(PlotJob(**{**page, "plot": {**plot, "rows": ["M1"]}}, rows=["M1"]), root)
 

@@ -63,6 +63,7 @@ CASES: list[tuple[str, str, Any, str]] = [  # study, key path, value, what the m
     ("tiny", "questions.some", {"question": "?", "counts_faces_lost": True}, "unknown setting of a split 'perturb'"),
     ("tiny", "questions.mine", {"question": "?", "measures_cost": True}, "unknown section 'cost'; valid: none"),
     ("mini", "pretrain_languages.jp", 1.0, "pretrain_languages.*jp"),
+    ("mini", "pretrain_arithmetic", "bf61", "pretrain_arithmetic.*bf16"),
     ("grid_s1", "alignment_report.splits", "x", "unknown key alignment_report.splits; did you mean 'split'?"),
 ]  # fmt: skip
 
