@@ -1,4 +1,4 @@
-"""Kokoro with its decoder in bfloat16: the same voice in half the time, on processors with bfloat16 products.
+"""Kokoro with its decoder in bfloat16: the same voice, faster on processors with bfloat16 products.
 
 The published export holds int8 matrices, and its convolutions, most of the time, run no faster than float32 ones. Here
 the matrices become float32 again, exactly, and the network that speaks is cut once more, where pitch, loudness, text
