@@ -86,7 +86,10 @@ def main() -> None:
     values = yaml.safe_load(Path("config/pretrain/backbone.yaml").read_text(encoding="utf-8"))
     settings = settings_of(BackboneRun, values, "backbone")
     clips = random_clips()
-    kinds = {"all_lengths": {"FRAMES": 1, "TOKENS": 1}, "few_shapes": {"FRAMES": shapes.FRAMES, "TOKENS": shapes.TOKENS}}
+    kinds = {
+        "all_lengths": {"FRAMES": 1, "TOKENS": 1},
+        "few_shapes": {"FRAMES": shapes.FRAMES, "TOKENS": shapes.TOKENS},
+    }
     steps = {name: trainer(settings, clips, width) for name, width in kinds.items()}
     found = medians_of(steps, args.runs, args.warm_up, CLOCKS[args.clock])
     result = {
