@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "32768")  # as the command line sets it
+from syncvoice.cli import KEPT_PROGRAMS
+
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", KEPT_PROGRAMS)  # as the command line does
 
 import numpy as np
 import torch

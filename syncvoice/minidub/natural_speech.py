@@ -68,9 +68,10 @@ def engine() -> Kokoro:
 
 
 def speak_with(kind: type[Kokoro]) -> None:
-    """Let this process speak with another form of the network."""
-    _kind[0] = kind
-    engine.cache_clear()
+    """Let this process speak with another form of the network, which stays open while it is asked for again."""
+    if _kind[0] is not kind:
+        _kind[0] = kind
+        engine.cache_clear()
 
 
 def random_delivery(rng: np.random.Generator, sentence: Sentence) -> NaturalDelivery:

@@ -28,7 +28,7 @@ from syncvoice.model.syncvoice import Script, SyncVoice, SyncVoiceConfig, pad_st
 from syncvoice.model.zipformer import ZipformerLayer
 from syncvoice.pretraining.data import open_pool
 from syncvoice.pretraining.joined_pool import AnyPool
-from syncvoice.pretraining.loop import PretrainingRun, fast_arithmetic
+from syncvoice.pretraining.loop import PretrainingRun
 from syncvoice.pretraining.optimisers import optimisers
 from syncvoice.pretraining.settings import BackboneRun, settings_of
 from syncvoice.seeding import rng
@@ -157,9 +157,8 @@ def embed_references(pool: AnyPool, indices: list[int], weights: str | None, wid
     from syncvoice.networks.camplus import CAMPPlus, fbank
 
     encoder = CAMPPlus.load(Path(weights)).eval()
-    with torch.no_grad(), fast_arithmetic():
-        sounds = ((i, torch.from_numpy(resample(pool.audio(i), 24_000, 16_000))) for i in indices)
-        return {i: encoder(fbank(sound)[None])[0].float() for i, sound in sounds}
+    with torch.no_grad():
+        return {i: encoder(fbank(torch.from_numpy(resample(pool.audio(i), 24_000, 16_000)))[None])[0] for i in indices}
 
 
 def train_step(trainer: BackbonePretraining, batch: Batch, batches: Batches, settings: BackboneRun, share: float

@@ -20,6 +20,8 @@ from syncvoice.files import atomic_path, sha256_of
 from syncvoice.minidub import natural_speech, natural_voices, sentences
 from syncvoice.minidub.natural_voices import NaturalVoice
 from syncvoice.minidub.phrases import Sentence
+from syncvoice.networks.kokoro import Kokoro
+from syncvoice.networks.kokoro_bf16 import KokoroBf16
 from syncvoice.pretraining import speech_data
 from syncvoice.pretraining.joined_pool import JoinedPool
 from syncvoice.pretraining.speech_data import SpeechPool
@@ -100,6 +102,7 @@ def build_shard(
         mix: kind of sentence -> share; the same for all shards of a pool.
         arithmetic: of the network; the same for all shards of a pool.
     """
+    natural_speech.speak_with(Kokoro if arithmetic == INT8 else KokoroBf16)
     encoder = EmiliaTokenizer()
     planned = [plan(seed, index, mix) for index in range(shard * size, (shard + 1) * size)]
     audio, tokens, phones, lengths, done = [], [], [], [], []
@@ -173,10 +176,6 @@ def build(
         UserError: the pool in the folder has another seed, shard size, mix, arithmetic or version; or packages for the
             arithmetic are not installed.
     """
-    if arithmetic != INT8:
-        from syncvoice.networks.kokoro_bf16 import KokoroBf16
-
-        natural_speech.speak_with(KokoroBf16)
     shard, seconds = 0, 0.0
     while seconds < hours * 3600:
         path = shard_path(folder, shard)

@@ -1,15 +1,15 @@
 """Batches of few shapes.
 
-On CPUs oneDNN makes a program for every shape of a product; with batches of all lengths that takes as long as the
-products themselves. So lengths are padded to multiples, and the programs are kept (`KEPT_PROGRAMS`, set by the command
-line before torch starts).
+On CPUs oneDNN makes a program for every shape of a product; with batches of all lengths that is a large part of a step
+(`benchmarks/pretraining.py`). So lengths are padded to multiples, and the programs are kept (`KEPT_PROGRAMS`, set by the
+command line before torch starts).
 """
 
 from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-FRAMES, TOKENS = 48, 16  # mel frames and symbols that lengths are multiples of: our choice, about 5 % of padding
+FRAMES, TOKENS = 48, 16  # mel frames and symbols that lengths are multiples of: our choice
 
 
 def up_to(number: int, step: int) -> int:
