@@ -1,8 +1,8 @@
 """Batches of few shapes.
 
 On CPUs oneDNN makes a program for every shape of a product; with batches of all lengths that is a large part of a step
-(`benchmarks/pretraining.py`). So lengths are padded to multiples, and the programs are kept (`KEPT_PROGRAMS`, set by the
-command line before torch starts).
+(`benchmarks/pretraining.py`). So lengths are padded to multiples, and the programs are kept (`KEPT_PROGRAMS`,
+set by the command line before torch starts).
 """
 
 from collections.abc import Sequence
