@@ -57,6 +57,11 @@ class SplitContent(Section):
         """Whether the clips have a picture."""
         return True
 
+    @property
+    def taken_from(self) -> str | None:
+        """Split whose clips these are, with another picture; None: clips of its own."""
+        return None
+
 
 class Selection(SplitContent):
     """Which clips of a folder form a split (settings of the split in a study).

@@ -36,6 +36,11 @@ class PerturbedClips(SplitContent):
     perturb: Perturbation
     clips: int | None = Field(default=None, ge=1)
 
+    @property
+    def taken_from(self) -> str:
+        """Split whose clips these are."""
+        return self.of
+
 
 class PerturbJob(Section):
     """A split to make; `seed` is the study's, which decides the clips that tasks keep."""

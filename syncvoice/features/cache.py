@@ -161,6 +161,35 @@ class FeatureStore(Mapping[str, np.ndarray]):
         self.close()
 
 
+class Interleaved(Mapping[str, np.ndarray]):
+    """Features of films of the same clips that were taken at moments which follow each other in every video frame.
+
+    Two films at 25 fps so give features at 50 fps. A clip that one of the films lost is lost.
+    """
+
+    def __init__(self, films: Sequence[Mapping[str, np.ndarray]]) -> None:
+        """Keep the features of all films, in the order of their moments."""
+        self._films = films
+
+    def __getitem__(self, clip: str) -> np.ndarray:
+        """Return the values of a clip (films * n_frames, dim).
+
+        Raises:
+            KeyError: a film has no such clip.
+        """
+        values = [film[clip] for film in self._films]
+        frames = min(map(len, values))
+        return np.stack([value[:frames] for value in values], axis=1).reshape(-1, *values[0].shape[1:])
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the ids of clips that all films hold."""
+        return (clip for clip in self._films[0] if all(clip in film for film in self._films[1:]))
+
+    def __len__(self) -> int:
+        """Number of clips that all films hold."""
+        return sum(1 for _ in self)
+
+
 def open_features(folder: Path, features: Iterable[str]) -> dict[str, FeatureStore]:
     """Open the shards of the named features of a split: `folder`/feature/shard-*.h5.
 

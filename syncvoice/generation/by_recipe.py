@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from syncvoice.generation.settings import SampledSettings, points_of
+from syncvoice.generation.settings import SampledSettings, VideoSplit, points_of
 from syncvoice.generation.work import Row, Work
 from syncvoice.section import Name
 
@@ -23,7 +23,7 @@ class RecipeSettings(SampledSettings):
 
     swap: Literal["none", "video", "text"]
     sweep: dict[Name, list[float]] | None
-    video_split: Name | None = None  # whose videos guide, where they are not the task's own
+    video_split: VideoSplit = None  # whose videos guide, where they are not the task's own
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def speak(settings: RecipeSettings, work: Work, arrange: "Arrange | None" = None
 
 
 def speak_points_of(settings: SampledSettings, work: Work, points: "Points", recipe: LoadedRecipe,
-                    swap: Literal["none", "video", "text"] = "none", video_split: str | None = None,
+                    swap: Literal["none", "video", "text"] = "none", video_split: VideoSplit = None,
                     arrange: "Arrange | None" = None) -> list[Row]:  # fmt: skip
     """Speak all utterances of `work` at points of any kind.
 

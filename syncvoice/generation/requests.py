@@ -4,14 +4,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
 
 from syncvoice.errors import UserError
-from syncvoice.features.cache import FeatureStore, open_features
+from syncvoice.features.cache import FeatureStore, Interleaved, open_features
 from syncvoice.features.conditions import Seen, check_store
 from syncvoice.features.mouth import opening
 from syncvoice.features.speaker import FEATURE, check_speakers
-from syncvoice.generation.settings import SampledSettings, Treatment
+from syncvoice.generation.settings import SampledSettings, Treatment, VideoSplit
 from syncvoice.generation.speech import Request, Voice
 from syncvoice.generation.treatments import around_shut, treated
 from syncvoice.generation.work import Row, Work, failed
@@ -19,12 +20,12 @@ from syncvoice.records.tasks import Utterance
 from syncvoice.seeding import rng
 from syncvoice.text.base import Tokenizer
 
-Stores = Mapping[str, Mapping[str, FeatureStore]]  # by split, then by feature or condition
+Stores = Mapping[str, Mapping[str, Mapping[str, np.ndarray]]]  # values of clips, by split, then by feature or condition
 
 
 def requests_of(settings: SampledSettings, work: Work, seen: Mapping[str, Seen], tokenizer: Tokenizer,
                 swap: Literal["none", "video", "text"] = "none",
-                video_split: str | None = None) -> tuple[list[Request], list[Row]]:  # fmt: skip
+                video_split: VideoSplit = None) -> tuple[list[Request], list[Row]]:  # fmt: skip
     """Return requests of all rows that can be spoken, and failed rows with the reason for the others.
 
     Args:
@@ -33,7 +34,7 @@ def requests_of(settings: SampledSettings, work: Work, seen: Mapping[str, Seen],
         seen: conditions that guide, with the features that the model learned with.
         tokenizer: of the model.
         swap: control, see `generation.settings`.
-        video_split: split whose features guide; None: that of each row.
+        video_split: split whose features guide, or several (see `VideoSplit`); None: that of each row.
 
     Raises:
         UserError: a feature is missing, or not the one that the model learned with.
@@ -51,6 +52,7 @@ def requests_of(settings: SampledSettings, work: Work, seen: Mapping[str, Seen],
         tokenizer,
         treatments_of(settings, seen),
         [name for name, rule in settings.rules.items() if rule.where == "shut"],
+        len(video_split) if isinstance(video_split, tuple) else 1,
     )
     everyone = work.whole or rows
     partners = swapped(everyone, settings.seed, swap) if swap != "none" else everyone
@@ -96,24 +98,27 @@ def references_of(root: Path, rows: Sequence[Utterance]) -> dict[str, dict[str, 
 
 
 def visual_of(root: Path, rows: Sequence[Utterance], seen: Mapping[str, Seen],
-              video_split: str | None = None) -> dict[str, dict[str, FeatureStore]]:  # fmt: skip
+              video_split: VideoSplit = None) -> Stores:  # fmt: skip
     """Open the features behind every condition, by the split that is dubbed.
 
     Args:
         root: folder that holds SPLIT/FEATURE/shard-*.h5.
         rows: utterances.
         seen: conditions.
-        video_split: split that holds the features of the same clips; None: the rows' own.
+        video_split: split that holds the features of the same clips, or several; None: the rows' own.
 
     Raises:
         UserError: a feature is missing, or not the one that the model learned with.
     """
-    stores: dict[str, dict[str, FeatureStore]] = {}
+    stores: dict[str, dict[str, Mapping[str, np.ndarray]]] = {}
     for split in sorted({row.split for row in rows}):
-        folder = root / (video_split or split)
-        stores[split] = {name: open_features(folder, [s.feature])[s.feature] for name, s in seen.items()}
-        for name, store in stores[split].items():
-            check_store(name, seen[name], store)
+        films = video_split if isinstance(video_split, tuple) else (video_split or split,)
+        stores[split] = {}
+        for name, its in seen.items():
+            opened = [open_features(root / film, [its.feature])[its.feature] for film in films]
+            for store in opened:
+                check_store(name, its, store)
+            stores[split][name] = Interleaved(opened) if len(opened) > 1 else opened[0]
     return stores
 
 
@@ -128,6 +133,7 @@ class RequestBuilder:
         tokenizer: of the model; None takes the 360 Emilia symbols.
         treatments: of features before they guide, by condition.
         shut: conditions that guide around a shut mouth only.
+        per_frame: visual features per video frame.
 
     >>> import numpy as np
     >>> from syncvoice.records.tasks import Utterance
@@ -144,7 +150,7 @@ class RequestBuilder:
 
     def __init__(self, references: Stores, visual: Stores, seed: int, embed: bool = False,
                  tokenizer: Tokenizer | None = None, treatments: Mapping[str, Treatment] | None = None,
-                 shut: Sequence[str] = ()) -> None:  # fmt: skip
+                 shut: Sequence[str] = (), per_frame: int = 1) -> None:  # fmt: skip
         """Keep open stores."""
         from syncvoice.text.tokenizer import EmiliaTokenizer
 
@@ -152,7 +158,7 @@ class RequestBuilder:
         self.tokenizer = tokenizer or EmiliaTokenizer()
         self._voices: dict[str, Voice] = {}
         self._embed = embed
-        self._treatments, self._shut = treatments or {}, shut
+        self._treatments, self._shut, self._per_frame = treatments or {}, shut, per_frame
 
     def voice(self, row: Utterance) -> Voice:
         """Reference voice of a row, cached by reference.
@@ -185,14 +191,16 @@ class RequestBuilder:
                     f"clip '{video}' has no features for {condition}: its face was lost (excluded.csv of the split "
                     "that guides says how)"
                 )
-            found = torch.from_numpy(store[video])[: row.n_frames]
-            found = torch.cat([found, found[-1:].expand(row.n_frames - len(found), -1)])
+            wanted = self._per_frame * row.n_frames
+            found = torch.from_numpy(store[video])[:wanted]
+            found = torch.cat([found, found[-1:].expand(wanted - len(found), -1)])
             if condition in self._shut:
                 weights[condition] = around_shut(torch.from_numpy(opening(found.numpy())))
             if condition in self._treatments:
                 found = treated(found, self._treatments[condition], self.seed, video)
             visual[condition] = found
-        return Request(row.utterance, tokens, self.voice(row), visual, row.n_frames, self.seed, frame_weights=weights)
+        return Request(row.utterance, tokens, self.voice(row), visual, row.n_frames, self.seed, frame_weights=weights,
+                       per_frame=self._per_frame)  # fmt: skip
 
 
 def swapped(rows: Sequence[Utterance], seed: int, what: str) -> list[Utterance]:

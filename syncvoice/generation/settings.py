@@ -25,6 +25,11 @@ class GuidanceRule(Section):
     off_text: bool = False
 
 
+# One split; or several whose films were taken at moments that follow each other in every frame, together a film of so
+# many times the rate.
+VideoSplit = Name | Annotated[tuple[Name, ...], Field(min_length=2)] | None
+
+
 class Treatment(Section):
     """What is done to the features of a condition, in this order.
 
@@ -75,7 +80,9 @@ class SpeechSettings(Section):
     best_of: BestOf | None  # kinds best_by_*: what they choose from
     references: list[Name] | None  # kind treated_references: splits that give the voices, each a point
 
-    video_split: Name | None  # whose features guide instead of the task's: the same clips, filmed worse; None: its own
+    video_split: (
+        VideoSplit  # whose features guide instead of the task's: the same clips, filmed otherwise; None: its own
+    )
     reading: Literal["own", "public"]  # of English by rows of start weights; models read as their features were made
     tts_voices: dict[Literal["female", "male"], str]  # stock voices of rows that a public TTS model speaks
 

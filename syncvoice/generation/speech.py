@@ -45,12 +45,13 @@ class Request:
         name: it is drawn by.
         tokens: of the text.
         voice: the reference.
-        visual: per condition (n_frames, dim).
+        visual: per condition (per_frame * n_frames, dim).
         n_frames: length of the video at 25 fps.
         seed: of the noise.
         parts: (tokens, mel frames) over which the text is spread, in order; () spreads it over the whole.
         seen: video frames that show a face, bool (n_frames,); None: all. Elsewhere the text alone leads.
         frame_weights: per condition a weight of its guidance in every video frame (n_frames,); not named: 1.
+        per_frame: visual features per video frame, the same for all requests of a batch.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Request:
     parts: tuple[tuple[int, int], ...] = ()
     seen: Tensor | None = None
     frame_weights: Mapping[str, Tensor] = field(default_factory=dict)
+    per_frame: int = 1
 
 
 @dataclass(frozen=True)
@@ -162,7 +164,7 @@ def script_of(model: SyncVoice, requests: Sequence[Request], sampling: Sampling)
         for r in requests
     ]
     visual = {m: pad_visual([r.visual[m] for r in requests]) for m in wanted}
-    script = Script(tokens, segments, visual)
+    script = Script(tokens, segments, visual, per_frame=requests[0].per_frame)
     if any(r.parts for r in requests):
         script.parts = [r.parts or (target,) for r, (_, target) in zip(requests, segments, strict=True)]
     if any(r.seen is not None for r in requests):

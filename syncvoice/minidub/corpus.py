@@ -44,9 +44,10 @@ def make_shard(job: CorpusJob, split: str, shard: int, out: Path) -> int:
     from tqdm import tqdm
 
     parts, shards = job.split(split), job.shards.get(split, 1)
+    source = parts.of or split
     if not 0 <= shard < shards:
         raise UserError(f"split {split!r} has shards 0 to {shards - 1}; {shard} was asked for")
-    spoken_split = open_split(job, split)
+    spoken_split = open_split(job, source)
     speakers = spoken_split.speakers
     mine = list(speakers)[shard::shards]
     (out / "clips").mkdir(parents=True, exist_ok=True)
@@ -55,8 +56,9 @@ def make_shard(job: CorpusJob, split: str, shard: int, out: Path) -> int:
     by_voice = sorted(mine, key=speakers.__getitem__)  # a face is built once, then used for all its clips
     for clip in tqdm(by_voice, desc=f"{job.dataset} {split} {shard}", unit="clip", disable=None):
         spoken = spoken_split.speak(clip)
-        media = {"media": _write_media(spoken, parts, job, out), "translation_media": _write_translation(spoken, out)}
-        rows[clip] = spoken.columns | media
+        media = _write_media(spoken, job.split(source), parts.moment, job, out)
+        files = {"media": media, "translation_media": _write_translation(spoken, out)}
+        rows[clip] = spoken.columns | {"split": split} | files
         known = times_of(spoken.speech)
         times[clip] = {"clip": clip, "phones": known["phones"], "words": known["words"]}
     _write_csv(out / "clips.csv", [rows[clip] for clip in mine])
@@ -66,8 +68,8 @@ def make_shard(job: CorpusJob, split: str, shard: int, out: Path) -> int:
     return len(mine)
 
 
-def _write_media(spoken: SpokenClip, parts: SplitSettings, job: CorpusJob, out: Path) -> str:
-    """Write a clip's wav or mp4; returns its path relative to the shard."""
+def _write_media(spoken: SpokenClip, parts: SplitSettings, moment: float, job: CorpusJob, out: Path) -> str:
+    """Write a clip's wav or mp4, its pictures `moment` frames late; returns its path relative to the shard."""
     clip, speech = str(spoken.columns["clip"]), spoken.speech
     if parts.media == "audio":
         media = f"clips/{clip}.wav"
@@ -78,12 +80,18 @@ def _write_media(spoken: SpokenClip, parts: SplitSettings, job: CorpusJob, out: 
 
     random = seeding.rng(job.seed, clip, "motion")
     coupling = float(random.uniform(*np.broadcast_to(parts.prosody_coupling, 2)))
-    mouth = articulation(speech.phones, speech.n_frames)
+    mouth = articulation(speech.phones, speech.n_frames, later=moment)
     moves = motion(prosody(speech.audio, SAMPLE_RATE, speech.n_frames), speech.n_frames, coupling, random)
-    frames = renderer_of(spoken.columns["speaker"], spoken.columns["sex"]).render(mouth, moves)
+    frames = renderer_of(spoken.columns["speaker"], spoken.columns["sex"]).render(mouth, taken_later(moves, moment))
     media = f"clips/{clip}.mp4"
     write_film(out / media, frames, speech.audio, job.image_size)
     return media
+
+
+def taken_later(curves: np.ndarray, moment: float) -> np.ndarray:
+    """Curves (frames, n) `moment` frames later, linear between frames; the ends are held."""
+    frames = np.arange(len(curves))
+    return np.stack([np.interp(frames + moment, frames, curve) for curve in curves.T], axis=1).astype(curves.dtype)
 
 
 def _write_translation(spoken: SpokenClip, out: Path) -> str:
@@ -113,13 +121,21 @@ def data_card(job: CorpusJob) -> str:
         "| split | clips | voices | sentences | media | prosody coupling |",
         "|---|---|---|---|---|---|",
     ]
-    for split, parts in sorted(job.splits.items()):
-        counts = parts.clips or {f"{language} per voice": n for language, n in parts.clips_per_voice.items()}
-        clips = ", ".join(f"{n} {language}" for language, n in sorted(counts.items()))
-        row = (split, clips, parts.voices, parts.sentences, parts.media, str(parts.prosody_coupling))
-        lines.append("| " + " | ".join(row) + " |")
+    lines += ["| " + " | ".join(_card_row(job, split)) + " |" for split in sorted(job.splits)]
     kept = _RECORDED.format(folder=job.recordings) if job.recordings else ""
     return "\n".join(lines) + "\n\n" + engine_of(job.engine).CARD + kept + _CARD
+
+
+def _card_row(job: CorpusJob, split: str) -> tuple[str, ...]:
+    """Say of a split what it holds."""
+    parts = job.split(split)
+    if parts.of is not None:
+        kept = job.split(parts.of)
+        moment = f"as there, {parts.moment:+g} frames late"
+        return split, f"those of {parts.of}", kept.voices, kept.sentences, kept.media, moment
+    counts = parts.clips or {f"{language} per voice": n for language, n in parts.clips_per_voice.items()}
+    clips = ", ".join(f"{n} {language}" for language, n in sorted(counts.items()))
+    return split, clips, parts.voices, parts.sentences, parts.media, str(parts.prosody_coupling)
 
 
 _RECORDED = """\

@@ -14,7 +14,7 @@ Language = Annotated[str, Field(pattern=f"^({'|'.join(PHRASE_LANGUAGES)})$")]
 
 
 class SplitSettings(SplitContent):
-    """What a split holds.
+    """What a split holds: clips of its own, or those of another split (`of`) filmed once more.
 
     Attributes:
         clips: number of clips per language, or
@@ -25,6 +25,9 @@ class SplitSettings(SplitContent):
         sentences: train | validation | test; the last two are unseen by every shipped weight.
         prosody_coupling: how far head, brows and lids follow the voice, one number or (low, high) to draw from.
         translate_to: language of the translation that each clip of another language gets.
+        of: split of the same data set whose clips are filmed once more; all but `moment` is as there.
+        moment: how much later than the middle of its frame every picture is taken, in frames. Films at -0.25 and 0.25
+            are together one of twice the rate.
     """
 
     clips: dict[Language, int] = {}
@@ -35,6 +38,13 @@ class SplitSettings(SplitContent):
     sentences: Literal["train", "validation", "test"] = "train"
     prosody_coupling: float | tuple[float, float] = 1.0
     translate_to: Language | None = None
+    of: Name | None = None
+    moment: float = Field(default=0.0, ge=-0.5, le=0.5)
+
+    @property
+    def taken_from(self) -> str | None:
+        """Split whose clips these are; None: clips of its own."""
+        return self.of
 
     @property
     def has_video(self) -> bool:
@@ -43,9 +53,13 @@ class SplitSettings(SplitContent):
 
     @model_validator(mode="after")
     def _one_way_of_counting(self) -> "SplitSettings":
-        """Clips are counted in all, or per voice."""
+        """Clips are counted in all or per voice, or are those of another split."""
+        if self.of is not None:
+            if more := sorted(self.model_fields_set - {"of", "moment"}):
+                raise ValueError(f"of takes {', '.join(more)} from split {self.of}; name only moment beside it")
+            return self
         if bool(self.clips) == bool(self.clips_per_voice):
-            raise ValueError("name clips, or clips_per_voice, one of the two")
+            raise ValueError("name clips, clips_per_voice or of, one of the three")
         return self
 
 
@@ -66,7 +80,10 @@ class CorpusSettings(Section):
 
 
 class CorpusJob(CorpusSettings):
-    """One data set to make; `shards` gives the number of parts of each split (1 where it says none)."""
+    """One data set to make; `shards` gives the number of parts of each split (1 where it says none).
+
+    A split that is filmed once more needs the one whose clips it takes beside it.
+    """
 
     dataset: Name = "minidub"
     splits: dict[Name, SplitSettings]

@@ -180,7 +180,7 @@ class RecordedSplit:
 
 def made_from(job: CorpusJob, split: str) -> dict[str, Any]:
     """Return what decides the speech of a split, as JSON holds it."""
-    settings = job.split(split).model_dump(mode="json", exclude={"prosody_coupling"})
+    settings = job.split(split).model_dump(mode="json", exclude={"prosody_coupling", "of", "moment"})
     return {
         "format": FORMAT,
         "dataset": job.dataset,

@@ -78,17 +78,19 @@ class TextVisualFusion(nn.Module):
         nn.init.zeros_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
 
-    def adapt(self, features: Mapping[str, Tensor], n_frames: int) -> dict[str, Tensor]:
+    def adapt(self, features: Mapping[str, Tensor], n_frames: int, per_frame: int = 1) -> dict[str, Tensor]:
         """Adapted features at mel rate.
 
         Args:
-            features: per condition (B, N, dim) at 25 fps.
+            features: per condition (B, N, dim) at 25 fps times `per_frame`.
             n_frames: mel frames T of the result.
+            per_frame: features per video frame.
 
         Returns:
             per condition a: (B, T, text_dim).
         """
-        return {m: to_mel_rate(self.adapters[m](features[m]), n_frames) for m in self.modalities if m in features}
+        seen = [m for m in self.modalities if m in features]
+        return {m: to_mel_rate(self.adapters[m](features[m]), n_frames, FPS * per_frame) for m in seen}
 
     def forward(self, z_t: Tensor, adapted: Mapping[str, Tensor], present: Mapping[str, Tensor]) -> Tensor:
         """Fuse.
@@ -108,8 +110,8 @@ class TextVisualFusion(nn.Module):
         return z_t + self.linear(torch.cat(parts, dim=-1))
 
 
-def to_mel_rate(x: Tensor, n_frames: int) -> Tensor:
-    """Interpolate (B, N, C) from video frames, centred at (k + 1/2) / 25 s, to mel frames at f * 256 / 24000 s.
+def to_mel_rate(x: Tensor, n_frames: int, fps: int = FPS) -> Tensor:
+    """Interpolate (B, N, C) from video frames, centred at (k + 1/2) / fps s, to mel frames at f * 256 / 24000 s.
 
     Frames before the first and after the last centre hold the nearest value.
 
@@ -117,7 +119,7 @@ def to_mel_rate(x: Tensor, n_frames: int) -> Tensor:
         (B, n_frames, C).
     """
     times = torch.arange(n_frames, device=x.device, dtype=torch.float32) * (HOP / SAMPLE_RATE)
-    position = (times * FPS - 0.5).clamp(0, x.shape[1] - 1)
+    position = (times * fps - 0.5).clamp(0, x.shape[1] - 1)
     left = position.floor().long()
     right = (left + 1).clamp(max=x.shape[1] - 1)
     weight = (position - left)[None, :, None].to(x.dtype)

@@ -70,7 +70,7 @@ class Script:
     Attributes:
         tokens: token ids of context and target joined.
         segments: per clip (tokens, frames) of context (may be (0, 0)) and target.
-        visual: per condition features of the targets (B, N max, dim) at 25 fps, zero-padded.
+        visual: per condition features of the targets (B, N max, dim) at 25 fps times `per_frame`, zero-padded.
         reference: mel features of the reference voice (B, R, feat_dim) and their lengths, for the speaker encoder.
         reference_lengths: (B,).
         reference_embedding: CAM++ embedding of the reference voice (B, pretrained_speaker_dim).
@@ -82,6 +82,7 @@ class Script:
             whole target is.
         least: (tokens, frames) that the batch is padded to at least, so that many batches share few shapes: on CPUs
             oneDNN makes its programs anew for every shape.
+        per_frame: visual features per video frame; 2 for films at 50 fps.
     """
 
     tokens: list[list[int]]
@@ -95,6 +96,7 @@ class Script:
     seen: Tensor | None = None
     spans: list[tuple[int, int]] | None = None
     least: tuple[int, int] = (0, 0)
+    per_frame: int = 1
 
     def to(self, device: torch.device) -> "Script":
         """Return the script with its tensors on a device."""
@@ -160,7 +162,7 @@ class SyncVoice(nn.Module):
             return {}
         device = self.backbone.embed.weight.device
         longest = max(target[1] for _, target in script.segments)
-        adapted = self.fusion.adapt(script.visual, longest)
+        adapted = self.fusion.adapt(script.visual, longest, script.per_frame)
         start = torch.tensor(script.context_lengths(), device=device)[:, None]
         index = torch.arange(script.n_frames(), device=device)[None] - start
         index = index.clamp(0, longest - 1)[..., None]

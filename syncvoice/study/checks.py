@@ -1,5 +1,6 @@
 """Checks between sections of a study: every name must exist, and no network may score what it conditions."""
 
+import itertools
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import PurePath
@@ -128,14 +129,15 @@ def check_perturbed(study: Study, source: str) -> None:
         UserError: the split holds other clips, or fewer.
     """
     for name, experiment in study.experiments.items():
-        for task_name in experiment.tasks if experiment.video_split else ():
+        for task_name, film in itertools.product(experiment.tasks, experiment.films):
             task = study.tasks[task_name]
-            held = study.datasets[task.dataset].splits[str(experiment.video_split)].perturbed
-            if held is None or held.of != task.split or (held.clips or 10**9) < (task.clips or 10**9):
+            held = study.datasets[task.dataset].splits[film]
+            most = held.perturbed.clips if held.perturbed is not None else None
+            if held.settings.taken_from != task.split or (most or 10**9) < (task.clips or 10**9):
                 raise UserError(
-                    f"{source}: experiments.{name}.video_split: {experiment.video_split} does not hold the clips of "
-                    f"task {task_name} (split {task.split}, clips: {task.clips or 'all'}); name a split that perturbs "
-                    "these, with as many clips or more"
+                    f"{source}: experiments.{name}.video_split: {film} does not hold the clips of task {task_name} "
+                    f"(split {task.split}, clips: {task.clips or 'all'}); name a split that perturbs these or films "
+                    "them once more, with as many clips or more"
                 )
 
 
@@ -165,12 +167,12 @@ def _uses_of_data(study: Study) -> Iterator[Use]:
 
 
 def _uses_of_splits(study: Study) -> Iterator[Use]:
-    """Yield the splits whose clips others perturb."""
+    """Yield the splits whose clips others perturb or film once more."""
     for name, dataset in study.datasets.items():
-        recorded = [key for key, split in dataset.splits.items() if split.perturbed is None]
+        recorded = [key for key, split in dataset.splits.items() if split.settings.taken_from is None]
         for key, split in dataset.splits.items():
-            if split.perturbed is not None:
-                yield f"datasets.{name}.splits.{key}.settings.of", "split", split.perturbed.of, recorded
+            if split.settings.taken_from is not None:
+                yield f"datasets.{name}.splits.{key}.settings.of", "split", split.settings.taken_from, recorded
 
 
 def _uses_of_experiments(study: Study) -> Iterator[Use]:
@@ -188,10 +190,9 @@ def _uses_of_experiments(study: Study) -> Iterator[Use]:
                 section = "sweep" if condition in (experiment.sweep or {}) else "scales"
                 yield f"{where}.{section}", "condition", condition, ["text", *sees]
         yield from ((f"{where}.tasks", "task", task, study.tasks) for task in experiment.tasks)
-        if experiment.video_split is not None:
-            for task in experiment.tasks:
-                splits = study.datasets[study.tasks[task].dataset].splits
-                yield f"{where}.video_split", "split", experiment.video_split, splits
+        for task, film in itertools.product(experiment.tasks, experiment.films):
+            splits = study.datasets[study.tasks[task].dataset].splits
+            yield f"{where}.video_split", "split", film, splits
         yield from ((f"{where}.metrics", "metric", metric, METRIC_FILES) for metric in experiment.metrics or [])
 
 

@@ -90,7 +90,8 @@ def _corpus_jobs(study: Study) -> dict[str, Section]:
         shards = {key: dataset.splits[key].shards for key in splits}
         jobs[f"corpus/{name}"] = CorpusJob(**shared, splits=splits, shards=shards)
         for key, settings in splits.items():
-            jobs[f"corpus/{name}/{key}"] = CorpusJob(**shared, splits={key: settings}, shards={key: shards[key]})
+            needed = {key: settings} | ({settings.of: splits[settings.of]} if settings.of else {})
+            jobs[f"corpus/{name}/{key}"] = CorpusJob(**shared, splits=needed, shards={key: shards[key]})
     return jobs
 
 

@@ -34,6 +34,10 @@ class Experiment(SpeechSettings):
         takes = kind_module(self.kind).Settings.model_fields
         if "sweep" not in takes and (self.swap != "none" or self.sweep or self.video_split):
             raise ValueError(f"kind {self.kind} takes no swap, sweep or video_split")
+        if isinstance(self.video_split, tuple) and (self.treatments or self.rules):
+            raise ValueError(
+                "treatments and rules are for features at 25 fps; video_split names films of a higher rate"
+            )
         if (self.kind == "candidates") != (self.candidates > 1):
             raise ValueError("kind candidates speaks 2 candidates or more, every other kind 1")
         if self.chooses != (self.best_of is not None):
@@ -41,6 +45,13 @@ class Experiment(SpeechSettings):
         if (self.kind == "treated_references") != (self.references is not None):
             raise ValueError("kind treated_references needs references, every other kind takes none")
         return self
+
+    @property
+    def films(self) -> tuple[str, ...]:
+        """Splits whose videos guide instead of the task's, none if the task's do."""
+        if self.video_split is None or isinstance(self.video_split, tuple):
+            return self.video_split or ()
+        return (self.video_split,)
 
     @property
     def chooses(self) -> bool:

@@ -133,7 +133,8 @@ def visemes_of(symbol: str) -> list[Viseme]:
     return known or [NEUTRAL]
 
 
-def articulation(phones: Iterable[TimedPhone] | Iterable[Sequence], n_frames: int, fps: float = 25.0) -> np.ndarray:
+def articulation(phones: Iterable[TimedPhone] | Iterable[Sequence], n_frames: int, fps: float = 25.0,
+                 later: float = 0.0) -> np.ndarray:  # fmt: skip
     """Movement of the mouth: the phones' targets, blended by their dominance at every frame centre.
 
     A phone's dominance is its strength inside its middle and falls off exponentially outside, more slowly before it
@@ -144,12 +145,13 @@ def articulation(phones: Iterable[TimedPhone] | Iterable[Sequence], n_frames: in
         phones: objects with `symbol`, `start_s`, `end_s`, or (symbol, start_s, end_s) triples, in order of time.
         n_frames: number of frames.
         fps: frames per second.
+        later: frames by which the movement is looked at later than at frame centres.
 
     Returns:
         float32 (n_frames, 5) in [0, 1], columns as ARTICULATORS.
     """
     starts, ends, targets = _segments(phones)
-    times = (np.arange(n_frames) + 0.5) / fps
+    times = (np.arange(n_frames) + 0.5 + later) / fps
     if len(targets) == 0:
         return np.tile(np.asarray(REST[:5], np.float32), (n_frames, 1))
     centre, half = (starts + ends) / 2, (ends - starts) / 2

@@ -41,6 +41,12 @@ def test_vowels_differ_as_they_should() -> None:
     assert vowel("u")[ROUNDING] > 0.8 > 0.2 > vowel("i")[ROUNDING]
 
 
+def test_a_quarter_of_a_frame_before_and_after_is_twice_the_rate() -> None:
+    phones = timed(("_", 0.2), ("p", 0.08), ("ɑ", 0.21), ("s", 0.1), ("_", 0.2))
+    both = [articulation(phones, 19, later=later) for later in (-0.25, 0.25)]
+    np.testing.assert_allclose(np.stack(both, axis=1).reshape(38, -1), articulation(phones, 38, 50.0), atol=1e-6)
+
+
 @pytest.mark.parametrize("phase", np.linspace(0, 0.039, 7))
 @pytest.mark.parametrize("symbol", ["p", "b", "m"])
 def test_bilabials_close_in_at_least_one_frame(symbol: str, phase: float) -> None:

@@ -135,6 +135,31 @@ def test_a_row_sees_through_another_split_and_loses_what_lost_its_face(monkeypat
         builder.request(Utterance("c2", "c2", *clip), row.text, "c2")
 
 
+def test_films_of_several_moments_are_one_of_a_higher_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    from syncvoice.generation import requests
+    from syncvoice.generation.requests import RequestBuilder
+    from syncvoice.records.tasks import Utterance
+
+    films = {
+        "early": {"c1": np.full((24, 30), 1.0, np.float32), "c2": np.zeros((25, 30), np.float32)},
+        "late": {"c1": np.full((25, 30), 2.0, np.float32)},
+    }
+    monkeypatch.setattr(requests, "open_features", lambda folder, names: dict.fromkeys(names, films[folder.name]))
+    monkeypatch.setattr(requests, "check_store", lambda *_: None)
+    clip = ("test", "grid", "Bin blue.", "en", "s1", "female", "no", "grid", "r1", "reference", "Set red.", "en", 25)
+    row = Utterance("c1", "c1", *clip)
+    seen = {"lip": Seen(feature="lip", extractor="mesh_lip", version="1", settings={}, weights_sha256=None, dim=30)}
+    visual = requests.visual_of(Path("root"), [row], seen, ("early", "late"))
+    assert list(visual["test"]["lip"]) == ["c1"] and len(visual["test"]["lip"]) == 1
+    references = {"reference": {"mel": {"r1": np.zeros((30, 100), np.float32)}}}
+    builder = RequestBuilder(references, visual, seed=1, per_frame=2)
+    request = builder.request(row, row.text, "c1")
+    assert (request.per_frame, request.n_frames) == (2, 25)
+    assert request.visual["lip"][:, 0].tolist() == [1.0, 2.0] * 24 + [2.0] * 2  # the film that lost a frame ends it
+    with pytest.raises(UserError, match="'c2' has no features for lip: its face was lost"):
+        builder.request(Utterance("c2", "c2", *clip), row.text, "c2")
+
+
 def test_columns_are_kept_and_the_others_held_at_their_mean() -> None:
     assert treated(torch.ones(2, 4), Treatment(columns=(0, 3))).tolist() == [[1, 0, 0, 1]] * 2
 

@@ -14,7 +14,7 @@ from syncvoice.commands import corpus as command
 from syncvoice.errors import UserError
 from syncvoice.files import sha256_of, write_json
 from syncvoice.minidub import espeak_engine, phrases
-from syncvoice.minidub.corpus import COLUMNS, data_card, make_shard
+from syncvoice.minidub.corpus import COLUMNS, data_card, make_shard, taken_later
 from syncvoice.minidub.engine import ASSETS, ENGINES, MIN_FRAMES, PlannedClip, engine_of
 from syncvoice.minidub.planning import plan
 from syncvoice.minidub.settings import CorpusJob, CorpusSettings
@@ -128,6 +128,27 @@ def test_same_settings_same_bytes(shard: Path, tmp_path: Path) -> None:
         assert sha256_of(path) == sha256_of(tmp_path / path.relative_to(shard)), path.name
 
 
+def test_a_split_filmed_once_more_differs_in_the_moment_of_its_pictures_alone(shard: Path, tmp_path: Path) -> None:
+    splits = SETTINGS["splits"] | {name: {"of": "little", "moment": at} for name, at in {"late": 0.25, "on": 0}.items()}
+    job = CorpusJob.model_validate(SETTINGS | {"splits": splits, "shards": {"little": 2, "late": 2, "on": 2}})
+    for name in ("late", "on"):
+        assert make_shard(job, name, 0, tmp_path / name) == 1
+        rows = [
+            list(csv.DictReader(open(folder / "clips.csv", encoding="utf-8"))) for folder in (shard, tmp_path / name)
+        ]
+        assert rows[1] == [row | {"split": name} for row in rows[0]]
+        assert sha256_of(shard / "phones.jsonl") == sha256_of(tmp_path / name / "phones.jsonl")
+    film = rows[0][0]["media"]
+    assert sha256_of(shard / film) == sha256_of(tmp_path / "on" / film) != sha256_of(tmp_path / "late" / film)
+    assert "| late | those of little | both | test | video | as there, +0.25 frames late |" in data_card(job)
+
+
+def test_what_moves_is_looked_at_later() -> None:
+    ramp = np.arange(5, dtype=np.float32)[:, None]
+    assert taken_later(ramp, 0.25)[:, 0].tolist() == [0.25, 1.25, 2.25, 3.25, 4.0]
+    assert taken_later(ramp, -0.25)[:, 0].tolist() == [0.0, 0.75, 1.75, 2.75, 3.75]
+
+
 def test_reference_sound_is_short(tmp_path: Path) -> None:
     make_shard(JOB, "reference", 0, tmp_path)
     rows = list(csv.DictReader(open(tmp_path / "clips.csv", encoding="utf-8")))
@@ -144,6 +165,7 @@ def test_reference_sound_is_short(tmp_path: Path) -> None:
         ("train", {"voices": "all"}, r"splits\.train\.voices: .*'train'"),
         ("train", {"colour": 1}, r"unknown key splits\.train\.colour"),
         ("train", {"clips": {"zh": 10**6}}, "only"),
+        ("train", {"of": "test"}, "of takes clips, grid_share from split test; name only moment beside it"),
     ],
 )
 def test_wrong_settings(split: str, change: dict, message: str, tmp_path: Path) -> None:

@@ -154,6 +154,28 @@ def test_interpolation_keeps_a_straight_line_and_holds_the_ends() -> None:
     torch.testing.assert_close(out, expected, atol=1e-5, rtol=0)
 
 
+def test_features_at_twice_the_rate_are_interpolated_at_theirs() -> None:
+    times = (torch.arange(20.0) + 0.5)[None, :, None] / 50  # seconds at the centres of 50 fps
+    out = to_mel_rate(times, 37, 50)[0, :, 0]
+    torch.testing.assert_close(out, (torch.arange(37) * 256 / 24000).clamp(0.01, 0.39), atol=1e-6, rtol=0)
+
+
+def test_a_film_at_50_fps_that_holds_every_frame_twice_guides_nearly_like_one_at_25_fps() -> None:
+    """And a request says its rate once: the model must not take twice the features for twice the length."""
+    torch.manual_seed(1)
+    model, lip, face = make_model(), torch.randn(12, 6).cumsum(0) / 4, torch.randn(12, 4)
+    voice = Voice([1, 2], torch.randn(9, TINY.feat_dim), torch.zeros(12))
+    slow = Request("u", [3, 4, 5], voice, {"lip": lip, "face": face}, 12, 1)
+    twice = {name: values.repeat_interleave(2, dim=0) for name, values in slow.visual.items()}
+    fast = dataclasses.replace(slow, visual=twice, per_frame=2)
+    sampling = Sampling(Scales(lip=1.0, face=1.0), num_steps=2)
+    found = {name: sample_mels(model, [r], sampling)[0] for name, r in {"slow": slow, "fast": fast}.items()}
+    taken_for_24_frames = sample_mels(model, [dataclasses.replace(fast, per_frame=1)], sampling)[0]
+    assert found["fast"].shape == found["slow"].shape
+    near = (found["fast"] - found["slow"]).abs().mean()
+    assert 0 < near < 0.5 * (taken_for_24_frames - found["slow"]).abs().mean()
+
+
 def test_time_grid_ends() -> None:
     grid = time_grid(7, 0.5)
     assert grid[0] == 0 and grid[-1] == 1 and bool((grid.diff() > 0).all())

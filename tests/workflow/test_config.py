@@ -80,6 +80,19 @@ def test_shipped_studies_are_valid(name: str) -> None:
             "'lse.syncnet_mni'; .*'lse.syncnet_mini'",
         ),
         ({"tasks": {"en_en": {"split": "tst"}}}, "tasks.en_en.split: unknown split 'tst'; did you mean 'test'"),
+        (
+            {"experiments": {"M3": {"video_split": ["test", "tets"]}}},
+            "experiments.M3.video_split: unknown split 'tets'; did you mean 'test'",
+        ),
+        ({"experiments": {"M3": {"video_split": ["test", "train"]}}}, "test does not hold the clips of task en_en"),
+        (
+            {"experiments": {"M3": {"video_split": ["test", "train"], "treatments": {"lip": {"shift": 1}}}}},
+            "treatments and rules are for features at 25 fps",
+        ),
+        (
+            {"datasets": {"minidub": {"splits": {"again": {"shards": 1, "settings": {"of": "tset"}}}}}},
+            "splits.again.settings.of: unknown split 'tset'; did you mean 'test'",
+        ),
         ({"tables": {"en_en": {"rows": ["M9"]}}}, "tables.en_en.rows: unknown experiment 'M9'"),
         ({"tables": {"en_en": {"rows": ["M5"]}}}, "tables.en_en.rows: experiments.M5.tasks: unknown task 'en_en'"),
         ({"tables": {"en_en": {"baseline": "M5"}}}, "tables.en_en.baseline: unknown row 'M5'"),

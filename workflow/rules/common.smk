@@ -316,9 +316,9 @@ def engine_of_corpus(wildcards):
 
 def speech_of_corpus(wildcards):
     """What speaks a split of an embedded data set: its recording, else the networks of the engine (none for espeak)."""
-    recordings = STUDY.datasets[wildcards.dataset].settings.recordings
-    if recordings:
-        return [str(recording_path(recordings, wildcards.split))]
+    dataset = STUDY.datasets[wildcards.dataset]
+    if recordings := dataset.settings.recordings:
+        return [str(recording_path(recordings, dataset.splits[wildcards.split].settings.taken_from or wildcards.split))]
     return [f"{ASSET_FOLDER}/{asset}" for asset in engine.ASSETS[engine_of_corpus(wildcards)]]
 
 

@@ -56,10 +56,10 @@ def features_of_experiment(wildcards):
     task, row = STUDY.tasks[wildcards.task], STUDY.experiments[wildcards.experiment]
     kind = kinds.kind_module(row.kind)
     guides = STUDY.guided_by(wildcards.experiment)
-    seen_in, voices = row.video_split or task.split, row.references or [task.reference_split]
+    films, voices = row.films or [task.split], row.references or [task.reference_split]
     return [
         *feature_shards(task.dataset, task.split, kind.CLIP_FEATURES),
-        *feature_shards(task.dataset, seen_in, guides),
+        *(path for split in films for path in feature_shards(task.dataset, split, guides)),
         *(path for split in voices for path in feature_shards(task.dataset, split, kind.REFERENCE_FEATURES)),
     ]
 
