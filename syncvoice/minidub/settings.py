@@ -55,7 +55,8 @@ class SplitSettings(SplitContent):
     def _one_way_of_counting(self) -> "SplitSettings":
         """Clips are counted in all or per voice, or are those of another split."""
         if self.of is not None:
-            if more := sorted(self.model_fields_set - {"of", "moment"}):
+            defaults = {name: field.default for name, field in type(self).model_fields.items()}
+            if more := sorted(name for name in {*defaults} - {"of", "moment"} if getattr(self, name) != defaults[name]):
                 raise ValueError(f"of takes {', '.join(more)} from split {self.of}; name only moment beside it")
             return self
         if bool(self.clips) == bool(self.clips_per_voice):

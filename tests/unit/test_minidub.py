@@ -131,6 +131,7 @@ def test_same_settings_same_bytes(shard: Path, tmp_path: Path) -> None:
 def test_a_split_filmed_once_more_differs_in_the_moment_of_its_pictures_alone(shard: Path, tmp_path: Path) -> None:
     splits = SETTINGS["splits"] | {name: {"of": "little", "moment": at} for name, at in {"late": 0.25, "on": 0}.items()}
     job = CorpusJob.model_validate(SETTINGS | {"splits": splits, "shards": {"little": 2, "late": 2, "on": 2}})
+    job = CorpusJob.model_validate_json(job.model_dump_json())  # as a job reads it: with every default
     for name in ("late", "on"):
         assert make_shard(job, name, 0, tmp_path / name) == 1
         rows = [
