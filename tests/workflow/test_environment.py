@@ -1,5 +1,6 @@
 """The ways to install agree with each other."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -125,3 +126,9 @@ def test_named_scorers_are_locked_without_their_heavy_dependencies() -> None:
 def test_named_scorers_can_be_imported_without_them() -> None:
     code = "import sys; sys.modules.update(triton=None, torchvision=None); import whisper, syncnet_python"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.skipif("PYTEST_XDIST_WORKER" not in os.environ, reason="one process runs all tests")
+def test_tests_that_share_what_is_costly_run_in_one_process(request: pytest.FixtureRequest) -> None:
+    """pytest-xdist tells groups by the names of tests, which it could not change in every version of pytest."""
+    assert request.node.nodeid.endswith("@workflow")
