@@ -17,7 +17,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 CONFIG := --configfile config/$(STUDY).yaml
 INSTALLED := .venv/.installed
 PEERS := .venv/.peers
-SPREAD := --numprocesses auto --dist loadgroup --no-loadscope-reorder
+SPREAD := --numprocesses auto --dist loadgroup
 PIP := .venv/bin/python -m pip --quiet --disable-pip-version-check install
 
 .PHONY: results report test check lint natural app docs format pretrain clean-study

@@ -8,20 +8,15 @@ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
 
-LONG = ("workflow", "end_to_end")
-
-
 # First, so that pytest-xdist finds the marks when it reads them.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep tests together that share what is costly to make, where several processes run them (pytest-xdist).
 
-    The tests of plans share one finished study; of others, those of a file share its fixtures. What takes minutes
-    begins first: nothing else could run beside it at the end.
+    The tests of plans share one finished study; of others, those of a file share its fixtures.
     """
     if not config.pluginmanager.hasplugin("xdist"):
         return
-    items.sort(key=lambda item: item.path.parent.name not in LONG)
     for item in items:
         folder = item.path.parent.name
         item.add_marker(pytest.mark.xdist_group("workflow" if folder == "workflow" else item.path.stem))
