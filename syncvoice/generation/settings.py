@@ -80,9 +80,7 @@ class SpeechSettings(Section):
     best_of: BestOf | None  # kinds best_by_*: what they choose from
     references: list[Name] | None  # kind treated_references: splits that give the voices, each a point
 
-    video_split: (
-        VideoSplit  # whose features guide instead of the task's: the same clips, filmed otherwise; None: its own
-    )
+    video_split: VideoSplit  # whose features guide instead of the task's: the same clips, filmed otherwise; None: own
     reading: Literal["own", "public"]  # of English by rows of start weights; models read as their features were made
     tts_voices: dict[Literal["female", "male"], str]  # stock voices of rows that a public TTS model speaks
 
