@@ -121,6 +121,17 @@ def test_swoosh_and_its_gradient(name: str) -> None:
     torch.testing.assert_close(gradients(ours, x), gradients(textbook, x), atol=1e-8, rtol=1e-8)
 
 
+@pytest.mark.parametrize("name", ["swoosh_l", "swoosh_r"])
+@pytest.mark.parametrize("highest", [79.0, 200.0])  # float32 holds the exponential of the first
+def test_swoosh_of_bfloat16_is_the_exact_one_rounded_once(name: str, highest: float) -> None:
+    x = torch.cat([torch.linspace(-200, 10, 2 * kernels.PIECE), torch.linspace(10, highest, 33)]).bfloat16()
+    exact = getattr(plain, name)(x.double())
+    allowed = 2**-8 * exact.abs() if highest < kernels.HIGHEST else 2**-7 * (exact.abs() + x.abs() * 0.08 + 0.4)
+    assert bool(((getattr(kernels, name)(x).double() - exact).abs() <= allowed + 1e-5).all())
+    assert getattr(kernels, name)(torch.tensor([1.0, float("nan")]).bfloat16()).isnan().tolist() == [False, True]
+    assert getattr(kernels, name)(torch.empty(0, 3).bfloat16()).shape == (0, 3)
+
+
 def gradients(fn: Callable[..., Tensor], *inputs: Tensor) -> list[Tensor]:
     """Gradients of a fixed weighted sum of fn's result."""
     out = fn(*inputs)
