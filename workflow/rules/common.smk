@@ -21,7 +21,6 @@ from syncvoice.study import load_study
 from syncvoice.section import nearest
 from syncvoice.study.jobs import job_settings, recipe_settings
 from syncvoice.study.run_record import record_run, start_of_run
-from syncvoice.study.scheduling import look_only_when_a_job_ends
 from syncvoice.errors import UserError
 from syncvoice.metrics.registry import METRIC_FILES
 from syncvoice.features import base as extractors

@@ -1,5 +1,7 @@
 """Threads, memory, graphics cards and environment of jobs; no rule stands here."""
 
+from syncvoice.study.scheduling import look_only_when_a_job_ends
+
 
 def threads_of(kind):
     """Threads that a kind of job computes with (config, never --cores)."""
