@@ -15,13 +15,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--minutes", type=float, help="stop after this many minutes (default: after the steps of the settings)"
     )
+    parser.add_argument(
+        "--processes", type=int, default=1, help="processes that share a step, each with its own batch (default: 1)"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
     """Read the settings and run `syncvoice.pretraining.NAME`.
 
     Raises:
-        UserError: the settings or the start weights cannot be read.
+        UserError: the settings or the start weights cannot be read, or one of several processes failed.
     """
     import importlib
 
@@ -41,5 +44,27 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(f"--minutes is {args.minutes}, expected more than 0")
     if args.start is not None and not args.start.is_file():
         raise UserError(f"start weights {args.start} do not exist; leave --start out to start from nothing")
+    if args.processes < 1:
+        raise UserError(f"--processes is {args.processes}, expected 1 or more")
+    if args.processes > 1:
+        return _start_processes(args)
     module = importlib.import_module(f"syncvoice.pretraining.{args.name}")
     module.run(settings, args.out, args.start, args.minutes)
+
+
+def _start_processes(args: argparse.Namespace) -> None:
+    """Run this command once per process under torchrun, which tells each its rank."""
+    import subprocess
+    import sys
+
+    from syncvoice.errors import UserError
+
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--local-addr=127.0.0.1"]
+    own = ["pretrain", args.name, "--settings", args.settings, "--out", args.out]
+    own += ["--start", args.start] if args.start is not None else []
+    own += ["--minutes", str(args.minutes)] if args.minutes is not None else []
+    # the dashes after -m: torchrun would take --start for an option of its own
+    command = [sys.executable, *torchrun, f"--nproc-per-node={args.processes}", "-m", "--", "syncvoice", *own]
+    code = subprocess.run(command).returncode
+    if code:
+        raise UserError(f"pretrain {args.name}: one of {args.processes} processes failed; its message stands above")

@@ -2,7 +2,7 @@
 
 A run ends after `steps` steps or `minutes` minutes, whichever comes first. Without a time limit the result depends on
 the settings only (same machine, same thread count). Weights are written as often as `save_minutes` says, so that other
-parts can use an under-trained file while the run goes on.
+parts can use an under-trained file while the run goes on. Under torchrun several processes make the file together.
 """
 
 import csv
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from syncvoice.device import resolve_precision
 from syncvoice.errors import UserError
 from syncvoice.files import atomic_path, sha256_of
+from syncvoice.pretraining.processes import Processes
 from syncvoice.pretraining.settings import RunSettings
 from syncvoice.provenance import code_digest
 from syncvoice.records import weights
@@ -50,15 +51,19 @@ class PretrainingRun:
 
         self.name, self.settings, self.out, self.start, self.minutes = name, settings, Path(out), start, minutes
         self._read_history()
-        self.seed = seed_of(settings.seed, name, len(self.earlier)) % 2**31
+        self.processes = Processes()
+        shared = seed_of(settings.seed, name, len(self.earlier)) % 2**31
+        rank = self.processes.rank
+        self.seed = seed_of(shared, "process", rank) % 2**31 if rank else shared  # the first draws what one alone would
         self.step = 0
         self.metadata: dict[str, Any] = {}
         self._code_digest = code_digest(f"syncvoice.pretraining.{name}")  # of the code that runs, not of later edits
         self._began = self._saved = time.monotonic()
+        self._progress = 0.0
         self._sums: dict[str, float] = {}
         self._counted = self._non_finite = 0
         torch.set_num_threads(settings.threads)
-        seed_everything(self.seed)
+        seed_everything(shared)  # a network that starts from nothing is the same in all processes
 
     def _read_history(self) -> None:
         """Read what the start weights say of their runs, before `out`, maybe the same file, is replaced."""
@@ -71,15 +76,24 @@ class PretrainingRun:
         """Yield step numbers until a limit is reached, with a progress bar."""
         from tqdm import tqdm
 
+        if self.processes.rank:
+            seed_everything(self.seed)
         total = self.settings.steps
         with tqdm(total=total, desc=self.name, mininterval=5.0, disable=None) as bar:
-            while self.step < total and self.progress() < 1.0:
+            while True:
+                self._progress = self.processes.agreed(self._share_done())
+                if self._progress >= 1.0:
+                    return
                 yield self.step
                 self.step += 1
                 bar.update()
 
     def progress(self) -> float:
-        """Return how much of the run is done, 0..1: the larger share of steps and, with a limit, of time."""
+        """Return how much of the run was done when this step began, 0..1; the same in all processes."""
+        return self._progress
+
+    def _share_done(self) -> float:
+        """Return the larger share of steps and, with a limit, of time."""
         share = self.step / self.settings.steps
         if self.minutes is None:
             return share
@@ -106,6 +120,8 @@ class PretrainingRun:
     ) -> None:
         """Do one step on `loss` with the current rate and clipped gradients; skip it if it is not finite.
 
+        With several processes the gradients are their mean, and all do or skip the same step.
+
         Args:
             optimiser: or several, each for its own part of the parameters.
             loss: a scalar.
@@ -118,10 +134,11 @@ class PretrainingRun:
 
         optimisers = [optimiser] if isinstance(optimiser, torch.optim.Optimizer) else list(optimiser)
         groups = [group for one in optimisers for group in one.param_groups]
+        parameters = [p for group in groups for p in group["params"]]
         for one in optimisers:
             one.zero_grad()
         loss.backward()
-        parameters = [p for group in groups for p in group["params"]]
+        loss = self.processes.average(parameters, loss)
         norm = torch.nn.utils.clip_grad_norm_(parameters, clip)
         finite = bool(torch.isfinite(loss)) and bool(torch.isfinite(norm))
         self._non_finite = 0 if finite else self._non_finite + 1
@@ -142,7 +159,8 @@ class PretrainingRun:
             row = {key: f"{value / self._counted:.5g}" for key, value in self._sums.items()}
             row = {"run": str(len(self.earlier)), "step": str(self.step + 1), **row}
             self.curve.append(row)
-            log.info("%s", " ".join(f"{key}={value}" for key, value in row.items()))
+            if self.processes.rank == 0:
+                log.info("%s", " ".join(f"{key}={value}" for key, value in row.items()))
             self._sums, self._counted = {}, 0
 
     def save_due(self) -> bool:
@@ -152,10 +170,15 @@ class PretrainingRun:
     def save(self, model: "nn.Module", figures: Mapping[str, Any] | None = None) -> None:
         """Write weights, loss curve and provenance; each file is replaced atomically.
 
+        With several processes the first one writes; the curve holds its own losses.
+
         Args:
             model: its state dict is written as float16.
             figures: results of the run's own check; None while the run goes on.
         """
+        if self.processes.rank:
+            self._saved = time.monotonic()
+            return
         weights.save_weights(self.out, model.state_dict())
         with atomic_path(self.out.with_suffix(".csv")) as temporary, open(temporary, "w", newline="") as file:
             columns = list(dict.fromkeys(key for row in self.curve for key in row)) or ["run", "step"]
@@ -165,6 +188,7 @@ class PretrainingRun:
         this_run = {
             "settings": _without_folders(self.settings.model_dump(mode="json", exclude_none=True)),
             "seed": self.seed,
+            "processes": self.processes.count,
             "steps": self.step,
             "minutes_limit": self.minutes,
             "start_sha256": self.start_digest,
