@@ -6,6 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import yaml
+
+from syncvoice.cli import main
+from syncvoice.minidub import voices
+from syncvoice.pretraining.speech_data import build
+from syncvoice.records import weights
+
+CONFIG = Path(__file__).resolve().parents[2] / "config" / "pretrain" / "backbone.yaml"
 
 SHARED = """
 import sys, torch
@@ -37,3 +45,31 @@ def test_several_processes_have_the_gradient_of_one_with_all_batches(tmp_path: P
     expected = [loss.item(), *weight.grad.flatten().tolist()]
     for row in rows:
         np.testing.assert_allclose([float(value) for value in row[2:]], expected, rtol=1e-6)
+
+
+def test_the_command_starts_them_and_one_writes(tmp_path: Path) -> None:
+    pool, settings, out = tmp_path / "pool.h5", tmp_path / "settings.yaml", tmp_path / "backbone.safetensors"
+    build(pool, 8, 1, voices.BACKBONE_VOICES[:2])
+    values = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
+    for key in ("more_pools", "recordings", "espeak_pool"):
+        values.pop(key, None)
+    # fp32: in bfloat16 oneDNN's depthwise convolution of exactly 16 channels does not end
+    values |= {"pool": str(pool), "speaker_encoder": None, "steps": 3, "batch_frames": 1000, "precision": "fp32"}
+    values["config"]["backbone"] |= {"fm_decoder_dim": 16, "fm_decoder_feedforward_dim": 16, "text_encoder_dim": 16}
+    settings.write_text(yaml.safe_dump(values))
+    options = ["--settings", str(settings), "--out", str(out), "--minutes", "5", "--processes", "2"]
+    main(["pretrain", "backbone", *options])
+    (run,) = weights.read_metadata(out)["chain"]
+    assert (run["processes"], run["steps"], run["finished"]) == (2, 3, True)
+
+
+def test_a_process_that_fails_is_a_sentence(tmp_path: Path) -> None:
+    settings = tmp_path / "settings.yaml"
+    settings.write_text("seed: 1\n")
+    found = subprocess.run(
+        [sys.executable, "-m", "syncvoice", "pretrain", "backbone", "--processes", "2", "--settings", str(settings)]
+        + ["--out", str(tmp_path / "a.safetensors")],
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert found.returncode == 2 and "learning_rate" in found.stderr
+    assert "pretrain backbone: one of 2 processes failed" in found.stderr
