@@ -177,7 +177,6 @@ class PretrainingRun:
             figures: results of the run's own check; None while the run goes on.
         """
         if self.processes.rank:
-            self._saved = time.monotonic()
             return
         weights.save_weights(self.out, model.state_dict())
         with atomic_path(self.out.with_suffix(".csv")) as temporary, open(temporary, "w", newline="") as file:

@@ -23,8 +23,7 @@ class Processes:
         if self.count > 1:
             import torch.distributed
 
-            if not torch.distributed.is_initialized():
-                torch.distributed.init_process_group("gloo")
+            torch.distributed.init_process_group("gloo")
 
     def agreed(self, value: float) -> float:
         """Return the first process's value: what depends on the clock must not differ between processes."""

@@ -4,13 +4,18 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import pytest
 import torch
 import yaml
 
 from syncvoice.cli import main
 from syncvoice.minidub import voices
+from syncvoice.pretraining import loop
+from syncvoice.pretraining.loop import PretrainingRun
+from syncvoice.pretraining.settings import BackboneRun, settings_of
 from syncvoice.pretraining.speech_data import build
 from syncvoice.records import weights
 
@@ -45,6 +50,17 @@ def test_several_processes_have_the_gradient_of_one_with_all_batches(tmp_path: P
     expected = [7.0, loss.item(), *weight.grad.flatten().tolist()]
     for rank in (0, 1):
         np.testing.assert_allclose(json.loads((tmp_path / f"rank{rank}.json").read_text()), expected, rtol=1e-6)
+
+
+def test_each_process_draws_batches_of_its_own_and_the_first_those_of_one_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = settings_of(BackboneRun, yaml.safe_load(CONFIG.read_text(encoding="utf-8")), "backbone")
+    seeds = [PretrainingRun("backbone", run, tmp_path / "a.safetensors", None, None).seed]
+    for rank in (0, 1, 2):
+        monkeypatch.setattr(loop, "Processes", lambda rank=rank: SimpleNamespace(rank=rank, count=3))
+        seeds.append(PretrainingRun("backbone", run, tmp_path / "a.safetensors", None, None).seed)
+    assert seeds[0] == seeds[1] and len(set(seeds)) == 3
 
 
 def test_the_command_starts_them_and_one_writes(tmp_path: Path) -> None:
