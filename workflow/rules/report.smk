@@ -36,17 +36,14 @@ rule plot:
         inputs_of_plot,
         settings="results/{study}/settings/plots/{plot}.json",
     output:
-        # update: the last plot stays until a new one is drawn
-        svg=update(
-            report(
-                "results/{study}/plots/{plot}.svg",
-                caption="../report/plot.rst",
-                category="Plots",
-                labels={"plot": "{plot}"},
-            )
+        svg=report(
+            "results/{study}/plots/{plot}.svg",
+            caption="../report/plot.rst",
+            category="Plots",
+            labels={"plot": "{plot}"},
         ),
-        pdf=update("results/{study}/plots/{plot}.pdf"),
-        png=update("results/{study}/plots/{plot}.png"),
+        pdf="results/{study}/plots/{plot}.pdf",
+        png="results/{study}/plots/{plot}.png",
     log:
         "results/{study}/logs/plot/{plot}.log",
     conda:
