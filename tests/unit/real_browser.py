@@ -37,3 +37,23 @@ def wait_for(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
         assert time.monotonic() < end, "the page did not get there in time"
         time.sleep(0.05)
     return found
+
+
+def click(find: Callable[[], Any], seconds: float = 10.0) -> None:
+    """Click the element that `find` gives, as soon as it can be: a page that builds itself moves and replaces it."""
+    from selenium.common import exceptions
+
+    early = (
+        exceptions.ElementClickInterceptedException,
+        exceptions.ElementNotInteractableException,
+        exceptions.StaleElementReferenceException,
+    )
+
+    def clicked() -> bool:
+        try:
+            find().click()
+        except early:
+            return False
+        return True
+
+    wait_for(clicked, seconds)

@@ -35,7 +35,7 @@ from syncvoice.text.language import LANGUAGES
 from syncvoice.video.decode import read_sound
 from tests.unit.clip_files import blank_frames, clicks, face_frames, real_data, write_video
 from tests.unit.fake_tts import FakeTts
-from tests.unit.real_browser import start_browser, wait_for
+from tests.unit.real_browser import click, start_browser, wait_for
 
 N = 50
 TEXT = "bin blue at f three soon"
@@ -308,7 +308,7 @@ def told(browser: Any) -> str:
 def press(browser: Any, until: str) -> str:
     """Press the button and wait for a sentence that holds `until`, or an error."""
     browser.execute_script("document.querySelector('#told .told')?.classList.add('old')")
-    one(browser, "#dub").click()
+    click(lambda: one(browser, "#dub"))
     bad = "return document.querySelector('#told .told.error:not(.old)') !== null"
     wait_for(lambda: until in told(browser) or (until == "Done" and browser.execute_script(bad)), 240)
     return told(browser)
@@ -332,7 +332,7 @@ def test_a_grid_clip_goes_in_and_a_playable_mp4_comes_out(
     voice = write_wav_of(clip, place / "ref.wav")
     browser.get(served)
     assert "without consent" in press(browser, "consent")
-    one(browser, "#consent input").click()
+    click(lambda: one(browser, "#consent input"))
     assert "no video yet" in press(browser, "no video")
     one(browser, "#video input[type=file]").send_keys(str(clip))
     one(browser, "#voice input[type=file]").send_keys(str(voice))
@@ -352,7 +352,7 @@ def test_a_grid_clip_goes_in_and_a_playable_mp4_comes_out(
     assert one(browser, "#picture img").is_displayed()
     scores = one(browser, "#scores table").text
     assert "SIM-o (GE2E" in scores and "LSE-D (mini SyncNet)" in scores
-    one(browser, "#download").click()
+    click(lambda: one(browser, "#download"))
     file = browser.downloads / "bbaf3s_dubbed.mp4"
     wait_for(file.is_file, 30)
     assert len(read_sound(file, 0.0)) == pytest.approx(3 * 24_000, abs=2048)
@@ -379,11 +379,11 @@ def test_defaults_follow_the_language_and_a_phone_sees_the_whole_page(served: st
         "Emulation.setDeviceMetricsOverride", {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
     )
     browser.get(served)
-    one(browser, "#guidance button").click()
+    click(lambda: one(browser, "#guidance button"))
     lips = one(browser, "#lip input[type=number]")
     assert float(lips.get_attribute("value")) == 2
     field = one(browser, "#language input")
-    field.click()
+    click(lambda: field)
     field.send_keys(Keys.CONTROL, "a")
     field.send_keys(LANGUAGES["fr"].name, Keys.ENTER)
     wait_for(lambda: float(lips.get_attribute("value")) == 0, 30)

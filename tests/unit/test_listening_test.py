@@ -17,7 +17,7 @@ from syncvoice.section import read_settings
 from syncvoice.study import load_study, read_study
 from syncvoice.study.jobs import job_settings
 from tests.unit import fake_study
-from tests.unit.real_browser import start_browser, wait_for
+from tests.unit.real_browser import click, start_browser, wait_for
 
 CONFIG = Path(__file__).parents[2] / "config"
 ROWS = ("ground_truth", "M1", "M3")
@@ -314,7 +314,7 @@ def test_browser_plays_answers_and_downloads(browser, small) -> None:
             assert order_of(browser) == order
             next_button = browser.find_element(By.ID, "next")
     assert "Thank you" in browser.find_element(By.ID, "end").text
-    browser.find_element(By.ID, "download").click()
+    click(lambda: browser.find_element(By.ID, "download"))
     file = browser.downloads / "mini-p_1.json"
     wait_for(file.exists)
     result = answers.evaluate(plan, [file])
@@ -354,6 +354,6 @@ def test_browser_offers_to_skip_what_it_cannot_play(browser, small, tmp_path) ->
     begin(browser, path, "deaf")
     wait_for(browser.find_element(By.ID, "next").is_enabled)
     assert browser.find_element(By.ID, "next").text == "Skip"
-    browser.find_element(By.ID, "next").click()
+    click(lambda: browser.find_element(By.ID, "next"))
     assert browser.execute_script("return session.answers[0].value") is None
     assert browser.find_element(By.ID, "count").text == "2 of 6"
