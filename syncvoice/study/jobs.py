@@ -224,7 +224,7 @@ def _adaptation_notes(study: Study, metrics: list[str]) -> list[str]:
     scorers = {network for file in files for network in METRIC_FILES[file].weights}
     return [
         f"The {NETWORK_TITLES[network]} is not the shipped one: it learned on, on the split"
-        f" '{study.adapt[network].split}' of {study.adapt[network].dataset}; no clip of this table was among its clips."
+        f" '{study.adapt[network].split}' of {study.adapt[network].dataset}, which holds no clip of this table."
         for network in study.adapt
         if network in scorers
     ]

@@ -55,8 +55,8 @@ def test_the_package_names_no_row_of_a_study() -> None:
 
 def test_a_rate_says_what_it_is_and_over_which_clips() -> None:
     results = (REPOSITORY / "docs/results.md").read_text(encoding="utf-8")
-    assert "WER closed grammar: 40 clips. PocketSphinx with the closed six-slot grammar" in results
-    assert "WER Whisper base by-ear: 48 clips. openai-whisper base at temperature 0" in results
+    for clips in (48, 40):
+        assert f"WER Whisper base by-ear: {clips} clips. openai-whisper base at temperature 0" in results
 
 
 def test_a_guess_among_the_sentences_of_the_grammar_has_81_percent_of_the_words_wrong() -> None:
