@@ -12,6 +12,11 @@ from syncvoice.section import Section
 Direction = Literal["higher", "lower", "zero", ""]
 
 
+def is_error_rate(metric: str) -> bool:
+    """Whether a metric is a rate of wrong words or characters, by its id."""
+    return metric.split(".")[0] in ("wer", "cer")
+
+
 class Column(Section):
     """A metric as the reports need it.
 
@@ -47,7 +52,7 @@ class Column(Section):
     @classmethod
     def unknown(cls, metric: str) -> "Column":
         """Return the column of a metric that nobody described: it shows as it is; word and character rates in %."""
-        is_rate = metric.split(".")[0] in ("wer", "cer")
+        is_rate = is_error_rate(metric)
         return cls(
             id=metric,
             title=metric,

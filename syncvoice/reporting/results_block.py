@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 
 from syncvoice.errors import UserError
 from syncvoice.files import read_json
-from syncvoice.reporting.columns import Columns
+from syncvoice.reporting.columns import Columns, is_error_rate
 from syncvoice.reporting.render import SIGNIFICANCE
 from syncvoice.reporting.settings import Group
 from syncvoice.section import Section, nearest, validated
@@ -189,7 +189,7 @@ def _means(part: Means, source: _Source) -> list[str]:
 
 
 def _notes(part: Means, source: _Source) -> list[str]:
-    """Say what each rate of a table is, and over which clips, where it is not all of them."""
+    """Say what each error rate of a table is, and over which clips a metric is, where it is not all of them."""
     lines = []
     for metric in part.metrics:
         cells = [cell for name in part.rows for key, cell in source.table(name).items() if key[1:] == ("all", metric)]
@@ -197,7 +197,7 @@ def _notes(part: Means, source: _Source) -> list[str]:
         clips = max((expected for expected, _ in counts), default=0)
         everything = max((expected + left_out for expected, left_out in counts), default=0)
         column = source.columns[metric]
-        if column.errors_over_words or clips != everything:
+        if is_error_rate(metric) or clips != everything:
             number = f"{clips} of {everything} clips" if clips != everything else f"{clips} clips"
             lines.append(f"{column.label}: {number}. {column.caption}")
     return lines

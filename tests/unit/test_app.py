@@ -382,8 +382,8 @@ def test_defaults_follow_the_language_and_a_phone_sees_the_whole_page(served: st
     click(lambda: one(browser, "#guidance button"))
     lips = one(browser, "#lip input[type=number]")
     assert float(lips.get_attribute("value")) == 2
+    click(lambda: one(browser, "#language input"))
     field = one(browser, "#language input")
-    click(lambda: field)
     field.send_keys(Keys.CONTROL, "a")
     field.send_keys(LANGUAGES["fr"].name, Keys.ENTER)
     wait_for(lambda: float(lips.get_attribute("value")) == 0, 30)

@@ -216,8 +216,6 @@ def test_check_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monke
     monkeypatch.chdir(CARDS.parents[1])
     root = fake_grid(tmp_path / "g", ["s1"], 240)
     study = ["prepare", "--check", "--settings", "config/grid_s1.yaml", "--dataset", "grid", "--root", str(root)]
-    assert main(study) == 2
-    assert "snakemake resources/assets/whisper_base' fetches them" in capsys.readouterr().err
     with monkeypatch.context() as patched:
         patched.setattr("syncvoice.study.data.missing_weights", no_weights_missing)
         assert main([*study, "--write-lists", str(tmp_path / "lists")]) == 0

@@ -14,7 +14,8 @@ def _whisper(scorer: str, title: str, protocol: str, file: str = "", mandarin: b
         " them; a clip with an empty transcript has no value.",
         "corpus": _WORDS_NOTE.replace("words", "characters" if mandarin else "words"),
         "by_ear": "Digits, and words that sound like a letter or digit, count as these. " + _WORDS_NOTE,
-        "by_ear_capped": "As by-ear, but the mean over clips of the rate per clip, at most 100 % each.",
+        "by_ear_capped": "Digits, and words that sound like a letter or digit, count as these. Mean over clips of the"
+        " rate per clip, at most 100 % each.",
         "seed_tts": "Mean over clips of the rate per clip, as in Seed-TTS-eval; a failed clip counts as 1.",
     }
     return Metric(
