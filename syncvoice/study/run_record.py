@@ -94,7 +94,7 @@ def machine() -> dict[str, Any]:
 def weight_files(study: Study) -> Iterable[str]:
     """Return the weight files that the study's models and rows start from, and the networks that it adapts."""
     recipes = (study.recipes[name] for name in study.models_used())
-    files = {file for recipe in recipes for file in (recipe.start, recipe.vocoder, recipe.speaker_encoder)}
+    files = {file for recipe in recipes for file in recipe.weights()}
     files |= {file for row in study.experiments for file in study.weights_read_by(row)}
     return files | {study.network_file(network) for network in ("vocoder", "syncnet", "recogniser")}
 

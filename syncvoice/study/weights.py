@@ -17,8 +17,9 @@ def weights_wanted(study: Study) -> dict[str, str]:
     wanted = {study.shipped_file(network): f"start of adapt.{network}" for network in study.adapt}
     for name in study.models_used():
         recipe = study.recipes[name]
-        for path in (recipe.start, recipe.vocoder, *([recipe.speaker_encoder] if recipe.speaker_branches else [])):
-            if path not in made:
+        unused = set() if recipe.speaker_branches else {recipe.speaker_encoder}
+        for path in recipe.weights():
+            if path not in made | unused:
                 wanted.setdefault(path, f"recipe {name}")
     for name, feature in study.features.items():
         if asset := feature.settings.asset:

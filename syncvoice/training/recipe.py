@@ -102,6 +102,7 @@ class Recipe(Section):
     start: str  # weights of the backbone before fine-tuning
     vocoder: str  # weights
     speaker_encoder: str  # weights of the pretrained speaker branch
+    fusion: str | None = None  # weights of a model that brings its text-visual fusion; null: a new one (paper)
     sees: dict[Name, Condition]  # visual conditions of the text-visual fusion; {} is a model without video
     speaker_branches: list[SpeakerBranch]  # branches of the dual speaker encoder; [] trains no speaker embedding
     dataset: Name
@@ -167,6 +168,10 @@ class Recipe(Section):
         if self.device_seconds is not None and self.device_seconds > self.batch_seconds:
             raise ValueError("device_seconds must not exceed batch_seconds, the audio of a whole step")
         return self
+
+    def weights(self) -> list[str]:
+        """Return the weight files that the model starts from, speaks or hears with."""
+        return [self.start, self.vocoder, self.speaker_encoder, *([self.fusion] if self.fusion and self.sees else [])]
 
     def features(self) -> dict[str, str]:
         """Return the study's feature behind every visual condition."""

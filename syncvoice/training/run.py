@@ -27,6 +27,7 @@ from syncvoice.records.clips import clips_of
 from syncvoice.records.weights import read_checkpoint
 from syncvoice.training.data import BatchMaker, BatchPlan, StepStream, accumulation, loader_of
 from syncvoice.training.export import export_model
+from syncvoice.training.fusion_start import take_fusion
 from syncvoice.training.module import FineTuning, write_curve
 from syncvoice.training.recipe import NamedRecipe
 from syncvoice.training.share import hours_of
@@ -115,7 +116,11 @@ def prepare(recipe: NamedRecipe, plan: BatchPlan, features_root: Path) -> tuple[
     width = len(next(iter(embeddings.values()))) if embeddings else None
     model = model_from_start(start, dims, recipe.adapter_dim, branches, recipe.padding, width, recipe.expansion,
                              recipe.speaker_width)  # fmt: skip
-    module = FineTuning(model, recipe, conditions, new_parts(start), plan.epoch_of)
+    new = new_parts(start)
+    if recipe.fusion and conditions:
+        take_fusion(model, Path(recipe.fusion), conditions)
+        new = tuple(part for part in new if part != "fusion.")
+    module = FineTuning(model, recipe, conditions, new, plan.epoch_of)
     of_lips = recipe.cross_language.conditions if recipe.cross_language else ()
     return module, BatchMaker(stores, visual, embeddings, of_lips)
 
@@ -163,8 +168,10 @@ def digests_of(manifest: Path, maker: BatchMaker, recipe: NamedRecipe) -> dict[s
     stores = {**maker.stores, **maker.visual}
     shards = {f"{name}/{path.name}": key for name, store in stores.items() for path, key in store.keys_by_path.items()}
     encoder = sha256_of(recipe.speaker_encoder) if recipe.speaker_branches else ""
+    fusion = sha256_of(recipe.fusion) if recipe.fusion and recipe.sees else ""
     code = code_digest("syncvoice.commands.train")
-    return {"manifest": sha256_of(manifest), "features": shards, "speaker_encoder": encoder, "code": code}
+    return {"manifest": sha256_of(manifest), "features": shards, "speaker_encoder": encoder, "fusion": fusion,
+            "code": code}  # fmt: skip
 
 
 def prepare_state(state: Path, module: FineTuning, division: Mapping[str, Any]) -> Path:

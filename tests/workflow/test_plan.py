@@ -66,6 +66,19 @@ def test_new_recipe_trains_one_model(project: Project) -> None:
     assert "compute_feature" not in plan
 
 
+def test_a_recipe_that_goes_on_from_a_fusion_waits_for_its_model(project: Project) -> None:
+    def change(values: dict[str, Any]) -> None:
+        sees = {"lip": "lip", "face": "face"}
+        fusion = "results/tiny/models/longer/model.safetensors"
+        values["recipes"] |= {
+            "longer": {"dataset": "minidub", "sees": sees, "steps": 3},
+            "goes_on": {"dataset": "minidub", "sees": sees, "fusion": fusion},
+        }
+        add_row(values, recipe="goes_on", scales={"lip": 2.0})
+
+    assert project.plan_of(change)["train"] == 2
+
+
 def test_third_condition_adds_its_own_jobs_only(project: Project) -> None:
     ablation = "config/ablations/head_pose.yaml"
     assert project.plan("config/tiny.yaml", ablation) == {

@@ -1,0 +1,89 @@
+"""A recipe may go on from the fusion of another model; one that does not fit is a sentence."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from syncvoice.dubbing.model import save_difference
+from syncvoice.errors import UserError
+from syncvoice.model.start import start_state
+from syncvoice.training.data import BatchPlan
+from syncvoice.training.module import FineTuning
+from syncvoice.training.run import prepare
+from tests.unit.training_study import clips, make_study, recipe, run
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_study(tmp_path_factory.mktemp("study"))
+
+
+@pytest.fixture(scope="module")
+def trained(study: Path) -> Path:
+    """A model that has learned."""
+    return run(study, "trained") / "model.safetensors"
+
+
+def begun(study: Path, **changes: Any) -> FineTuning:
+    """A training before its first step."""
+    settings = recipe(study, **changes)
+    return prepare(settings, BatchPlan(clips(), settings), study / "features")[0]
+
+
+def test_the_fusion_comes_from_the_model_and_all_else_from_the_start_weights(study: Path, trained: Path) -> None:
+    module = begun(study, fusion=str(trained))
+    theirs, state = load_file(trained), module.model.state_dict()
+    fusion = {name for name in state if name.startswith("fusion.")}
+    assert fusion and all(torch.equal(state[name], theirs[name].float()) for name in fusion)
+    assert state["fusion.linear.weight"].any()
+    start = start_state(study / "backbone.safetensors")
+    assert all(torch.equal(state[name], start[name].float()) for name in state if name not in fusion)
+
+
+def test_a_fusion_that_has_learned_is_not_new(study: Path, trained: Path) -> None:
+    assert begun(study).new == ("fusion.",)
+    assert begun(study, fusion=str(trained)).new == ()
+
+
+def test_a_difference_brings_its_fusion_too(study: Path, trained: Path) -> None:
+    small = study / "shipped.safetensors"
+    save_difference(trained, study / "backbone.safetensors", small)
+    whole, part = (begun(study, fusion=str(path)).model.state_dict() for path in (trained, small))
+    assert all(torch.equal(part[name], value) for name, value in whole.items())
+
+
+def test_a_model_without_video_takes_none(study: Path, trained: Path) -> None:
+    assert begun(study, sees={}, fusion=str(trained)).model.fusion is None
+
+
+def test_another_fusion_is_another_training(study: Path, trained: Path) -> None:
+    plain = (run(study, "plain") / "model.safetensors").read_bytes()
+    assert plain == trained.read_bytes()
+    assert (run(study, "plain", fusion=str(trained)) / "model.safetensors").read_bytes() != plain
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"sees": {"lip": "lip"}}, "a recipe that sees lip: it sees .*face"),
+        (
+            {"sees": {"lip": "lip", "face": "head_pose"}},
+            "face has extractor 'random_face' instead of 'random_head_pose'",
+        ),
+        ({"adapter_dim": 4}, "adapter_dim is 8 instead of 4"),
+    ],
+)
+def test_a_fusion_of_other_features_or_sizes_is_a_sentence(
+    study: Path, trained: Path, changes: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(UserError, match=words) as caught:
+        begun(study, fusion=str(trained), **changes)
+    assert "set the recipe's fusion to null" in str(caught.value)
+
+
+def test_a_missing_model_is_a_sentence(study: Path) -> None:
+    with pytest.raises(UserError, match="nowhere.json"):
+        begun(study, fusion=str(study / "nowhere.safetensors"))
