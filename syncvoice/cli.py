@@ -33,6 +33,7 @@ GROUPS = {
         "speak-pool": "make or extend the pool of natural speech for the start weights",
         "measure-voices": "make the table of stock voices that dub finds the nearest one in",
         "pretrain": "make one of the shipped start weights from nothing",
+        "start-weights": "make start weights, and the model to dub with, of a fine-tuned model",
         "describe-model": "write down which extractors the features of an older model came from",
         "average-checkpoints": "average the weights between two training checkpoints of public ZipVoice",
     },

@@ -89,7 +89,8 @@ def train(recipe: NamedRecipe, manifest: Path, features_root: Path, folder: Path
         module.on_load_checkpoint(content)
     write_curve(folder / "curve.csv", module.rows)
     facts: dict[str, Any] = {
-        "clips": len(plan.clips), "hours": hours_of(plan.clips), "manifest_sha256": sha256_of(manifest)
+        "clips": len(plan.clips), "hours": hours_of(plan.clips), "manifest_sha256": sha256_of(manifest),
+        "start_sha256": start_digest(Path(recipe.start)),
     }  # fmt: skip
     if text != TextPath():
         facts["text"] = text.model_dump(mode="json")

@@ -1,0 +1,72 @@
+"""Start weights from a fine-tuned model: its backbone and speaker encoder, and its fusion as the model to dub with.
+
+The last stage of pre-training is a fine-tuning with lips and face (config/ablations/dubbing_start.yaml). What only
+pre-training uses, the fusion of timing hints and the phone head, stays as it was.
+"""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+from syncvoice.dubbing.model import save_difference
+from syncvoice.errors import UserError
+from syncvoice.files import atomic_path, read_json, sha256_of
+from syncvoice.model.start import PARTS, PREFIX, start_digest
+from syncvoice.records import weights
+
+LOG_EVERY = 50  # steps in a line of the backbone's curve
+
+
+def make_start_weights(model: Path, start: Path, folder: Path) -> None:
+    """Write backbone.{safetensors,json,csv} and dubbing.{safetensors,json} into a folder.
+
+    Args:
+        model: folder of an exported recipe that was fine-tuned from `start`.
+        start: start weights of this project.
+        folder: receives the files; may be that of `start`.
+
+    Raises:
+        UserError: the model was fine-tuned from other weights, or has other sizes.
+    """
+    metadata, before = read_json(model / "metadata.json"), weights.read_metadata(start)
+    begun, given = metadata.get("start_sha256"), start_digest(start)
+    if begun != given:
+        raise UserError(
+            f"{model} was fine-tuned from weights {str(begun)[:12]}, {start} has {given[:12]}; name the file that it"
+            " was fine-tuned from"
+        )
+    state, trained = weights.read_state_dict(start), weights.read_state_dict(model / "model.safetensors")
+    learned = {PREFIX + name: value for name, value in trained.items() if name.startswith(PARTS)}
+    if strange := sorted(name for name in learned if name not in state or state[name].shape != learned[name].shape):
+        raise UserError(f"{model} has other sizes than {start}: {', '.join(strange[:3])}; train it from these weights")
+    curve = [*_rows(start.with_suffix(".csv")), *_means(model / "curve.csv", run=len(before["chain"]))]
+    out = folder / "backbone.safetensors"
+    weights.save_weights(out, {**state, **learned})
+    with atomic_path(out.with_suffix(".csv")) as temporary, open(temporary, "w", newline="") as file:
+        writer = csv.DictWriter(file, list(dict.fromkeys(key for row in curve for key in row)), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(curve)
+    kept = ("recipe", "steps", "clips", "hours", "start_sha256")
+    run = {**{name: metadata[name] for name in kept}, "finished": True}
+    figures = {"flow_loss_last_steps": float(curve[-1]["weighted"])}
+    weights.write_metadata(
+        out, {**before, "chain": [*before["chain"], run], "figures": figures, "weights_sha256": sha256_of(out)}
+    )
+    save_difference(model, out, folder / "dubbing.safetensors")
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    """Read a curve."""
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def _means(path: Path, run: int) -> list[dict[str, Any]]:
+    """Means of a fine-tuning's loss over `LOG_EVERY` steps, as lines of the backbone's curve."""
+    losses = [float(row["loss"]) for row in _rows(path)]
+    ends = [*range(LOG_EVERY, len(losses), LOG_EVERY), len(losses)]
+    parts = [losses[max(0, end - LOG_EVERY) : end] for end in ends]
+    return [
+        {"run": run, "step": end, "weighted": f"{sum(part) / len(part):.5g}"}
+        for end, part in zip(ends, parts, strict=True)
+    ]
