@@ -218,5 +218,5 @@ class Study(Section):
             self.weights.model_dump().values()
         )
         for recipe in self.recipes.values():
-            networks |= {recipe.start, recipe.vocoder, recipe.speaker_encoder, recipe.fusion or ""}
+            networks |= set(recipe.weights())
         return networks - {""}

@@ -333,21 +333,6 @@ def code_of_feature(wildcards):
     return code_digest("syncvoice.commands.features", extractors.module_name(extractor))
 
 
-def weights_of_recipe(wildcards):
-    """Weights that a recipe starts from or conditions on."""
-    recipe = STUDY.recipes[wildcards.recipe]
-    return [*with_metadata([recipe.start, recipe.speaker_encoder]), *fusion_of_recipe(recipe)]
-
-
-def fusion_of_recipe(recipe):
-    """The model that brings a recipe its fusion, an exported one or a difference, with its metadata."""
-    if not (recipe.fusion and recipe.sees):
-        return []
-    file = Path(recipe.fusion)
-    exported = file.name == "model.safetensors"
-    return [str(file), str(file.with_name("metadata.json") if exported else file.with_suffix(".json"))]
-
-
 def manifest_of_task(wildcards):
     """Clips of a task."""
     task = STUDY.tasks[wildcards.task]

@@ -55,6 +55,21 @@ def code_of_pretraining(wildcards):
     return code_digest("syncvoice.commands.pretrain", f"syncvoice.pretraining.{wildcards.network}")
 
 
+def weights_of_recipe(wildcards):
+    """Weights that a recipe starts from or conditions on."""
+    recipe = STUDY.recipes[wildcards.recipe]
+    return [*with_metadata([recipe.start, recipe.speaker_encoder]), *fusion_of_recipe(recipe)]
+
+
+def fusion_of_recipe(recipe):
+    """The model that brings a recipe its fusion, an exported one or a difference, with its metadata."""
+    if not (recipe.fusion and recipe.sees):
+        return []
+    file = Path(recipe.fusion)
+    exported = file.name == "model.safetensors"
+    return [str(file), str(file.with_name("metadata.json") if exported else file.with_suffix(".json"))]
+
+
 def settings_of_seen_features(wildcards):
     """Settings of the features through which an imported model sees."""
     seen = dict.fromkeys(STUDY.recipes[wildcards.recipe].features().values())
