@@ -1,7 +1,7 @@
 """Start weights from a fine-tuned model: its backbone and speaker encoder, and its fusion as the model to dub with.
 
-The last stage of pre-training is a fine-tuning with lips and face (config/ablations/dubbing_start.yaml). What only
-pre-training uses, the fusion of timing hints and the phone head, stays as it was.
+Pre-training can so end with a fine-tuning with lips and face (config/ablations/dubbing_start.yaml). What it alone uses,
+the fusion of timing hints and the phone head, stays as it was.
 """
 
 import csv

@@ -14,6 +14,7 @@ RELEASE = ("model.json", "tokens.txt")  # what a public ZipVoice cannot be read 
 def weights_wanted(study: Study) -> dict[str, str]:
     """Return every weight file that a study reads and does not make itself, with what reads it."""
     made = {study.network_file(network) for network in study.adapt}
+    made |= {f"results/{study.name}/models/{name}/model.safetensors" for name in study.recipes}
     wanted = {study.shipped_file(network): f"start of adapt.{network}" for network in study.adapt}
     for name in study.models_used():
         recipe = study.recipes[name]

@@ -5,15 +5,20 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file
 
 from syncvoice.dubbing.model import save_difference
 from syncvoice.errors import UserError
 from syncvoice.model.start import start_state
+from syncvoice.study import load_study
+from syncvoice.study.weights import weights_wanted
 from syncvoice.training.data import BatchPlan
 from syncvoice.training.module import FineTuning
 from syncvoice.training.run import prepare
 from tests.unit.training_study import clips, make_study, recipe, run
+
+CONFIG = Path(__file__).resolve().parents[2] / "config"
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +87,17 @@ def test_a_fusion_of_other_features_or_sizes_is_a_sentence(
     with pytest.raises(UserError, match=words) as caught:
         begun(study, fusion=str(trained), **changes)
     assert "set the recipe's fusion to null" in str(caught.value)
+
+
+def test_a_study_asks_for_a_fusion_that_it_does_not_make_itself() -> None:
+    def wanted(fusion: str) -> dict[str, str]:
+        values = yaml.safe_load((CONFIG / "tiny.yaml").read_text(encoding="utf-8"))
+        values["recipe_defaults"] = values.get("recipe_defaults", {}) | {"fusion": fusion}
+        return weights_wanted(load_study(values, CONFIG, "tiny.yaml"))
+
+    assert wanted("elsewhere/dubbing.safetensors")["elsewhere/dubbing.safetensors"] == "recipe full"
+    own = "results/tiny/models/full/model.safetensors"
+    assert own not in wanted(own)
 
 
 def test_a_missing_model_is_a_sentence(study: Path) -> None:
