@@ -4,15 +4,15 @@ Pre-training can so end with a fine-tuning with lips and face (config/ablations/
 the fusion of timing hints and the phone head, stays as it was.
 """
 
-import csv
 from pathlib import Path
 from typing import Any
 
 from syncvoice.dubbing.model import save_difference
 from syncvoice.errors import UserError
-from syncvoice.files import atomic_path, read_json, sha256_of
+from syncvoice.files import read_json, sha256_of
 from syncvoice.model.start import PARTS, PREFIX, start_digest
 from syncvoice.records import weights
+from syncvoice.records.loss_curve import read_loss_curve, write_loss_curve
 
 LOG_EVERY = 50  # steps in a line of the backbone's curve
 
@@ -39,13 +39,10 @@ def make_start_weights(model: Path, start: Path, folder: Path) -> None:
     learned = {PREFIX + name: value for name, value in trained.items() if name.startswith(PARTS)}
     if strange := sorted(name for name in learned if name not in state or state[name].shape != learned[name].shape):
         raise UserError(f"{model} has other sizes than {start}: {', '.join(strange[:3])}; train it from these weights")
-    curve = [*_rows(start.with_suffix(".csv")), *_means(model / "curve.csv", run=len(before["chain"]))]
+    curve = [*read_loss_curve(start.with_suffix(".csv")), *_means(model / "curve.csv", run=len(before["chain"]))]
     out = folder / "backbone.safetensors"
     weights.save_weights(out, {**state, **learned})
-    with atomic_path(out.with_suffix(".csv")) as temporary, open(temporary, "w", newline="") as file:
-        writer = csv.DictWriter(file, list(dict.fromkeys(key for row in curve for key in row)), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(curve)
+    write_loss_curve(out.with_suffix(".csv"), curve, ("run", "step"))
     kept = ("recipe", "steps", "clips", "hours", "start_sha256")
     run = {**{name: metadata[name] for name in kept}, "finished": True}
     figures = {"flow_loss_last_steps": float(curve[-1]["weighted"])}
@@ -55,15 +52,9 @@ def make_start_weights(model: Path, start: Path, folder: Path) -> None:
     save_difference(model, out, folder / "dubbing.safetensors")
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
-    """Read a curve."""
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
 def _means(path: Path, run: int) -> list[dict[str, Any]]:
     """Means of a fine-tuning's loss over `LOG_EVERY` steps, as lines of the backbone's curve."""
-    losses = [float(row["loss"]) for row in _rows(path)]
+    losses = [float(row["loss"]) for row in read_loss_curve(path)]
     ends = [*range(LOG_EVERY, len(losses), LOG_EVERY), len(losses)]
     parts = [losses[max(0, end - LOG_EVERY) : end] for end in ends]
     return [

@@ -5,7 +5,6 @@ the settings only (same machine, same thread count). Weights are written as ofte
 parts can use an under-trained file while the run goes on. Under torchrun several processes make the file together.
 """
 
-import csv
 import logging
 import math
 import time
@@ -15,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from syncvoice.device import resolve_precision
 from syncvoice.errors import UserError
-from syncvoice.files import atomic_path, sha256_of
+from syncvoice.files import sha256_of
 from syncvoice.pretraining.processes import Processes
 from syncvoice.pretraining.settings import RunSettings
 from syncvoice.provenance import code_digest
 from syncvoice.records import weights
+from syncvoice.records.loss_curve import read_loss_curve, write_loss_curve
 from syncvoice.seeding import seed_everything, seed_of
 
 if TYPE_CHECKING:
@@ -179,11 +179,7 @@ class PretrainingRun:
         if self.processes.rank:
             return
         weights.save_weights(self.out, model.state_dict())
-        with atomic_path(self.out.with_suffix(".csv")) as temporary, open(temporary, "w", newline="") as file:
-            columns = list(dict.fromkeys(key for row in self.curve for key in row)) or ["run", "step"]
-            writer = csv.DictWriter(file, columns, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(self.curve)
+        write_loss_curve(self.out.with_suffix(".csv"), self.curve, ("run", "step"))
         this_run = {
             "settings": _without_folders(self.settings.model_dump(mode="json", exclude_none=True)),
             "seed": self.seed,
@@ -229,7 +225,4 @@ def _without_folders(settings: Mapping[str, Any]) -> dict[str, Any]:
 def _read_curve(start: Path) -> list[dict[str, str]]:
     """Read the loss curve beside the start weights; [] if there is none."""
     path = Path(start).with_suffix(".csv")
-    if not path.exists():
-        return []
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file))
+    return read_loss_curve(path) if path.exists() else []

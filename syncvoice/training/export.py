@@ -9,10 +9,11 @@ from syncvoice.errors import UserError
 from syncvoice.features.conditions import seen_by
 from syncvoice.model.start import save_model
 from syncvoice.model.syncvoice import SyncVoice, SyncVoiceConfig
+from syncvoice.records.loss_curve import write_loss_curve
 from syncvoice.records.weights import read_checkpoint
 from syncvoice.section import validated
 from syncvoice.training.averaging import RunningAverage
-from syncvoice.training.module import FineTuning, write_curve
+from syncvoice.training.module import CURVE, FineTuning
 from syncvoice.training.recipe import NamedRecipe
 
 NEEDED = (
@@ -58,7 +59,7 @@ def export_checkpoint(checkpoint: Path, folder: Path, average_from: Path | None 
     since = _average_of(average_from, content) if average_from else None
     facts = {"average_from": since.step} if since else {}
     export_model(folder, module, int(content["global_step"]), facts, since)
-    write_curve(folder / "curve.csv", module.rows)
+    write_loss_curve(folder / "curve.csv", module.rows, CURVE)
 
 
 def read_training(checkpoint: Path) -> dict[str, Any]:

@@ -1,12 +1,10 @@
 """Fine-tuning of a recipe with Lightning: resumable, bit-equal after a kill on CPU."""
 
 import copy
-import csv
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import lightning
@@ -16,7 +14,6 @@ from torch.optim.swa_utils import AveragedModel
 
 from syncvoice.errors import UserError
 from syncvoice.features.conditions import Seen
-from syncvoice.files import atomic_path
 from syncvoice.model.syncvoice import SyncVoice
 from syncvoice.seeding import seed_of
 from syncvoice.training import lora
@@ -27,6 +24,7 @@ from syncvoice.training.recipe import NamedRecipe
 
 log = logging.getLogger(__name__)
 
+CURVE = ("step", "loss", "learning_rate")  # columns of a fine-tuning's loss curve
 SMALLEST_SCALE = 1e-5  # of float16 losses; below it gradients were infinite for very many steps
 
 
@@ -218,11 +216,3 @@ def keep_scale_up(scaler: "torch.amp.GradScaler | None", step: int) -> None:
         )
     if scale < 1024.0 or (scale < 4096.0 and step % 400 == 0):
         scaler.update(scale * 2.0)
-
-
-def write_curve(path: Path, rows: Sequence[Mapping[str, str]]) -> None:
-    """Write step, loss and learning rate as CSV, atomically."""
-    with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, ["step", "loss", "learning_rate"], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)

@@ -171,7 +171,13 @@ class Recipe(Section):
 
     def weights(self) -> list[str]:
         """Return the weight files that the model starts from, speaks or hears with."""
-        return [self.start, self.vocoder, self.speaker_encoder, *([self.fusion] if self.fusion and self.sees else [])]
+        brought = [self.brought_fusion] if self.brought_fusion else []
+        return [self.start, self.vocoder, self.speaker_encoder, *brought]
+
+    @property
+    def brought_fusion(self) -> str | None:
+        """The model whose fusion this one goes on from; a model without video takes none."""
+        return self.fusion if self.sees else None
 
     def features(self) -> dict[str, str]:
         """Return the study's feature behind every visual condition."""

@@ -24,11 +24,12 @@ from syncvoice.model.start import model_from_start, new_parts, start_digest
 from syncvoice.model.text_path import TextPath, check_same, text_of_record
 from syncvoice.provenance import code_digest
 from syncvoice.records.clips import clips_of
+from syncvoice.records.loss_curve import write_loss_curve
 from syncvoice.records.weights import read_checkpoint
 from syncvoice.training.data import BatchMaker, BatchPlan, StepStream, accumulation, loader_of
 from syncvoice.training.export import export_model
 from syncvoice.training.fusion_start import take_fusion
-from syncvoice.training.module import FineTuning, write_curve
+from syncvoice.training.module import CURVE, FineTuning
 from syncvoice.training.recipe import NamedRecipe
 from syncvoice.training.share import hours_of
 
@@ -87,7 +88,7 @@ def train(recipe: NamedRecipe, manifest: Path, features_root: Path, folder: Path
         content = read_checkpoint(checkpoint)
         module.load_state_dict(content["state_dict"])
         module.on_load_checkpoint(content)
-    write_curve(folder / "curve.csv", module.rows)
+    write_loss_curve(folder / "curve.csv", module.rows, CURVE)
     facts: dict[str, Any] = {
         "clips": len(plan.clips), "hours": hours_of(plan.clips), "manifest_sha256": sha256_of(manifest),
         "start_sha256": start_digest(Path(recipe.start)),
@@ -118,9 +119,9 @@ def prepare(recipe: NamedRecipe, plan: BatchPlan, features_root: Path) -> tuple[
     model = model_from_start(start, dims, recipe.adapter_dim, branches, recipe.padding, width, recipe.expansion,
                              recipe.speaker_width)  # fmt: skip
     new = new_parts(start)
-    if recipe.fusion and conditions:
-        take_fusion(model, Path(recipe.fusion), conditions)
-        new = tuple(part for part in new if part != "fusion.")
+    if recipe.brought_fusion:
+        parts = take_fusion(model, Path(recipe.brought_fusion), conditions)
+        new = (*(part for part in new if part != "fusion."), *parts)
     module = FineTuning(model, recipe, conditions, new, plan.epoch_of)
     of_lips = recipe.cross_language.conditions if recipe.cross_language else ()
     return module, BatchMaker(stores, visual, embeddings, of_lips)
@@ -169,7 +170,7 @@ def digests_of(manifest: Path, maker: BatchMaker, recipe: NamedRecipe) -> dict[s
     stores = {**maker.stores, **maker.visual}
     shards = {f"{name}/{path.name}": key for name, store in stores.items() for path, key in store.keys_by_path.items()}
     encoder = sha256_of(recipe.speaker_encoder) if recipe.speaker_branches else ""
-    fusion = sha256_of(recipe.fusion) if recipe.fusion and recipe.sees else ""
+    fusion = sha256_of(recipe.brought_fusion) if recipe.brought_fusion else ""
     code = code_digest("syncvoice.commands.train")
     return {"manifest": sha256_of(manifest), "features": shards, "speaker_encoder": encoder, "fusion": fusion,
             "code": code}  # fmt: skip

@@ -64,6 +64,20 @@ def test_a_model_without_video_takes_none(study: Path, trained: Path) -> None:
     assert begun(study, sees={}, fusion=str(trained)).model.fusion is None
 
 
+def test_a_condition_beside_those_of_the_fusion_begins_without_effect(study: Path, trained: Path) -> None:
+    sees = {"lip": "lip", "face": "face", "head_pose": "head_pose"}
+    module, plain = begun(study, fusion=str(trained), sees=sees), begun(study, fusion=str(trained))
+    assert module.new == ("fusion.adapters.head_pose.", "fusion.null.head_pose")
+    features = {name: torch.randn(1, 12, seen.dim) for name, seen in module.conditions.items()}
+    z_t, present = torch.randn(1, 30, 100), {name: torch.ones(1, 30, dtype=torch.bool) for name in features}
+    assert module.model.fusion is not None and plain.model.fusion is not None
+    wide, narrow = (
+        fusion(z_t, fusion.adapt(features, 30), present) for fusion in (module.model.fusion, plain.model.fusion)
+    )
+    torch.testing.assert_close(wide, narrow)
+    assert not torch.equal(wide, z_t)
+
+
 def test_another_fusion_is_another_training(study: Path, trained: Path) -> None:
     plain = (run(study, "plain") / "model.safetensors").read_bytes()
     assert plain == trained.read_bytes()

@@ -148,7 +148,7 @@ def test_all_models_of_a_file_begin_alike_but_for_the_visual_branch(file: str, s
     assert "no_visual" in states and len(states) > 1
     full = states["full"]
     for name, state in states.items():
-        if not name.startswith("dse") and name != "fusion_only":
+        if not name.startswith("dse"):
             assert set(state) == set(full), name
         different = [key for key in set(state) & set(full) if not torch.equal(state[key], full[key])]
         assert not different, f"{name}: {different}"

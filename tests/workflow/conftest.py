@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 import yaml
 
-from syncvoice.metrics.registry import METRIC_FILES
 from syncvoice.study import read_study
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -69,10 +68,9 @@ def make_project(folder: Path) -> Project:
     shutil.copy(Path(__file__).parent / "stub_syncvoice", folder / "bin" / "syncvoice")
     (folder / "recordings").symlink_to(REPOSITORY / "recordings")
     (folder / "weights").mkdir()
-    scorers = {name for file in METRIC_FILES.values() for name in file.weights}
-    for name in ("backbone", "vocoder", "speaker_encoder", "lip_timing", *scorers):
+    for shipped in (REPOSITORY / "weights").glob("*.safetensors"):
         for suffix in (".safetensors", ".json"):
-            (folder / "weights" / name).with_suffix(suffix).touch()
+            (folder / "weights" / shipped.name).with_suffix(suffix).touch()
     return Project(folder)
 
 

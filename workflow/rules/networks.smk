@@ -63,9 +63,9 @@ def weights_of_recipe(wildcards):
 
 def fusion_of_recipe(recipe):
     """The model that brings a recipe its fusion, an exported one or a difference, with its metadata."""
-    if not (recipe.fusion and recipe.sees):
+    if not recipe.brought_fusion:
         return []
-    file = Path(recipe.fusion)
+    file = Path(recipe.brought_fusion)
     exported = file.name == "model.safetensors"
     return [str(file), str(file.with_name("metadata.json") if exported else file.with_suffix(".json"))]
 
