@@ -8,7 +8,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--model", type=Path, required=True, help="folder of an exported recipe")
     parser.add_argument("--start", type=Path, required=True, help="start weights that it was fine-tuned from")
-    parser.add_argument("--out", type=Path, required=True, help="folder for backbone.* and dubbing.*")
+    parser.add_argument("--out", type=Path, required=True, help="folder for dubbing_start.* and dubbing.*")
 
 
 def run(args: argparse.Namespace) -> None:

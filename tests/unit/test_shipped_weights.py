@@ -20,7 +20,7 @@ from syncvoice.networks.syncnet import SyncNet
 from syncvoice.records import weights
 
 WEIGHTS = Path(__file__).parents[2] / "weights"
-NAMES = ("backbone", "vocoder", "speaker_encoder", "recogniser")
+NAMES = ("backbone", "dubbing_start", "vocoder", "speaker_encoder", "recogniser")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -38,7 +38,7 @@ def test_provenance_belongs_to_the_file_and_names_its_data(name: str) -> None:
 def test_no_unseen_voice_was_heard(name: str) -> None:
     metadata = weights.read_metadata(WEIGHTS / f"{name}.safetensors")
     unseen = {voice.name for voice in UNSEEN_VOICES}
-    assert len(metadata["voices"]) >= (24 if name == "backbone" else 60)
+    assert len(metadata["voices"]) >= (24 if name in ("backbone", "dubbing_start") else 60)
     heard = set(metadata["voices"])
     for pool in metadata.get("pools", ()):
         if pool.get("engine") == "kokoro":  # a blend is heard with all its parts
@@ -79,9 +79,9 @@ def test_networks_load_and_run() -> None:
     assert sound.shape == (9600,) and sound.abs().max() < 0.2
 
 
-def test_the_model_to_dub_with_fits_the_backbone_beside_it() -> None:
+def test_the_model_to_dub_with_fits_the_start_weights_beside_it() -> None:
     path = WEIGHTS / "dubbing.safetensors"
-    assert weights.read_metadata(path)["base_sha256"] == sha256_of(WEIGHTS / "backbone.safetensors")
+    assert weights.read_metadata(path)["base_sha256"] == sha256_of(WEIGHTS / "dubbing_start.safetensors")
     assert all(name.startswith("fusion.") for name in weights.read_state_dict(path))
     assert set(load_dubbing_model(path).model.config.visual_dims) == {"lip", "face"}
 

@@ -43,7 +43,7 @@ def made(study: Path) -> Path:
 
 def test_a_training_from_them_begins_as_the_model(study: Path, made: Path) -> None:
     settings = recipe(
-        study, start=str(made / "backbone.safetensors"), fusion=str(made / "dubbing.safetensors"), steps=1
+        study, start=str(made / "dubbing_start.safetensors"), fusion=str(made / "dubbing.safetensors"), steps=1
     )
     begun = prepare(settings, BatchPlan(clips(), settings), study / "features")[0].model.state_dict()
     model = load_model(study / "model").state_dict()
@@ -57,22 +57,25 @@ def test_the_model_to_dub_with_is_the_fusion_alone(study: Path, made: Path) -> N
 
 
 def test_what_pre_training_alone_uses_stays_and_the_history_grows(study: Path, made: Path) -> None:
-    before, after = (read_state_dict(folder / "backbone.safetensors") for folder in (study, made))
+    before, after = (
+        read_state_dict(one) for one in (study / "backbone.safetensors", made / "dubbing_start.safetensors")
+    )
     assert before.keys() == after.keys()
     kept = [name for name in before if name.startswith(("model.fusion.", "phone_head."))]
     assert len(kept) > 1 and all(torch.equal(before[name], after[name]) for name in kept)
-    metadata = read_metadata(made / "backbone.safetensors")
+    metadata = read_metadata(made / "dubbing_start.safetensors")
+    assert (made / metadata["curve"]).is_file() and metadata["name"] == "dubbing_start"
     assert [one["steps"] for one in metadata["chain"]] == [1, 6]
     assert metadata["chain"][1]["recipe"]["recipe"] == "full"
     losses = [float(line.split(",")[1]) for line in (study / "model/curve.csv").read_text().splitlines()[1:]]
-    last = (made / "backbone.csv").read_text().splitlines()[-1].split(",")
+    last = (made / "dubbing_start.csv").read_text().splitlines()[-1].split(",")
     assert last[:2] == ["1", "6"] and float(last[3]) == pytest.approx(sum(losses) / 6, rel=1e-3)
     assert metadata["figures"]["flow_loss_last_steps"] == float(last[3])
 
 
 def test_a_model_of_other_start_weights_is_refused(study: Path, made: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="was fine-tuned from weights .* name the file"):
-        make_start_weights(study / "model", made / "backbone.safetensors", tmp_path)
+        make_start_weights(study / "model", made / "dubbing_start.safetensors", tmp_path)
     assert not list(tmp_path.iterdir())
 
 
