@@ -97,6 +97,9 @@ class Engine(Protocol):
     CARD: str
     VERSION: str
 
+    def compute_in(self, arithmetic: str) -> None:
+        """Let this process speak in an arithmetic: "int8" or "bf16"."""
+
     def voices(self, group: str, language: str) -> tuple[tuple[Any, ...], ...]:
         """Groups of voices for a language; clips alternate between groups."""
 

@@ -42,6 +42,10 @@ def voices(group: str, language: str) -> tuple[tuple[Voice, ...], ...]:
     return _VOICES[group]
 
 
+def compute_in(arithmetic: str) -> None:
+    """Do nothing: formant synthesis has no arithmetic to choose (the settings say so too)."""
+
+
 def is_seen(voice: Voice) -> bool:
     """Whether shipped weights have heard a voice."""
     return voice not in UNSEEN_VOICES

@@ -45,6 +45,11 @@ CARD = f"""\
 """
 
 
+def compute_in(arithmetic: str) -> None:
+    """Let this process speak in an arithmetic of the network: "int8" or "bf16"."""
+    natural_speech.compute_in(arithmetic)
+
+
 def voices(group: str, language: str) -> tuple[tuple[NaturalVoice, ...], ...]:
     """Return groups of voices: for English those made for it, for other languages all.
 

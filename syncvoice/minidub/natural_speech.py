@@ -17,6 +17,7 @@ from syncvoice.minidub.natural_voices import NaturalVoice
 from syncvoice.minidub.phrases import Sentence
 from syncvoice.minidub.speech import FLOOR_RMS, PEAK, Phone, Speech, Word
 from syncvoice.networks.kokoro import FRAME_S, Kokoro, whole_frames
+from syncvoice.networks.kokoro_bf16 import KokoroBf16
 from syncvoice.text.grid_grammar import SPOKEN_LETTERS
 from syncvoice.text.kokoro_ipa import units_of
 from syncvoice.text.kokoro_symbols import Unit
@@ -38,7 +39,8 @@ INTENSITIES = {
 TILT_HZ = 1500.0
 
 
-_kind: list[type[Kokoro]] = [Kokoro]
+FORMS: dict[str, type[Kokoro]] = {"int8": Kokoro, "bf16": KokoroBf16}  # of the network, by arithmetic; published: int8
+_arithmetic = ["int8"]
 
 
 @dataclass(frozen=True)
@@ -64,13 +66,13 @@ class _Phrase:
 @lru_cache(maxsize=1)
 def engine() -> Kokoro:
     """Return the network of this process, opened on first use."""
-    return _kind[0].from_assets()
+    return FORMS[_arithmetic[0]].from_assets()
 
 
-def speak_with(kind: type[Kokoro]) -> None:
-    """Let this process speak with another form of the network, which stays open while it is asked for again."""
-    if _kind[0] is not kind:
-        _kind[0] = kind
+def compute_in(arithmetic: str) -> None:
+    """Let this process speak in an arithmetic of `FORMS`; the network stays open while the same is asked for again."""
+    if _arithmetic[0] != arithmetic:
+        _arithmetic[0] = arithmetic
         engine.cache_clear()
 
 

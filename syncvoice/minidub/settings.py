@@ -69,15 +69,25 @@ class CorpusSettings(Section):
 
     Attributes:
         engine: who speaks (`syncvoice.minidub.engine`).
+        arithmetic: of kokoro's network: int8 as published, or bf16, faster where the processor multiplies it fast; the
+            sounds differ. For large corpora; needs the packages of requirements-pool.lock.
         recordings: folder with a recording of every split (`syncvoice.minidub.spoken`), None lets the engine speak.
         seed: of every draw.
         image_size: of pictures, pixels.
     """
 
     engine: Literal["espeak", "kokoro"] = "espeak"
+    arithmetic: Literal["int8", "bf16"] = "int8"
     recordings: str | None = None
     seed: int = Field(default=1, ge=0)
     image_size: int = Field(default=288, ge=64)
+
+    @model_validator(mode="after")
+    def _only_a_network_computes(self) -> "CorpusSettings":
+        """Refuse an arithmetic that would mean nothing."""
+        if self.arithmetic != "int8" and self.engine != "kokoro":
+            raise ValueError(f"arithmetic {self.arithmetic} is of engine kokoro; {self.engine} has none to choose")
+        return self
 
 
 class CorpusJob(CorpusSettings):

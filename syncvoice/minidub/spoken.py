@@ -72,6 +72,7 @@ class LiveSplit:
         """
         self._job, self._split, self._settings = job, split, job.split(split)
         self._engine = engine_of(job.engine)
+        self._engine.compute_in(job.arithmetic)
         self._planned = {clip.clip: clip for clip in plan(job.seed, split, self._settings, self._engine)}
 
     @property
@@ -188,6 +189,7 @@ def made_from(job: CorpusJob, split: str) -> dict[str, Any]:
         "engine_version": engine_of(job.engine).VERSION,
         "seed": job.seed,
         "split": split,
+        **({} if job.arithmetic == "int8" else {"arithmetic": job.arithmetic}),
         **settings,
     }
 

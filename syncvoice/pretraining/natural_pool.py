@@ -20,8 +20,6 @@ from syncvoice.files import atomic_path, sha256_of
 from syncvoice.minidub import natural_speech, natural_voices, sentences
 from syncvoice.minidub.natural_voices import NaturalVoice
 from syncvoice.minidub.phrases import Sentence
-from syncvoice.networks.kokoro import Kokoro
-from syncvoice.networks.kokoro_bf16 import KokoroBf16
 from syncvoice.pretraining import speech_data
 from syncvoice.pretraining.joined_pool import JoinedPool
 from syncvoice.pretraining.speech_data import SpeechPool
@@ -102,7 +100,7 @@ def build_shard(
         mix: kind of sentence -> share; the same for all shards of a pool.
         arithmetic: of the network; the same for all shards of a pool.
     """
-    natural_speech.speak_with(Kokoro if arithmetic == INT8 else KokoroBf16)
+    natural_speech.compute_in(arithmetic)
     encoder = EmiliaTokenizer()
     planned = [plan(seed, index, mix) for index in range(shard * size, (shard + 1) * size)]
     audio, tokens, phones, lengths, done = [], [], [], [], []

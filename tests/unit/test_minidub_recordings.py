@@ -10,7 +10,7 @@ import pytest
 from syncvoice.commands import corpus as command
 from syncvoice.errors import UserError
 from syncvoice.files import write_json
-from syncvoice.minidub import espeak_engine, spoken
+from syncvoice.minidub import espeak_engine, natural_speech, spoken
 from syncvoice.minidub.corpus import make_shard
 from syncvoice.minidub.settings import CorpusJob
 from syncvoice.minidub.speech import Speech
@@ -66,6 +66,36 @@ def test_shards_of_a_recording(folder: Path, tmp_path: Path) -> None:
 def test_a_recording_of_other_settings_is_refused(folder: Path, changes: dict, message: str) -> None:
     with pytest.raises(UserError, match=message):
         spoken.open_split(recorded(folder, **changes), "reference")
+
+
+def test_the_arithmetic_decides_who_speaks_and_is_part_of_the_recording(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+
+    class Silent:
+        @classmethod
+        def from_assets(cls) -> "Silent":
+            opened.append(cls.__name__)
+            return cls()
+
+    class SilentBf16(Silent):
+        pass
+
+    monkeypatch.setattr(natural_speech, "FORMS", {"int8": Silent, "bf16": SilentBf16})
+    monkeypatch.setattr(natural_speech, "_arithmetic", ["int8"])
+    natural_speech.engine.cache_clear()
+    job = CorpusJob.model_validate(JOB.model_dump() | {"engine": "kokoro"})
+    faster = job.model_copy(update={"arithmetic": "bf16"})
+    for one in (job, faster, faster, job):
+        spoken.open_split(one, "reference")
+        natural_speech.engine()
+    natural_speech.engine.cache_clear()
+    assert opened == ["Silent", "SilentBf16", "Silent"]
+    assert spoken.made_from(faster, "reference") == spoken.made_from(job, "reference") | {"arithmetic": "bf16"}
+
+
+def test_espeak_has_no_arithmetic_to_choose() -> None:
+    with pytest.raises(ValueError, match="arithmetic bf16 is of engine kokoro; espeak has none"):
+        CorpusJob.model_validate(JOB.model_dump() | {"arithmetic": "bf16"})
 
 
 def test_recordings_go_on_where_they_were_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
