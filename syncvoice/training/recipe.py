@@ -102,7 +102,7 @@ class Recipe(Section):
     start: str  # weights of the backbone before fine-tuning
     vocoder: str  # weights
     speaker_encoder: str  # weights of the pretrained speaker branch
-    fusion: str | None = None  # weights of a model that brings its text-visual fusion; null: a new one (paper)
+    fusion: str | None = None  # weights of a model whose text-visual fusion this one goes on from; null: new
     sees: dict[Name, Condition]  # visual conditions of the text-visual fusion; {} is a model without video
     speaker_branches: list[SpeakerBranch]  # branches of the dual speaker encoder; [] trains no speaker embedding
     dataset: Name
