@@ -1,5 +1,6 @@
 """Keeping the results of a run in results/reference/, where README and docs take their numbers from."""
 
+import logging
 import shutil
 from pathlib import Path
 
@@ -7,6 +8,8 @@ from syncvoice.errors import UserError
 from syncvoice.files import atomic_path
 from syncvoice.records.clips import clips_of
 from syncvoice.reporting.results_block import read_rows
+
+log = logging.getLogger(__name__)
 
 KEPT = (
     "tables/*.csv", "tables/*.md", "plots/*.svg", "plots/*.png", "plots/contact_sheet/*/test.jpg",
@@ -17,7 +20,8 @@ KEPT = (
 def keep(study: Path, out: Path) -> list[Path]:
     """Copy tables, plots, the check of the small SyncNet, what models and networks learned from, and the stages' cost.
 
-    The names of all clips are kept for recordings, which a reader can find again: clips/{split}.txt.
+    The names of all clips are kept for recordings, which a reader can find again: clips/{split}.txt. Everything else in
+    `out` goes, but for tables that the study folder has not: an overlay made them, and a sentence names them.
 
     Returns:
         what was written.
@@ -27,7 +31,7 @@ def keep(study: Path, out: Path) -> list[Path]:
     """
     if not list(study.glob("tables/*.csv")):
         raise UserError(f"{study} has no tables; run the study first (make results)")
-    shutil.rmtree(out, ignore_errors=True)
+    _clear(study, out)
     copies = {path: out / path.relative_to(study) for pattern in KEPT for path in study.glob(pattern)}
     copies |= {path: out / "models" / f"{path.parent.name}.json" for path in study.glob("models/*/metadata.json")}
     for path, target in sorted(copies.items()):
@@ -42,6 +46,22 @@ def keep(study: Path, out: Path) -> list[Path]:
         with atomic_path(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
     return sorted([*copies.values(), *texts])
+
+
+def _clear(study: Path, out: Path) -> None:
+    """Remove what was kept before, except tables that the study folder cannot replace."""
+    left = [path for path in sorted(out.glob("tables/*")) if not (study / "tables" / path.name).exists()]
+    for path in sorted(out.rglob("*"), reverse=True):
+        if path.is_dir():
+            if not any(path.iterdir()):
+                path.rmdir()
+        elif path not in left:
+            path.unlink()
+    if left:
+        log.warning(
+            "%s stay in %s as they were: %s has no such tables, as when an overlay made them elsewhere; delete them if "
+            "they no longer belong to the study", ", ".join(path.name for path in left), out / "tables", study,
+        )  # fmt: skip
 
 
 def cost(study: Path) -> str:

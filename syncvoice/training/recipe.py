@@ -17,6 +17,9 @@ class Condition(Section):
 
     feature: Name  # an entry of the study's `features`
     mask: Probability = 0.2  # of hiding it in training, independent per clip (our choice)
+    anew: bool = (
+        False  # begins without effect even where the recipe's `fusion` has learned it: its feature is another now
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -69,9 +72,9 @@ class CrossLanguage(Section):
 class Optimiser(Section):
     """How gradients change the weights."""
 
-    name: Literal["adamw", "scaled_adam"]
+    name: Literal["adamw", "muon", "scaled_adam"]  # muon: of the Zipformer layers' matrices, adamw for all the rest
     betas: tuple[Probability, Probability]
-    weight_decay: float = Field(ge=0)  # adamw
+    weight_decay: float = Field(ge=0)  # adamw, muon
     clipping_scale: float = Field(gt=0)  # scaled_adam: gradients are clipped at this multiple of their median norm
     new_layers_rate: float = Field(gt=0)  # layers that start weights lack learn at this multiple of learning_rate
     new_layers_min_rms: float = Field(gt=0)  # scaled_adam: size that such a layer, which starts at zero, counts with
@@ -163,6 +166,8 @@ class Recipe(Section):
             )
         if self.optimiser.name == "scaled_adam" and not self.optimiser.betas[0] > 0:
             raise ValueError("optimiser scaled_adam needs a first beta above 0")
+        if self.lora and self.optimiser.name == "muon":
+            raise ValueError("muon is for whole matrices, not for their low-rank corrections: take adamw with lora")
         if self.lora and self.average_from < 1.0:
             raise ValueError("factors of lora cannot be averaged (their product matters): set average_from to 1.0")
         if self.device_seconds is not None and self.device_seconds > self.batch_seconds:

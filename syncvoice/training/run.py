@@ -120,7 +120,8 @@ def prepare(recipe: NamedRecipe, plan: BatchPlan, features_root: Path) -> tuple[
                              recipe.speaker_width)  # fmt: skip
     new = new_parts(start)
     if recipe.brought_fusion:
-        parts = take_fusion(model, Path(recipe.brought_fusion), conditions)
+        anew = [name for name, condition in recipe.sees.items() if condition.anew]
+        parts = take_fusion(model, Path(recipe.brought_fusion), conditions, anew)
         new = (*(part for part in new if part != "fusion."), *parts)
     module = FineTuning(model, recipe, conditions, new, plan.epoch_of)
     of_lips = recipe.cross_language.conditions if recipe.cross_language else ()

@@ -53,7 +53,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     save_weights(folder / "vocoder.safetensors", Vocoder(VOCODER).state_dict())
     write_metadata(folder / "vocoder.safetensors", {"config": VOCODER})
-    model = SyncVoice(SyncVoiceConfig(TINY, {"lip": 30, "face": 22}, 8, ("pretrained", "learnable"), 12, 16))
+    model = SyncVoice(SyncVoiceConfig(TINY, {"lip": 30, "face": 20}, 8, ("pretrained", "learnable"), 12, 16))
     assert model.fusion is not None and model.speaker is not None
     for layer in (model.fusion.linear, model.speaker.projection, model.speaker.learnable.linear):
         torch.nn.init.normal_(layer.weight, std=0.3)
@@ -276,7 +276,7 @@ def test_difference_from_start_weights_is_the_same_model(place: Path) -> None:
     from syncvoice.model.start import model_from_start
 
     base = place / "backbone.safetensors"
-    model = model_from_start(base, {"lip": 30, "face": 22}, 8, ("pretrained",))
+    model = model_from_start(base, {"lip": 30, "face": 20}, 8, ("pretrained",))
     assert model.fusion is not None
     torch.nn.init.normal_(model.fusion.linear.weight)
     save_model(place / "tuned", model, {"recipe": {"recipe": "tuned"}, "conditions": CONDITIONS})
@@ -331,7 +331,7 @@ def test_markup_is_no_text(place: Path) -> None:
 
 
 def test_model_without_a_branch_is_not_guided_by_it(place: Path) -> None:
-    config = SimpleNamespace(visual_dims={"face": 22})
+    config = SimpleNamespace(visual_dims={"face": 20})
     speaker: Any = SimpleNamespace(model=SimpleNamespace(config=config), name="small")
     assert Sound().guidance("en", speaker).active() == ("text", "face")
     with pytest.raises(UserError, match="small has no lip branch"):

@@ -12,7 +12,10 @@ from syncvoice.features.extractors.mesh_face import VALUES as FACE_VALUES
 from syncvoice.features.extractors.mesh_lip import VALUES as LIP_VALUES
 from syncvoice.features.extractors.mesh_lip import lip_features
 from syncvoice.features.mesh import align, with_differences
+from syncvoice.minidub.face import FaceRenderer, identity_of
+from syncvoice.minidub.face_motion import MOTION
 from syncvoice.records.clips import Clip
+from syncvoice.text.articulation import VISEMES
 from syncvoice.video.detect import MediaPipeMesh
 from syncvoice.video.store import TrackWriter
 from syncvoice.video.track import STABLE_POINTS, make_track
@@ -89,6 +92,27 @@ def test_face_features_cannot_see_mouth_or_jaw(mesh: np.ndarray) -> None:
     moved = mesh.copy()
     moved[:, below] += noise
     assert np.array_equal(face_features(moved), face_features(mesh))
+
+
+@pytest.mark.parametrize(("name", "sex"), [("m1", "male"), ("f2", "female")])
+def test_a_mouth_that_moves_in_a_still_head_moves_the_nod_that_the_network_sees_and_no_face_feature_as_far(
+    name: str, sex: str
+) -> None:
+    swing = np.sin(0.7 * np.arange(50))
+    mouth = np.tile(np.array([VISEMES["ə"][:5]], np.float32), (50, 1))
+    mouth[:, 0] = 0.45 + 0.4 * swing
+    still = np.zeros((50, len(MOTION)), np.float32)
+    landmarks, _ = MediaPipeMesh().detect(list(FaceRenderer(identity_of(name, sex)).render(mouth, still)))
+
+    def follows(feature: np.ndarray) -> np.ndarray:
+        """How far each column swings with the mouth, in its standard deviations."""
+        waves = np.exp(0.7j * np.arange(50))
+        return np.abs(2 * np.mean((feature - feature.mean(axis=0)) * waves[:, None], axis=0))
+
+    nod = make_extractor("head_pose").from_landmarks(landmarks)[:, 1:2]  # type: ignore[attr-defined]
+    values = face_features(landmarks)[:, : len(FACE_NAMES)]
+    assert follows(nod)[0] > 1.2 and follows(values).max() < 0.8 and "pitch" not in FACE_NAMES
+    assert follows(lip_features(landmarks)[:, :1])[0] > 0.8
 
 
 def test_real_face_is_well_scaled(mesh: np.ndarray) -> None:

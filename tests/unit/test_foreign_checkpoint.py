@@ -29,7 +29,7 @@ from tests.golden.det import fill
 from tests.unit.public_weights import DynamicBucketingSampler, tiny
 from tests.unit.training_study import recipe
 
-DIMS = {"lip": 30, "face": 22}  # of mesh_lip and mesh_face
+DIMS = {"lip": 30, "face": 20}  # of mesh_lip and mesh_face
 STYLES: dict[str, dict[str, str]] = {  # our module -> theirs
     "sequential": {
         "backbone.": "", "fusion.adapters.lip.norm": "lip_adapter.0", "fusion.adapters.lip.down": "lip_adapter.1",
@@ -159,7 +159,7 @@ def test_what_has_no_place_is_named_not_dropped(tmp_path: Path, capsys: pytest.C
 
 def test_other_features_and_wrong_maps_are_refused(tmp_path: Path) -> None:
     write_foreign(tmp_path, "sequential")
-    with pytest.raises(UserError, match=r"takes 30 values per frame as lip, feature lip \(mesh_face\) gives 22; let"):
+    with pytest.raises(UserError, match=r"takes 30 values per frame as lip, feature lip \(mesh_face\) gives 20; let"):
         wrong = [FeatureJob(feature="lip", extractor="mesh_face"), jobs()[1]]
         import_checkpoint(settings(tmp_path), wrong, tmp_path / "out")
     with pytest.raises(UserError, match="recipe full sees lip, its checkpoint lip, face"):

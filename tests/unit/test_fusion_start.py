@@ -78,6 +78,18 @@ def test_a_condition_beside_those_of_the_fusion_begins_without_effect(study: Pat
     assert not torch.equal(wide, z_t)
 
 
+def test_a_condition_that_learns_anew_takes_nothing_from_the_fusion(study: Path, trained: Path) -> None:
+    sees = {"lip": "lip", "face": {"feature": "head_pose", "anew": True}}  # another feature, refused otherwise
+    module = begun(study, fusion=str(trained), sees=sees)
+    assert module.new == ("fusion.adapters.face.", "fusion.null.face")
+    theirs, state = load_file(trained), module.model.state_dict()
+    z_t, lip, face = state["fusion.linear.weight"].split(100, dim=1)
+    their_z_t, their_lip, their_face = theirs["fusion.linear.weight"].float().split(100, dim=1)
+    assert torch.equal(z_t, their_z_t) and torch.equal(lip, their_lip) and their_face.any() and not face.any()
+    lips = [name for name in theirs if name.startswith(("fusion.adapters.lip.", "fusion.null.lip"))]
+    assert lips and all(torch.equal(state[name], theirs[name].float()) for name in lips)
+
+
 def test_another_fusion_is_another_training(study: Path, trained: Path) -> None:
     plain = (run(study, "plain") / "model.safetensors").read_bytes()
     assert plain == trained.read_bytes()

@@ -8,6 +8,7 @@ import yaml
 from syncvoice import reporting
 from syncvoice.commands.columns import all_columns
 from syncvoice.errors import UserError
+from syncvoice.reporting.publish import keep
 from syncvoice.reporting.results_block import fill, markers, read_shown, results_block
 from syncvoice.text.grid_grammar import SLOTS
 
@@ -28,6 +29,27 @@ def test_block_is_replaced_and_nothing_else() -> None:
         fill("no markers", "mini", "new")
     with pytest.raises(UserError, match="not of tiny"):
         read_shown(REPOSITORY / "config/shown/tiny.yaml")
+
+
+def test_tables_that_the_study_folder_has_not_stay_and_are_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    study, out = tmp_path / "study", tmp_path / "kept"
+    for path in (
+        study / "tables/en_en.csv",
+        out / "tables/en_en.csv",
+        out / "tables/settings.csv",
+        out / "plots/old.svg",
+    ):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(str(path))
+    (study / "benchmarks").mkdir()
+    keep(study, out)
+    left = sorted(str(path.relative_to(out)) for path in out.rglob("*"))
+    assert left == ["cost.md", "tables", "tables/en_en.csv", "tables/settings.csv"]
+    assert (out / "tables/en_en.csv").read_text() == str(study / "tables/en_en.csv")
+    assert "settings.csv stay in" in caplog.text and "delete them if" in caplog.text
+    assert "en_en.csv" not in caplog.text
 
 
 @pytest.mark.parametrize(("study", "document"), SHOWN)

@@ -25,8 +25,10 @@ def study(tmp_path: Path) -> Path:
     return make_study(tmp_path)
 
 
-def test_killed_run_resumes_to_the_same_bytes(study: Path) -> None:
-    whole = run(study, "whole")
+@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
+def test_killed_run_resumes_to_the_same_bytes(study: Path, optimiser: str) -> None:
+    changes = {"optimiser": recipe(study).optimiser.model_dump() | {"name": optimiser}}
+    whole = run(study, "whole", **changes)
     kept = FineTuning.training_step
 
     def killed(self: FineTuning, batch: Any, batch_idx: int) -> Any:
@@ -35,7 +37,7 @@ def test_killed_run_resumes_to_the_same_bytes(study: Path) -> None:
         return kept(self, batch, batch_idx)
 
     with mock.patch.object(FineTuning, "training_step", killed), pytest.raises((KeyboardInterrupt, SystemExit)):
-        run(study, "broken")
+        run(study, "broken", **changes)
     assert [p.name for p in (study / "broken/state").glob("*.ckpt")] == ["step=4.ckpt"]
     steps: list[int] = []
 
@@ -44,7 +46,7 @@ def test_killed_run_resumes_to_the_same_bytes(study: Path) -> None:
         return kept(self, batch, batch_idx)
 
     with mock.patch.object(FineTuning, "training_step", watched):
-        broken = run(study, "broken")
+        broken = run(study, "broken", **changes)
     assert steps == [4, 5]
     for name in ("model.safetensors", "curve.csv"):
         assert (broken / name).read_bytes() == (whole / name).read_bytes(), name

@@ -12,6 +12,7 @@ from syncvoice.errors import UserError
 from syncvoice.files import write_json
 from syncvoice.model.public_layout import save_release
 from syncvoice.model.start import load_model, model_from_start, new_parts
+from syncvoice.model.zipformer import ZipformerLayer
 from syncvoice.model.zipvoice import ZipVoice
 from syncvoice.study import Study, load_study
 from syncvoice.study.jobs import recipe_settings
@@ -63,13 +64,20 @@ def test_paper_recipes_differ_where_their_experiments_do(file: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"optimiser": {"name": "adam"}}, "recipes.full.optimiser.name: .*'adamw' or 'scaled_adam'.*found 'adam'"),
+        (
+            {"optimiser": {"name": "adam"}},
+            "recipes.full.optimiser.name: .*'adamw', 'muon' or 'scaled_adam'.*found 'adam'",
+        ),
         ({"optimiser": {"betaz": [0.9, 0.9]}}, "unknown key recipes.full.optimiser.betaz; did you mean 'betas'?"),
         ({"schedule": {"name": "edn"}}, "recipes.full.schedule.name: .*'eden'.*found 'edn'"),
         ({"schedule": {"lr_hour": 3}}, "unknown key recipes.full.schedule.lr_hour; did you mean 'lr_hours'?"),
         ({"lora": {"rnk": 3}}, "recipes.full.lora"),
         ({"gradient_clip": 1.0}, "scaled_adam clips by itself"),
         ({"lora": {"rank": 4, "alpha": 8.0}}, "cannot be averaged"),
+        (
+            {"lora": {"rank": 4, "alpha": 8.0}, "optimiser": {"name": "muon"}, "gradient_clip": 1.0},
+            "muon is for whole matrices",
+        ),
         ({"device_seconds": 1e6}, "device_seconds must not exceed batch_seconds"),
         ({"precision": "fp8"}, "recipes.full.precision"),
     ],
@@ -102,6 +110,25 @@ def test_layers_that_public_weights_lack_are_new(study: Path) -> None:
     first, second = optimiser_of(recipe(study, learning_rate=1.0), model, new_parts(start)).param_groups
     assert (first["lr"], second["lr"]) == (1.0, 3.0)
     assert len(first["params"]) == len(list(model.backbone.parameters()))
+
+
+def test_muon_takes_the_matrices_of_the_layers_and_adamw_the_rest(study: Path) -> None:
+    model = model_from_start(study / "backbone.safetensors", {"lip": 6}, 8, ("pretrained", "learnable"))
+    settings = recipe(study).optimiser.model_dump() | {"name": "muon"}
+    optimiser = optimiser_of(recipe(study, optimiser=settings), model, ("fusion.",))
+    *adamw, muon = optimiser.param_groups
+    layers = [m for m in model.modules() if isinstance(m, ZipformerLayer)]
+    assert set(muon["params"]) == {w for layer in layers for w in layer.parameters() if w.ndim == 2} and layers
+    everything = [p for group in optimiser.param_groups for p in group["params"]]
+    assert len(everything) == len(set(everything)) == len(list(model.parameters())) and len(adamw) == 2
+    matrix, bias = muon["params"][0], adamw[0]["params"][0]
+    before = matrix.detach().clone(), bias.detach().clone()
+    for parameter in (matrix, bias):
+        parameter.grad = torch.ones_like(parameter)
+    optimiser.step()
+    state = optimiser.state_dict()["state"]
+    assert sorted(sorted(one) for one in state.values()) == [["exp_avg", "exp_avg_sq", "step"], ["momentum_buffer"]]
+    assert not torch.equal(matrix, before[0]) and not torch.equal(bias, before[1])
 
 
 def test_distilled_start_is_refused(study: Path) -> None:

@@ -24,6 +24,11 @@ def memory_of_feature(wildcards, attempt):
     return memory(6000 if weights_of_feature(wildcards) else 2000)(wildcards, attempt)
 
 
+def memory_of_recipe(wildcards, attempt):
+    """Memory of a training: each of its processes holds the model, its optimiser and a batch."""
+    return memory(6000 * STUDY.recipes[wildcards.recipe].devices)(wildcards, attempt)
+
+
 def attempt_number(wildcards, attempt):
     """Which attempt it is, from 1; reaches a job beside its log, see `syncvoice.cli.marker_of_job`."""
     return attempt

@@ -20,7 +20,7 @@ rule train:
         "../../environment.yml"
     threads: threads_of("train")
     resources:
-        mem_mb=memory(6000),
+        mem_mb=memory_of_recipe,
         attempt=attempt_number,
         gpu=cards_of_recipe,
     params:

@@ -2,6 +2,7 @@
 
 Our choice, not the paper's (its face features hold the pose among other things): angles of the rotation that maps the
 points of `mesh_face` onto its mean face, around the clip's own median, so that a person who sits askew is no outlier.
+The nod (pitch) follows the jaw as well as the head, see `mesh_face`.
 """
 
 import numpy as np
