@@ -79,6 +79,19 @@ def test_a_recipe_that_goes_on_from_a_fusion_waits_for_its_model(project: Projec
     assert project.plan_of(change)["train"] == 2
 
 
+def test_a_training_in_two_processes_asks_for_the_memory_of_two(project: Project) -> None:
+    start = ("config/mini.yaml", "config/ablations/dubbing_start.yaml")
+    target = "results/mini/models/dubbing_second/model.safetensors"  # its start weights are made by hand, once
+    for weights in ("dubbing_start", "dubbing"):
+        for kind in ("safetensors", "json"):
+            file = project.folder / f"results/mini/first/{weights}.{kind}"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
+    text = project.snakemake("-n", "--configfile", *start, "--", target).stdout
+    (training,) = [job for job in text.split("\n\n") if "rule train:" in job]
+    assert "mem_mb=12000" in training
+
+
 def test_third_condition_adds_its_own_jobs_only(project: Project) -> None:
     ablation = "config/ablations/head_pose.yaml"
     assert project.plan("config/tiny.yaml", ablation) == {
