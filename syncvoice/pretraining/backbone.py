@@ -25,7 +25,6 @@ from syncvoice.clocks import mel_frame_times, mel_frames
 from syncvoice.features.mel import log_mel
 from syncvoice.minidub import voices
 from syncvoice.model.syncvoice import Script, SyncVoice, SyncVoiceConfig, pad_stack
-from syncvoice.model.zipformer import ZipformerLayer
 from syncvoice.pretraining.data import open_pool
 from syncvoice.pretraining.joined_pool import AnyPool
 from syncvoice.pretraining.loop import PretrainingRun
@@ -35,6 +34,7 @@ from syncvoice.seeding import rng
 from syncvoice.text.articulation import articulation, prosody
 from syncvoice.text.phones import PHONE_CLASSES, phone_class
 from syncvoice.training.objective import Batch, predict
+from syncvoice.training.optimisers import hidden_matrices
 from syncvoice.training.shapes import padded, same_shapes, symbol_rows
 
 log = logging.getLogger(__name__)
@@ -207,12 +207,11 @@ def run(values: Mapping[str, Any], out: Path, start: Path | None, minutes: float
     embeddings = embed_references(pool, indices, settings.speaker_encoder, trainer.model.config.pretrained_speaker_dim)
     batches = Batches(clips, settings, run.seed, embeddings)
     run.metadata = {**pool.provenance(), "speaker_encoder": settings.speaker_encoder}
-    layers = [m for m in trainer.modules() if isinstance(m, ZipformerLayer)]
     optimiser = optimisers(
         trainer,
         settings.optimiser,
         settings.learning_rate,
-        (weight for layer in layers for weight in layer.parameters()),
+        hidden_matrices(trainer),
         betas=(0.9, 0.98),
     )
     average = torch.optim.swa_utils.AveragedModel(trainer, avg_fn=moving_average(settings.average_decay))
