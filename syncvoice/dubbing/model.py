@@ -29,6 +29,7 @@ KNOWN_PLACES = ("results/mini/models/full/model.safetensors", "weights/dubbing.s
 DEFAULT_WEIGHTS = {"vocoder": "weights/vocoder.safetensors", "speaker_encoder": "weights/speaker_encoder.safetensors"}
 SMALL_PARAMETERS = 20e6  # models below it are taken for the small ones of this project
 SMALL_TEMPERATURE = 0.1  # as in config/mini.yaml
+SMALL_GUIDED_UNTIL = 0.5  # flow time, as in config/experiments.yaml
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,15 @@ class DubbingModel:
     @property
     def temperature(self) -> float:
         """Of the noise that speech starts from: below 1 for a small model, whose words are clearer then."""
-        small = sum(p.numel() for p in self.model.parameters()) < SMALL_PARAMETERS
-        return SMALL_TEMPERATURE if small else 1.0
+        return SMALL_TEMPERATURE if self._small() else 1.0
+
+    @property
+    def guided_until(self) -> float:
+        """Flow time until which guidance amplifies in English; a small model sounds more natural when it ends early."""
+        return SMALL_GUIDED_UNTIL if self._small() else 1.0
+
+    def _small(self) -> bool:
+        return sum(p.numel() for p in self.model.parameters()) < SMALL_PARAMETERS
 
 
 def default_model() -> Path:

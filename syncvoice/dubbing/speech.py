@@ -67,7 +67,7 @@ class Sound:
         Raises:
             UserError: a condition is asked for that the model lacks.
         """
-        from syncvoice.model.guidance import Scales
+        from syncvoice.model.guidance import Rule, Scales
 
         usual = {"text": GUIDED_SCALE, **dict.fromkeys(speaker.model.config.visual_dims, GUIDED_SCALE)}
         if language == TRANSLATED and "lip" in usual:
@@ -78,7 +78,9 @@ class Sound:
                     f"scale of {condition} is {scale:g}, but model {speaker.name} has no {condition} branch; "
                     f"{nearest(condition, usual)}"
                 )
-        return Scales().changed(**{**usual, **self.scales})
+        scales = {**usual, **self.scales}
+        until = Rule(until=1.0 if language == TRANSLATED else speaker.guided_until)
+        return Scales(rules=dict.fromkeys(scales, until), **scales)
 
 
 @dataclass
@@ -112,9 +114,8 @@ class Line:
 
     def without_face(self) -> None:
         """Leave the text as the only condition."""
-        from syncvoice.model.guidance import Scales
-
-        self.scales, self.visual, self.seen = Scales(self.scales["text"]), {}, None
+        seen = [condition for condition in self.scales if condition != "text"]
+        self.scales, self.visual, self.seen = self.scales.changed(**dict.fromkeys(seen, 0.0)), {}, None
 
 
 Spoken = tuple[Line, dict[int, np.ndarray]]  # a line and its sounds by seed

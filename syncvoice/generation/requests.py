@@ -75,8 +75,15 @@ def treatments_of(settings: SampledSettings, seen: Mapping[str, Seen]) -> Mappin
     Raises:
         UserError: a treatment or rule that can change nothing, or one that needs lips where there are others.
     """
+    text_rule = settings.rules.get("text")
+    if text_rule is not None and (text_rule.where != "all" or text_rule.off_text):
+        raise UserError(
+            f"experiment {settings.experiment}: the rule of 'text' may say when it guides (schedule, until), not "
+            "where or how; those are for what is seen"
+        )
+    guiding = {*seen, *(["text"] if settings.scales.get("text") else [])}
     for name in sorted({*settings.treatments, *settings.rules}):
-        if name not in seen:
+        if name not in (seen if name in settings.treatments else guiding):
             guides = ", ".join(sorted(seen)) or "none"
             raise UserError(
                 f"experiment {settings.experiment}: {name!r} has a rule or treatment, but does not guide "

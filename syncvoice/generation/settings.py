@@ -23,6 +23,7 @@ class GuidanceRule(Section):
     schedule: Schedule = "constant"
     where: Literal["all", "shut"] = "all"
     off_text: bool = False
+    until: float = Field(default=1.0, ge=0.0, le=1.0)
 
 
 # One split; or several whose films were taken at moments that follow each other in every frame, together a film of so

@@ -9,8 +9,8 @@ Order of the chain (our choice): text first, then the other conditions by name, 
 face, lip. ∅ means that z_tv is zero everywhere. ZipVoice's scale g is s = 1 + g for all conditions, and its time rule
 carries over: at t <= 0.5 a scale s >= 1 becomes 2 s − 1 and ∅ keeps the reference voice; at t > 0.5 ∅ drops it.
 
-Beside its scale a condition may have a rule (our choice, for the study `questions`): when in flow time and in which
-frames it acts, and whether its step may touch the direction in which the text pulls.
+Beside its scale a condition may have a rule (our choice): when in flow time and in which frames it acts, until when it
+is amplified, and whether its step may touch the direction in which the text pulls.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -34,11 +34,22 @@ class Rule:
             onset, and nothing of the shape in between.
         off_text: take away what of the condition's step lies along the text's, frame by frame; only what the text does
             not speak of is left to it.
+        until: last flow time at which the scale may exceed 1; later the condition takes part as the model learned it
+            (guidance in a limited interval, which Kynkäänniemi et al. 2024 found better for pictures).
     """
 
     schedule: Schedule = "constant"
     where: Literal["all", "shut"] = "all"
     off_text: bool = False
+    until: float = 1.0
+
+    def scale(self, s: float, t: float) -> float:
+        """Return the scale at flow time t of a condition whose scale is `s` (ZipVoice's time rule, then this one)."""
+        if t > self.until:
+            s = min(s, 1.0)
+        elif t <= 0.5 and s >= 1:
+            s = 2 * s - 1
+        return s * self.factor(t)
 
     def factor(self, t: float) -> float:
         """Return the factor of the scale at flow time t."""
@@ -71,7 +82,7 @@ class Scales(Mapping[str, float]):
     """
 
     def __init__(self, text: float = 2.0, rules: Mapping[str, Rule] | None = None, **others: float) -> None:
-        """Keep the scales that are not zero, and the rules of conditions beside the text."""
+        """Keep the scales that are not zero, and the rules that say anything."""
         self.rules = {name: rule for name, rule in sorted((rules or {}).items()) if rule != _NO_RULE}
         values = {"text": text, **others}
         self._values = {name: float(values[name]) for name in in_guidance_order(values) if values[name] != 0}
@@ -119,21 +130,25 @@ class Scales(Mapping[str, float]):
         """Conditions whose scale is not zero, in guidance order."""
         return tuple(self._values)
 
-    def subsets(self) -> list[tuple[str, ...]]:
-        """Condition subsets whose velocity is needed, from ∅ to all active ones.
+    def subsets(self, t: float | None = None) -> list[tuple[str, ...]]:
+        """Condition subsets whose velocity is needed, from ∅ to all active ones: at flow time t, or (None) at any.
 
-        When every active scale is 1 and none has a rule the sum telescopes, and the last subset alone is computed.
+        Where every active scale is 1 and no rule says where or how, the sum telescopes, and the last subset is enough.
         """
         active = self.active()
-        if active and not self.rules and all(value == 1 for value in self._values.values()):
+        if active and self._telescopes(t):
             return [active]
         return [active[:k] for k in range(len(active) + 1)]
 
+    def _telescopes(self, t: float | None) -> bool:
+        if t is None:
+            return not self.rules and all(value == 1 for value in self._values.values())
+        plain = all(rule.where == "all" and not rule.off_text for rule in self.rules.values())
+        return plain and all(value == 1 for value in self.at(t).values())
+
     def at(self, t: float) -> Mapping[str, float]:
         """Scales at flow time t (ZipVoice's time rule, then each condition's own)."""
-        doubled = t <= 0.5
-        at_t = {name: 2 * s - 1 if doubled and s >= 1 else s for name, s in self._values.items()}
-        return {name: s * self.rules.get(name, _NO_RULE).factor(t) for name, s in at_t.items()}
+        return {name: self.rules.get(name, _NO_RULE).scale(s, t) for name, s in self._values.items()}
 
 
 def drops_voice(t: float) -> bool:

@@ -36,12 +36,12 @@ class Conditions:
 
 
 def guided_velocity(model: ZipVoice, x_t: Tensor, t: float, conditions: Conditions, scales: Scales) -> Tensor:
-    """Velocity at flow time t under guidance: one estimator call for all subsets.
+    """Velocity at flow time t under guidance: one estimator call for all subsets that count then.
 
     Returns:
         v: (B, T, C).
     """
-    subsets = scales.subsets()
+    subsets = scales.subsets(t)
     n = len(subsets)
     text = torch.cat([conditions.fused[subset] for subset in subsets])
     speech = conditions.speech.repeat(n, 1, 1)

@@ -332,8 +332,11 @@ def test_markup_is_no_text(place: Path) -> None:
 
 def test_model_without_a_branch_is_not_guided_by_it(place: Path) -> None:
     config = SimpleNamespace(visual_dims={"face": 20})
-    speaker: Any = SimpleNamespace(model=SimpleNamespace(config=config), name="small")
-    assert Sound().guidance("en", speaker).active() == ("text", "face")
+    speaker: Any = SimpleNamespace(model=SimpleNamespace(config=config), name="small", guided_until=0.5)
+    scales = Sound().guidance("en", speaker)
+    assert scales.active() == ("text", "face")
+    assert (scales.at(0.5)["text"], scales.at(0.6)["text"]) == (3, 1)
+    assert Sound().guidance("zh", speaker).at(0.6)["text"] == 2
     with pytest.raises(UserError, match="small has no lip branch"):
         Sound(scales={"lip": 1.0}).guidance("en", speaker)
 

@@ -53,10 +53,33 @@ def test_off_text_leaves_the_step_what_the_text_does_not_say() -> None:
     torch.testing.assert_close(step + along, full)
 
 
+def test_a_scale_is_amplified_until_a_time_and_one_after_it() -> None:
+    rules = {name: Rule(until=0.5) for name in ("text", "lip")}
+    v, scales, half = velocities(3), Scales(1.5, lip=2.0), Scales(1.5, lip=2.0, rules=rules)
+    torch.testing.assert_close(combine(v, half, 0.5), combine(v, scales, 0.5), atol=0, rtol=0)
+    torch.testing.assert_close(combine(v, half, 0.6), v[2])
+    assert half.at(0.5) == scales.at(0.5) == {"text": 2.0, "lip": 3.0}
+    assert half.at(0.6) == {"text": 1.0, "lip": 1.0}
+    assert half.subsets(0.5) == half.subsets() == [(), ("text",), ("text", "lip")]
+    assert half.subsets(0.6) == [("text", "lip")]
+    assert Scales(1.5, lip=0.5, rules=rules).at(0.6) == {"text": 1.0, "lip": 0.5}
+
+
+def test_late_steps_without_amplification_take_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, batches = make_model(), []
+    velocity = model.backbone.velocity
+    monkeypatch.setattr(model.backbone, "velocity", lambda x, *a, **k: batches.append(len(x)) or velocity(x, *a, **k))
+    half = Scales(1.5, lip=2.0, rules={name: Rule(until=0.5) for name in ("text", "lip")})
+    sample_mels(model, [make_request("clip", 12)], Sampling(half, num_steps=4, t_shift=1.0))
+    assert batches == [3, 3, 3, 1]
+
+
 def test_scales_of_one_with_a_rule_still_need_every_subset() -> None:
     assert Scales(1.0, lip=1.0).subsets() == [("text", "lip")]
     assert Scales(1.0, lip=1.0, rules={"lip": Rule("late")}).subsets() == [(), ("text",), ("text", "lip")]
     assert Scales(1.0, lip=1.0, rules={"lip": Rule()}).subsets() == [("text", "lip")]
+    shut = Scales(1.0, lip=1.0, rules={"lip": Rule(where="shut")})
+    assert shut.subsets(0.7) == [(), ("text",), ("text", "lip")]
 
 
 def test_frames_of_weight_zero_are_led_by_the_rest() -> None:
@@ -187,6 +210,11 @@ def test_rules_that_can_do_nothing_are_refused() -> None:
     lip = Seen(feature="lip", extractor="lip_crops", version="1", settings={}, weights_sha256=None, dim=4)
     with pytest.raises(UserError, match=r"'face' has a rule or treatment, but does not guide \(.* lip\)"):
         treatments_of(settings(treatments={"face": Treatment(shift=1)}), {"lip": lip})
+    with pytest.raises(UserError, match="'text' has a rule or treatment, but does not guide"):
+        treatments_of(settings(scales={"lip": 1.0}, rules={"text": GuidanceRule(until=0.5)}), {"lip": lip})
+    with pytest.raises(UserError, match="rule of 'text' may say when it guides"):
+        treatments_of(settings(rules={"text": GuidanceRule(where="shut")}), {"lip": lip})
+    assert treatments_of(settings(rules={"text": GuidanceRule(until=0.5)}), {"lip": lip}) == {}
     with pytest.raises(UserError, match="come from lip_crops"):
         treatments_of(settings(rules={"lip": GuidanceRule(where="shut")}), {"lip": lip})
 
