@@ -4,7 +4,6 @@ import doctest
 import shutil
 from fractions import Fraction
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import av
@@ -16,7 +15,7 @@ import syncvoice
 from syncvoice.audio import write_wav
 from syncvoice.cli import main
 from syncvoice.dubbing import Dubbed, Sound
-from syncvoice.dubbing.model import KNOWN_PLACES, default_model, load_dubbing_model, save_difference
+from syncvoice.dubbing.model import load_dubbing_model, save_difference
 from syncvoice.errors import UserError
 from syncvoice.features.base import key_of, make_extractor
 from syncvoice.features.conditions import Seen
@@ -312,33 +311,11 @@ def test_models_that_cannot_speak_are_sentences(place: Path, monkeypatch: pytest
         load_dubbing_model()
 
 
-def test_a_study_s_model_comes_before_the_shipped_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("syncvoice.places.CHECKOUT", tmp_path)
-    monkeypatch.chdir(tmp_path.parent)
-    for place in KNOWN_PLACES[::-1]:
-        (tmp_path / place).parent.mkdir(parents=True)
-        (tmp_path / place).write_bytes(b"")
-        assert default_model() == tmp_path / place, "found from another folder too"
-    monkeypatch.chdir(tmp_path)
-    assert default_model() == Path("results/mini/models/full/model.safetensors")
-
-
 def test_markup_is_no_text(place: Path) -> None:
     from syncvoice.dubbing.subtitles import read_subtitles
 
     path = subtitles(place, "m.srt", (0, 1, '{\\an8}<font color="red">Tom</font> &amp;\n<i>Ann</i> <zhong1>'))
     assert [cue.text for cue in read_subtitles(path, 25)[0]] == ["Tom & Ann <zhong1>"]
-
-
-def test_model_without_a_branch_is_not_guided_by_it(place: Path) -> None:
-    config = SimpleNamespace(visual_dims={"face": 20})
-    speaker: Any = SimpleNamespace(model=SimpleNamespace(config=config), name="small", guided_until=0.5)
-    scales = Sound().guidance("en", speaker)
-    assert scales.active() == ("text", "face")
-    assert (scales.at(0.5)["text"], scales.at(0.6)["text"]) == (3, 1)
-    assert Sound().guidance("zh", speaker).at(0.6)["text"] == 2
-    with pytest.raises(UserError, match="small has no lip branch"):
-        Sound(scales={"lip": 1.0}).guidance("en", speaker)
 
 
 def voice(place: Path, name: str, samples: np.ndarray, rate: int = 24_000) -> Path:

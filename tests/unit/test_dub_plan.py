@@ -206,14 +206,3 @@ def test_mistakes_are_sentences(
 ) -> None:
     assert main(["dub", str(video), *arguments]) == 2
     assert message in capsys.readouterr().err
-
-
-def test_a_small_model_speaks_as_the_rows_of_mini() -> None:
-    from syncvoice.dubbing.model import SMALL_GUIDED_UNTIL, SMALL_TEMPERATURE
-    from syncvoice.dubbing.speech import GUIDED_SCALE
-    from syncvoice.study import read_study
-
-    row = read_study(Path(__file__).parents[2] / "config" / "mini.yaml").experiments["M3"]
-    assert row.temperature == SMALL_TEMPERATURE
-    assert row.scales == dict.fromkeys(("text", "face", "lip"), GUIDED_SCALE)
-    assert {name: rule.until for name, rule in row.rules.items()} == dict.fromkeys(row.scales, SMALL_GUIDED_UNTIL)
