@@ -73,7 +73,8 @@ def treatments_of(settings: SampledSettings, seen: Mapping[str, Seen]) -> Mappin
     """Return the treatments of a row.
 
     Raises:
-        UserError: a treatment or rule that can change nothing, or one that needs lips where there are others.
+        UserError: a treatment or rule that can change nothing, one that needs lips where there are others, or a rule of
+            the text about more than time.
     """
     text_rule = settings.rules.get("text")
     if text_rule is not None and (text_rule.where != "all" or text_rule.off_text):
@@ -82,13 +83,12 @@ def treatments_of(settings: SampledSettings, seen: Mapping[str, Seen]) -> Mappin
             "where or how; those are for what is seen"
         )
     guiding = {*seen, *(["text"] if settings.scales.get("text") else [])}
-    for name in sorted({*settings.treatments, *settings.rules}):
-        if name not in (seen if name in settings.treatments else guiding):
-            guides = ", ".join(sorted(seen)) or "none"
-            raise UserError(
-                f"experiment {settings.experiment}: {name!r} has a rule or treatment, but does not guide "
-                f"(conditions that do: {guides}); give it a scale, or take the rule away"
-            )
+    for name in sorted((settings.treatments.keys() - seen.keys()) | (settings.rules.keys() - guiding)):
+        guides = ", ".join(sorted(seen)) or "none"
+        raise UserError(
+            f"experiment {settings.experiment}: {name!r} has a rule or treatment, but does not guide "
+            f"(conditions that do: {guides}); give it a scale, or take the rule away"
+        )
     for name, rule in settings.rules.items():
         if rule.where == "shut" and seen[name].extractor != "mesh_lip":
             raise UserError(
