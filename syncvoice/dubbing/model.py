@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 KNOWN_PLACES = ("results/mini/models/full/model.safetensors", "weights/dubbing.safetensors")
 DEFAULT_WEIGHTS = {"vocoder": "weights/vocoder.safetensors", "speaker_encoder": "weights/speaker_encoder.safetensors"}
 SMALL_PARAMETERS = 20e6  # models below it are taken for the small ones of this project
-SMALL_TEMPERATURE = 0.1  # as in config/mini.yaml
+SMALL_TEMPERATURE = 0.5  # as in config/mini.yaml
 SMALL_GUIDED_UNTIL = 0.5  # flow time, as in config/experiments.yaml
 
 
